@@ -1,0 +1,156 @@
+-- The platform schema at its newest revision. One statement per block; blocks end with a line "--;".
+CREATE SCHEMA IF NOT EXISTS platform
+--;
+CREATE TABLE platform.person (
+    id uuid PRIMARY KEY,
+    email text NOT NULL CHECK (length(email) BETWEEN 3 AND 254),
+    name text NOT NULL CHECK (length(name) <= 200),
+    password_hash text,
+    language text NOT NULL DEFAULT 'en' CHECK (language IN ('en', 'fr', 'ar')),
+    theme text NOT NULL DEFAULT 'system' CHECK (theme IN ('system', 'light', 'dark')),
+    density text NOT NULL DEFAULT 'comfortable' CHECK (density IN ('comfortable', 'compact')),
+    is_operator boolean NOT NULL DEFAULT false,
+    created_at timestamptz NOT NULL,
+    disabled_at timestamptz
+)
+--;
+CREATE UNIQUE INDEX person_email ON platform.person (lower(email))
+--;
+CREATE TABLE platform.session (
+    secret_hash bytea PRIMARY KEY,
+    id uuid NOT NULL UNIQUE,
+    person_id uuid NOT NULL REFERENCES platform.person (id) ON DELETE CASCADE,
+    created_at timestamptz NOT NULL,
+    seen_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    revoked_at timestamptz,
+    user_agent text NOT NULL DEFAULT '',
+    source_address text NOT NULL DEFAULT ''
+)
+--;
+CREATE INDEX session_person ON platform.session (person_id, created_at)
+--;
+CREATE TABLE platform.tenant (
+    id uuid PRIMARY KEY,
+    slug text NOT NULL UNIQUE CHECK (slug ~ '^[a-z][a-z0-9-]{0,39}$'),
+    name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
+    schema_revision text NOT NULL,
+    base_currency text NOT NULL DEFAULT 'EUR' CHECK (base_currency ~ '^[A-Z]{3}$'),
+    is_demo boolean NOT NULL DEFAULT false,
+    created_at timestamptz NOT NULL,
+    suspended_at timestamptz
+)
+--;
+CREATE INDEX tenant_revision ON platform.tenant (schema_revision)
+--;
+CREATE TABLE platform.membership (
+    tenant_id uuid NOT NULL REFERENCES platform.tenant (id) ON DELETE CASCADE,
+    person_id uuid NOT NULL REFERENCES platform.person (id) ON DELETE CASCADE,
+    role text NOT NULL CHECK (role IN ('owner', 'accountant', 'member', 'auditor')),
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, person_id)
+)
+--;
+CREATE INDEX membership_person ON platform.membership (person_id)
+--;
+CREATE TABLE platform.invitation (
+    id uuid PRIMARY KEY,
+    tenant_id uuid NOT NULL REFERENCES platform.tenant (id) ON DELETE CASCADE,
+    email text NOT NULL CHECK (length(email) BETWEEN 3 AND 254),
+    role text NOT NULL CHECK (role IN ('owner', 'accountant', 'member', 'auditor')),
+    secret_hash bytea NOT NULL UNIQUE,
+    created_at timestamptz NOT NULL,
+    created_by uuid NOT NULL,
+    expires_at timestamptz NOT NULL,
+    accepted_at timestamptz,
+    revoked_at timestamptz
+)
+--;
+CREATE INDEX invitation_tenant ON platform.invitation (tenant_id, created_at)
+--;
+CREATE TABLE platform.token (
+    id text PRIMARY KEY,
+    secret_hash bytea NOT NULL,
+    tenant_id uuid NOT NULL REFERENCES platform.tenant (id) ON DELETE CASCADE,
+    person_id uuid NOT NULL REFERENCES platform.person (id) ON DELETE CASCADE,
+    name text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
+    scopes text[] NOT NULL,
+    networks text[] NOT NULL DEFAULT '{}',
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    used_at timestamptz,
+    revoked_at timestamptz
+)
+--;
+CREATE INDEX token_tenant ON platform.token (tenant_id, person_id, created_at)
+--;
+CREATE TABLE platform.one_time_link (
+    secret_hash bytea PRIMARY KEY,
+    purpose text NOT NULL CHECK (purpose IN ('first_operator', 'sign_in')),
+    person_id uuid REFERENCES platform.person (id) ON DELETE CASCADE,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    used_at timestamptz
+)
+--;
+CREATE TABLE platform.job (
+    id uuid PRIMARY KEY,
+    tenant_id uuid REFERENCES platform.tenant (id) ON DELETE CASCADE,
+    kind text NOT NULL,
+    queue text NOT NULL CHECK (queue IN ('default', 'imports', 'mail')),
+    arguments jsonb NOT NULL,
+    state text NOT NULL DEFAULT 'queued'
+        CHECK (state IN ('queued', 'running', 'done', 'parked', 'cancelled')),
+    attempts integer NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL,
+    created_by uuid NOT NULL,
+    available_at timestamptz NOT NULL,
+    delivered_at timestamptz,
+    started_at timestamptz,
+    heartbeat_at timestamptz,
+    finished_at timestamptz,
+    cancel_requested_at timestamptz,
+    progress_done bigint NOT NULL DEFAULT 0,
+    progress_total bigint,
+    error text
+)
+--;
+CREATE INDEX job_due ON platform.job (available_at) WHERE state IN ('queued', 'running')
+--;
+CREATE INDEX job_tenant ON platform.job (tenant_id, created_at, id)
+--;
+CREATE INDEX job_recent ON platform.job (created_at, id)
+--;
+CREATE INDEX job_parked ON platform.job (created_at) WHERE state = 'parked'
+--;
+CREATE TABLE platform.heartbeat (
+    name text PRIMARY KEY,
+    kind text NOT NULL CHECK (kind IN ('worker', 'clock')),
+    seen_at timestamptz NOT NULL
+)
+--;
+CREATE TABLE platform.audit_event (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL,
+    actor_id uuid NOT NULL,
+    actor_label text NOT NULL,
+    via text NOT NULL,
+    action text NOT NULL,
+    object_type text NOT NULL,
+    object_id text NOT NULL,
+    difference jsonb NOT NULL DEFAULT '{}',
+    request_id text NOT NULL DEFAULT '',
+    source_address text NOT NULL DEFAULT ''
+)
+--;
+CREATE INDEX platform_audit_object ON platform.audit_event (object_type, object_id, id)
+--;
+GRANT USAGE ON SCHEMA platform TO comptoir_platform
+--;
+GRANT SELECT, INSERT, UPDATE, DELETE ON platform.person, platform.session, platform.membership, platform.invitation,
+    platform.token, platform.one_time_link, platform.job, platform.heartbeat TO comptoir_platform
+--;
+GRANT SELECT, UPDATE (name, is_demo, suspended_at) ON platform.tenant TO comptoir_platform
+--;
+GRANT SELECT, INSERT ON platform.audit_event TO comptoir_platform
+--;

@@ -1,0 +1,1 @@
+"""Comptoir's platform floor: everything that exists with zero tenants."""

@@ -1,0 +1,104 @@
+"""The one reader of the environment. Every setting has a `COMPTOIR_…` variable and a `…_FILE` variant."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, Self
+
+WEAK_SECRETS = frozenset({"", "changeme", "change-me", "secret", "dev", "development", "test", "password", "comptoir"})
+SECRET_LENGTH_MIN = 32
+
+
+class SettingsError(ValueError):
+    """A setting that the product refuses to start with; the text names the variable and the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that an installation can choose. Times in seconds, sizes in bytes."""
+
+    database_url: str = field(repr=False, metadata={"help": "PostgreSQL, as the role that owns the schemas"})
+    redis_url: str = field(repr=False, metadata={"help": "Valkey or Redis 7.2 or newer"})
+    secret_key: str = field(repr=False, metadata={"help": "at least 32 random characters; signs cookies and cursors"})
+    mode: Literal["embedded", "production"] = field(default="production", metadata={"help": "embedded or production"})
+    data_dir: str = field(default=".comptoir", metadata={"help": "where mails go in the embedded run"})
+    host: str = field(default="127.0.0.1", metadata={"help": "address that web listens on"})
+    port: int = field(default=8000, metadata={"help": "port that web listens on"})
+    metrics_port: int = field(default=0, metadata={"help": "internal port of /metrics; 0 switches it off"})
+    base_url: str = field(default="", metadata={"help": "public address, used in links of mails"})
+    web_threads: int = field(default=8, metadata={"help": "requests that one web process serves at once"})
+    database_pool_size: int = field(default=12, metadata={"help": "connections of one web process"})
+    database_pooler: bool = field(default=False, metadata={"help": "true behind PgBouncer in transaction mode"})
+    tenants_per_connection: int = field(default=200, metadata={"help": "a connection is renewed after so many bindings"})
+    trusted_proxies: int = field(default=0, metadata={"help": "number of proxies whose X-Forwarded-For is believed"})
+    allowed_hosts: str = field(default="", metadata={"help": "comma-separated Host names; empty: the host of base_url"})
+    session_idle_seconds: int = field(default=3600, metadata={"help": "a session ends after so long without a request"})
+    session_absolute_seconds: int = field(default=86400, metadata={"help": "a session ends after so long at the latest"})
+    upload_bytes_max: int = field(default=64 * 1024 * 1024, metadata={"help": "largest statement file"})
+    import_rows_max: int = field(default=500_000, metadata={"help": "most rows in one statement file"})
+    api_requests_per_minute: int = field(default=6000, metadata={"help": "calls of one token per minute"})
+    sign_in_per_minute: int = field(default=10, metadata={"help": "sign-in attempts of one network per minute"})
+    log_level: str = field(default="INFO", metadata={"help": "DEBUG, INFO, WARNING or ERROR"})
+    otlp_endpoint: str = field(default="", metadata={"help": "OpenTelemetry traces go here when set"})
+    smtp_url: str = field(default="", metadata={"help": "smtp://user:password@host:port; empty: mails go to files"})
+    mail_from: str = field(default="Comptoir <comptoir@localhost>", metadata={"help": "sender of mails"})
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:
+        """Read `COMPTOIR_*` (or `COMPTOIR_*_FILE`); `overrides` win.
+
+        Raises SettingsError for a missing, malformed or weak setting.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for item in fields(cls):
+            name = f"COMPTOIR_{item.name.upper()}"
+            text = environ.get(name)
+            if path := environ.get(f"{name}_FILE"):
+                text = _read_secret(name, path)
+            if text is not None:
+                values[item.name] = _convert(name, text, item.type)
+        values.update(overrides)
+        for name in ("database_url", "redis_url", "secret_key"):
+            if not values.get(name):
+                raise SettingsError(f"COMPTOIR_{name.upper()} is not set. Set it, or start with: comptoir up")
+        settings = cls(**values)
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Refuse weak secrets in production (SettingsError)."""
+        if self.mode not in ("embedded", "production"):
+            raise SettingsError("COMPTOIR_MODE must be embedded or production.")
+        if self.mode == "production":
+            weak = self.secret_key.lower() in WEAK_SECRETS or len(set(self.secret_key)) < 10
+            if weak or len(self.secret_key) < SECRET_LENGTH_MIN:
+                raise SettingsError(
+                    "COMPTOIR_SECRET_KEY is weak or a default. Use at least 32 random characters, for example from: "
+                    "openssl rand -base64 48",
+                )
+
+    @property
+    def secure(self) -> bool:
+        """Whether cookies may only travel over TLS."""
+        return self.mode == "production"
+
+
+def _read_secret(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError(f"{name}_FILE cannot be read: {error.strerror}. Check the path and its rights.") from None
+
+
+def _convert(name: str, text: str, kind: Any) -> Any:
+    if kind is int:
+        if not text.strip().lstrip("-").isdecimal():
+            raise SettingsError(f"{name} must be a whole number, not {text!r}.")
+        return int(text)
+    if kind is bool:
+        if text.strip().lower() not in {"0", "1", "true", "false", "yes", "no"}:
+            raise SettingsError(f"{name} must be true or false, not {text!r}.")
+        return text.strip().lower() in {"1", "true", "yes"}
+    return text

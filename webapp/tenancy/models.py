@@ -1,0 +1,54 @@
+"""Tables of the registry: tenants, memberships, invitations."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import DateTime, ForeignKey, LargeBinary, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.kernel.db import PlatformBase
+
+Instant = DateTime(timezone=True)
+
+
+class Tenant(PlatformBase):
+    """One organisation with a schema and a role of its own."""
+
+    __tablename__ = "tenant"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(Text, unique=True)
+    name: Mapped[str] = mapped_column(Text)
+    schema_revision: Mapped[str] = mapped_column(Text, index=True)
+    base_currency: Mapped[str] = mapped_column(Text)
+    is_demo: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    suspended_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class Membership(PlatformBase):
+    """A person's place in one workspace."""
+
+    __tablename__ = "membership"
+
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("platform.tenant.id", ondelete="CASCADE"), primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("platform.person.id", ondelete="CASCADE"), primary_key=True)
+    role: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class Invitation(PlatformBase):
+    """An open door into a workspace for one e-mail address, by link, once."""
+
+    __tablename__ = "invitation"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("platform.tenant.id", ondelete="CASCADE"))
+    email: Mapped[str] = mapped_column(Text)
+    role: Mapped[str] = mapped_column(Text)
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    created_by: Mapped[UUID]
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+    accepted_at: Mapped[datetime | None] = mapped_column(Instant)
+    revoked_at: Mapped[datetime | None] = mapped_column(Instant)

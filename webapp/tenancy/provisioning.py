@@ -1,0 +1,199 @@
+"""Make, migrate and remove schemas: the acts that need the owner's sign-in, never a person's request."""
+
+import hmac
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import errors, sql
+from sqlalchemy import Engine
+
+from webapp.kernel.db import APP_ROLE, PLATFORM_ROLE, TenantRef
+from webapp.kernel.errors import Conflict, N_, NotFound
+from webapp.tenancy.schema import Revisions, platform_revisions, platform_script, tenant_revisions, tenant_script
+
+LOCK_TIMEOUT = "2s"
+TRIES_MAX = 5
+MIGRATION_THREADS = 2
+
+
+class SlugTaken(Conflict):
+    """Another workspace has this short name."""
+
+    code = "slug_taken"
+    message = N_("Another workspace is already called %(slug)s. Choose another short name.")
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationResult:
+    """What became of one schema: `error` is empty when it reached `revision`."""
+
+    name: str
+    revision: str
+    error: str = ""
+
+
+def _driver(connection: Any) -> psycopg.Connection[Any]:
+    driver: psycopg.Connection[Any] = connection.connection.driver_connection
+    return driver
+
+
+def _run(driver: psycopg.Connection[Any], statements: Iterable[str]) -> None:
+    """Send many statements in one trip; each is a statement of its own, as Citus asks."""
+    with driver.pipeline():
+        for statement in statements:
+            driver.execute(statement.encode())
+
+
+def prepare_database(engine: Engine, secret_key: str) -> None:
+    """Make the roles, the revokes of the database and the platform's schema; do nothing where they exist."""
+    password = hmac.new(secret_key.encode(), b"database password of comptoir_app", sha256).hexdigest()
+    with engine.begin() as connection:
+        driver = _driver(connection)
+        driver.execute("SELECT pg_advisory_xact_lock(hashtext('comptoir prepare'), 0)")
+        roles = {row[0] for row in driver.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE 'comptoir%'")}
+        if PLATFORM_ROLE not in roles:
+            driver.execute(f"CREATE ROLE {PLATFORM_ROLE} NOLOGIN NOINHERIT")
+        if APP_ROLE not in roles:
+            driver.execute(f"CREATE ROLE {APP_ROLE} LOGIN NOINHERIT")
+            driver.execute(f"GRANT {PLATFORM_ROLE} TO {APP_ROLE} WITH INHERIT FALSE, SET TRUE")
+            for name, value in (("lock_timeout", "10s"), ("statement_timeout", "30s"),
+                                ("idle_in_transaction_session_timeout", "5min")):
+                driver.execute(f"ALTER ROLE {APP_ROLE} SET {name} = '{value}'")
+        driver.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(APP_ROLE), sql.Literal(password)))
+        database = sql.Identifier(driver.info.dbname)
+        driver.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
+        driver.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(APP_ROLE)))
+        driver.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+        driver.execute("ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
+        with suppress(errors.InsufficientPrivilege), driver.transaction():
+            # Only a superuser may; the doctor names an installation where this was not possible.
+            driver.execute("REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC")
+        chain = platform_revisions()
+        if driver.execute("SELECT to_regnamespace('platform')").fetchone() == (None,):
+            _run(driver, platform_script())
+            _run(driver, [
+                "CREATE TABLE platform.schema_revision (revision text NOT NULL)",
+                f"INSERT INTO platform.schema_revision VALUES ('{chain.head()}')",
+                f"GRANT SELECT ON platform.schema_revision TO {PLATFORM_ROLE}",
+            ])
+        else:
+            row = driver.execute("SELECT revision FROM platform.schema_revision").fetchone()
+            if row is not None and row[0] != chain.head():
+                _run(driver, chain.statements(row[0]))
+                driver.execute("UPDATE platform.schema_revision SET revision = %s", (chain.head(),))
+
+
+def create_tenant(
+    engine: Engine,
+    *,
+    tenant_id: UUID,
+    slug: str,
+    name: str,
+    base_currency: str,
+    at: datetime,
+    is_demo: bool = False,
+    fill: Callable[[psycopg.Connection[Any], TenantRef], None] | None = None,
+) -> TenantRef:
+    """Make a workspace with its role and schema in one transaction.
+
+    Raises SlugTaken.
+    """
+    tenant = TenantRef(tenant_id)
+    revision = tenant_revisions().head()
+    role = sql.Identifier(tenant.schema).as_string()
+    with engine.begin() as connection:
+        driver = _driver(connection)
+        try:
+            driver.execute(
+                "INSERT INTO platform.tenant (id, slug, name, schema_revision, base_currency, is_demo, created_at)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+                (tenant_id, slug, name, revision, base_currency, is_demo, at),
+            )
+        except errors.UniqueViolation:
+            raise SlugTaken(slug=slug) from None
+        _run(driver, [
+            f"CREATE ROLE {role} NOLOGIN NOINHERIT",
+            f"GRANT {role} TO {APP_ROLE} WITH INHERIT FALSE, SET TRUE",
+            f"CREATE SCHEMA {role}",
+            f"SET LOCAL search_path = {role}, pg_catalog, pg_temp",
+            *tenant_script(tenant.schema, tenant_id, revision),
+        ])
+        if fill is not None:
+            fill(driver, tenant)
+    return tenant
+
+
+def remove_tenant(engine: Engine, *, slug: str) -> None:
+    """Drop a workspace for good: its schema, its role and every platform row that names it.
+
+    Raises NotFound.
+    """
+    with engine.begin() as connection:
+        driver = _driver(connection)
+        row = driver.execute("DELETE FROM platform.tenant WHERE slug = %s RETURNING id", (slug,)).fetchone()
+        if row is None:
+            raise NotFound(N_("There is no workspace called %(slug)s."), slug=slug)
+        role = sql.Identifier(TenantRef(row[0]).schema).as_string()
+        _run(driver, [f"DROP SCHEMA {role} CASCADE", f"DROP ROLE {role}"])
+
+
+def migrate_tenants(
+    engine: Engine,
+    *,
+    chain: Revisions | None = None,
+    report: Callable[[MigrationResult], None] = lambda _result: None,
+    threads: int = MIGRATION_THREADS,
+) -> list[MigrationResult]:
+    """Bring every tenant to the newest revision, each in a transaction of its own; one query when nothing is to do.
+
+    A tenant that fails does not stop the others; a run that was stopped goes on where it was.
+    """
+    chain = chain or tenant_revisions()
+    head = chain.head()
+    with engine.connect() as connection:
+        behind = _driver(connection).execute(
+            "SELECT id, slug, schema_revision FROM platform.tenant WHERE schema_revision <> %s ORDER BY created_at",
+            (head,),
+        ).fetchall()
+    if not behind:
+        return []
+    scripts = {revision: chain.statements(revision) for revision in {row[2] for row in behind}}
+
+    def one(row: tuple[UUID, str, str]) -> MigrationResult:
+        result = _migrate_one(engine, TenantRef(row[0]), row[1], head, scripts[row[2]])
+        report(result)
+        return result
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(one, behind))
+
+
+def _migrate_one(engine: Engine, tenant: TenantRef, slug: str, head: str, statements: list[str]) -> MigrationResult:
+    schema = sql.Identifier(tenant.schema).as_string()
+    problem = ""
+    for _ in range(TRIES_MAX):
+        try:
+            with engine.begin() as connection:
+                driver = _driver(connection)
+                _run(driver, [
+                    f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'",
+                    f"SET LOCAL search_path = {schema}, pg_catalog, pg_temp",
+                    *statements,
+                    f"UPDATE _tenant_marker SET revision = {sql.Literal(head).as_string()}",
+                    f"UPDATE platform.tenant SET schema_revision = {sql.Literal(head).as_string()}"
+                    f" WHERE id = {sql.Literal(str(tenant.id)).as_string()}",
+                ])
+        except errors.LockNotAvailable as error:
+            problem = str(error).splitlines()[0]
+        except psycopg.Error as error:
+            return MigrationResult(slug, head, str(error).splitlines()[0])
+        else:
+            return MigrationResult(slug, head)
+    return MigrationResult(slug, head, problem)

@@ -1,0 +1,99 @@
+"""The schemas of the platform and of a tenant: ready scripts, roles, and the revisions that lead to them."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
+from psycopg import sql
+from sqlalchemy.dialects import postgresql
+
+from webapp.kernel.files import product_files
+
+SEPARATOR = "--;\n"
+_PARAMETER = re.compile(r"(?<![:\w]):(schema|role|tenant_id|revision)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """One chain of migrations: `platform` or `tenant`."""
+
+    name: str
+    directory: Path
+
+    def head(self) -> str:
+        """Return the newest revision."""
+        head = _scripts(self.directory).get_current_head()
+        if head is None:
+            raise LookupError(f"the chain {self.name} has no revision")
+        return head
+
+    def statements(self, current: str) -> list[str]:
+        """Return the SQL that leads from `current` to the newest revision, one statement each."""
+        scripts = _scripts(self.directory)
+        found: list[str] = []
+        context = MigrationContext.configure(
+            dialect=postgresql.dialect(),
+            opts={"as_sql": True, "output_buffer": _Discard()},
+        )
+        context.impl.static_output = lambda text: found.append(text.rstrip().rstrip(";"))  # type: ignore[method-assign]
+        with Operations.context(context):
+            for revision in reversed(list(scripts.iterate_revisions("head", current))):
+                revision.module.upgrade()
+        return found
+
+
+class _Discard:
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is kept."""
+
+
+def platform_revisions() -> Revisions:
+    """Return the chain of the platform's schema."""
+    return Revisions("platform", product_files("migrations") / "platform")
+
+
+def tenant_revisions() -> Revisions:
+    """Return the chain of every tenant's schema."""
+    return Revisions("tenant", product_files("migrations") / "tenant")
+
+
+@cache
+def _scripts(directory: Path) -> ScriptDirectory:
+    return ScriptDirectory(str(directory), version_locations=[str(directory / "versions")])
+
+
+def blocks(text: str) -> list[str]:
+    """Split a ready script into its statements."""
+    statements = (re.sub(r"(?m)^--.*\n?", "", block) if block.lstrip().startswith("--") else block
+                  for block in text.split(SEPARATOR))
+    return [statement.strip() for statement in statements if statement.strip()]
+
+
+@cache
+def _tenant_template() -> list[str]:
+    return blocks((tenant_revisions().directory / "head.sql").read_text(encoding="utf-8"))
+
+
+def tenant_script(schema: str, tenant_id: UUID, revision: str) -> list[str]:
+    """Return the statements that fill an empty schema for one tenant."""
+    values: dict[str, Any] = {
+        "schema": sql.Identifier(schema).as_string(),
+        "role": sql.Identifier(schema).as_string(),
+        "tenant_id": sql.Literal(str(tenant_id)).as_string(),
+        "revision": sql.Literal(revision).as_string(),
+    }
+    return [_PARAMETER.sub(lambda match: values[match[1]], statement) for statement in _tenant_template()]
+
+
+def platform_script() -> list[str]:
+    """Return the statements that make the platform's schema."""
+    return blocks((platform_revisions().directory / "head.sql").read_text(encoding="utf-8"))
