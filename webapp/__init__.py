@@ -1,1 +1,3 @@
 """Comptoir's platform floor: everything that exists with zero tenants."""
+
+__version__ = "0.1.0"

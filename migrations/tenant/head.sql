@@ -580,6 +580,8 @@ GRANT USAGE ON SCHEMA :schema TO :role
 --;
 GRANT SELECT ON _tenant_marker TO :role
 --;
+GRANT USAGE ON SEQUENCE entry_id_seq TO :role
+--;
 GRANT EXECUTE ON FUNCTION balances_settle(bigint[], date[], bigint[], bigint[], bigint[]) TO :role
 --;
 GRANT SELECT, INSERT, UPDATE ON account, account_balance, account_day, hold, import, period_closing, category_word,

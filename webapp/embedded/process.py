@@ -123,8 +123,8 @@ class ServerProcess:
         if not complaints:
             return lines[-1] if lines else ""
         told = lines[complaints[-1] :][:2]
-        words = [re.split(r"(?:FATAL|PANIC|DETAIL):  ", line)[-1] for line in told if line is told[0] or "DETAIL:" in line]
-        return ": ".join(words)
+        kept = [line for line in told if line is told[0] or "DETAIL:" in line]
+        return ": ".join(re.split(r"(?:FATAL|PANIC|DETAIL):  ", line)[-1] for line in kept)
 
     def wait_until(self, ready: Callable[[], bool], *, timeout_seconds: float) -> None:
         """Wait until `ready`; raises ServerFailed when the process ends first or the time is over."""

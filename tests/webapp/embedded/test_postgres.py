@@ -45,8 +45,14 @@ def ask(dsn: str, question: str) -> object:
 def test_a_cold_start_in_a_long_path_with_spaces_gives_the_owner_a_utf8_database(postgres: EmbeddedPostgres):
     dsn = postgres.start()
     assert ask(dsn, "SELECT rolsuper AND rolname = 'comptoir_owner' FROM pg_roles WHERE rolname = current_user")
-    assert ask(dsn, "SELECT concat(pg_encoding_to_char(encoding), datlocprovider, datlocale) FROM pg_database WHERE "
-               "datname = current_database()") == "UTF8bC.UTF-8"
+    assert (
+        ask(
+            dsn,
+            "SELECT concat(pg_encoding_to_char(encoding), datlocprovider, datlocale) FROM pg_database WHERE "
+            "datname = current_database()",
+        )
+        == "UTF8bC.UTF-8"
+    )
     assert ask(dsn, "SHOW data_checksums") == "on"
     assert ask(dsn, "SHOW listen_addresses") == ""
     assert (postgres.cluster.stat().st_mode & 0o777) == 0o700
@@ -88,7 +94,7 @@ def test_a_stop_does_not_wait_for_an_idle_session(postgres: EmbeddedPostgres):
             session.execute("SELECT 1")
 
 
-def test_another_process_finds_the_running_server(postgres: EmbeddedPostgres, data_dir: Path, second_python: Runner):
+def test_another_process_finds_the_running_server(data_dir: Path, second_python: Runner):
     assert EmbeddedPostgres(data_dir).running_dsn() is None
     child = second_python(START_AND_WAIT, data_dir)
     assert child.stdout is not None
@@ -154,7 +160,7 @@ def test_a_server_that_cannot_start_says_why_in_one_line(postgres: EmbeddedPostg
     postgres.start()
     postgres.stop()
     (postgres.cluster / "PG_VERSION").write_text("9.6\n")
-    with pytest.raises(ServerFailed, match="PostgreSQL did not start: .*9.6") as failure:
+    with pytest.raises(ServerFailed, match=r"PostgreSQL did not start: .*9\.6") as failure:
         postgres.start()
     assert "\n" not in str(failure.value)
 

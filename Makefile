@@ -1,0 +1,88 @@
+# The verbs of Comptoir, the same by hand and in CI. Everything they need beyond Python 3.11+ goes into .venv.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# All paths are relative: the folder's own path may contain spaces.
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+WORKERS ?= 2
+PORT ?= 8000
+ARGS ?=
+TESTS ?= tests/webapp tests/tenants tests/house
+CATALOGS := $(wildcard translations/*/LC_MESSAGES/*.po)
+LOCK := uv pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' pyproject.toml --output-file
+
+.PHONY: help setup up test test-pgbouncer test-api check e2e bench migrate fmt lock translations clean
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
+
+setup: .venv/.ready .venv/.translated ## Make .venv with everything in it, and the command .venv/bin/comptoir
+
+up: setup ## Start all of Comptoir and show its log (PORT=8000, ARGS="--no-demo")
+	@exec .venv/bin/comptoir up --port $(PORT) $(ARGS)
+
+test: setup ## Run the tests that need no browser (TESTS=folder, ARGS=-x)
+	@$(PYTEST) -n $(WORKERS) --dist worksteal -m "not pgbouncer and not api" $(TESTS) $(ARGS)
+
+test-pgbouncer: setup ## Run the tenancy tests through PgBouncer in transaction mode (Debian package pgbouncer)
+	@$(PYTEST) -n 0 -m pgbouncer tests $(ARGS)
+
+test-api: setup ## Let schemathesis look for calls that the API answers against its own description
+	@$(PYTEST) -n 0 -m api tests $(ARGS)
+
+check: setup ## Check style, types, import contracts and translations
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy webapp/kernel $$(find webapp tenants -name rules.py | sort)
+	@.venv/bin/lint-imports --no-logo
+
+e2e: setup ## Run the journeys in a browser (Debian package chromium)
+	@$(PYTEST) -n $(WORKERS) --dist loadscope tests/journeys $(ARGS)
+
+bench: setup ## Measure, each number beside its floor
+	@$(PYTEST) -n 0 -s tests/bench $(ARGS)
+
+migrate: setup ## Bring every workspace's schema to the newest version
+	@.venv/bin/comptoir migrate $(ARGS)
+
+fmt: setup ## Format the code and fix what can be fixed safely
+	@$(PYTHON) -m ruff check --fix-only --quiet .
+	@$(PYTHON) -m ruff format .
+
+lock: setup ## Renew requirements.lock from pyproject.toml
+	@.venv/bin/$(LOCK) requirements.lock --upgrade
+
+translations: setup ## Collect the texts of code and templates into translations/
+	@.venv/bin/pybabel -q extract -F pyproject.toml --sort-by-file --no-location --omit-header -o .venv/messages.pot webapp tenants templates
+	@.venv/bin/pybabel -q update -d translations -i .venv/messages.pot --no-fuzzy-matching --omit-header
+	@.venv/bin/pybabel -q compile -d translations
+
+clean: ## Remove .venv and what tools leave behind (never your data in .comptoir)
+	@rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .schemathesis test-results build dist
+	@find webapp tenants tests migrations -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The newest Python that is there; the lock file is for 3.11 and later.
+.venv/bin/python:
+	@for candidate in $(if $(PYTHON_FOR_VENV),"$(PYTHON_FOR_VENV)") python3 python3.14 python3.13 python3.12 python3.11; do \
+		if "$$candidate" -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			"$$candidate" -m venv .venv && exit 0; \
+			echo "comptoir: $$candidate cannot make a virtual environment: install its venv package (Debian: apt install python3-venv)" >&2; \
+			rm -rf .venv; exit 1; \
+		fi; \
+	done; \
+	echo "comptoir: Python 3.11 or newer is needed: install it and run make again" >&2; exit 1
+
+.venv/.ready: requirements.lock pyproject.toml | .venv/bin/python
+	@echo "comptoir: installing into .venv (once, about a minute)"
+	@$(PYTHON) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(PYTHON) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PYTHON) -m compileall -q webapp tenants
+	@touch .venv/.ready
+
+.venv/.translated: $(CATALOGS) | .venv/.ready
+	@if [ -d translations ]; then .venv/bin/pybabel -q compile -d translations; fi
+	@touch .venv/.translated

@@ -1,0 +1,89 @@
+"""The door of every workspace: member or 404, a permission or it refuses to start, then one bound transaction."""
+
+from typing import Any
+
+import structlog
+from flask import Blueprint, Response, abort, current_app, g, request, url_for
+
+from webapp.access.guard import check
+from webapp.access.permissions import GRANTS, Permission, Role
+from webapp.identity.door import ask_to_sign_in, recognise_session, recognise_token
+from webapp.jobs import queries as job_queries
+from webapp.kernel.db import bind_tenant
+from webapp.kernel.errors import DomainError, N_
+from webapp.tenancy import queries
+from webapp.tenancy.queries import TenantView
+from webapp.web.problem import is_api
+from webapp.web.render import frame
+
+PAGES_PREFIX = "/t/<slug>"
+API_PREFIX = "/api/v1/t/<slug>"
+
+
+class Suspended(DomainError):
+    """The workspace was suspended by the operator."""
+
+    code = "workspace_suspended"
+    status = 403
+    title = N_("This workspace is suspended")
+    message = N_("The operator has suspended this workspace. Nothing is lost; ask them to resume it.")
+
+
+def guard_room(blueprint: Blueprint) -> None:
+    """Put the door before every view of a room's blueprint."""
+    blueprint.url_value_preprocessor(_take_slug)
+    blueprint.url_defaults(_give_slug)
+    blueprint.before_request(_enter)
+
+
+def _take_slug(_endpoint: str | None, values: dict[str, Any] | None) -> None:
+    if values is not None:
+        # The JSON API describes the slug as a parameter of its own; pages leave it to the door.
+        g.slug = values.get("slug", "") if is_api() else values.pop("slug", "")
+
+
+def _give_slug(endpoint: str, values: dict[str, Any]) -> None:
+    if "slug" in g and current_app.url_map.is_endpoint_expecting(endpoint, "slug"):
+        values.setdefault("slug", g.slug)
+
+
+def _enter() -> Response | None:
+    view = current_app.view_functions[request.endpoint or ""]
+    permission: Permission = view.permission  # type: ignore[attr-defined]
+    scopes: frozenset[str] | None = None
+    if is_api():
+        bearer = recognise_token()
+        if bearer is None:
+            return ask_to_sign_in()
+        scopes = bearer.scopes
+        place = queries.membership(session=g.db, slug=g.slug, person_id=bearer.person.id)
+        if place is not None and place[0].id != bearer.tenant_id:
+            place = None
+    else:
+        if recognise_session() is None:
+            return ask_to_sign_in()
+        place = queries.membership(session=g.db, slug=g.slug, person_id=g.person.id)
+    if place is None:
+        abort(404)
+    g.tenant, g.role, g.scopes = place[0], Role(place[1]), scopes
+    structlog.contextvars.bind_contextvars(tenant=str(g.tenant.id))
+    if not is_api():
+        _furnish(g.tenant)
+    if g.tenant.suspended_at is not None:
+        raise Suspended
+    check(permission, role=g.role, scopes=scopes)
+    bind_tenant(g.db, g.tenant.ref)
+    return None
+
+
+def _furnish(tenant: TenantView) -> None:
+    """Fill the frame of a full page: workspaces to switch to, ways onward, running jobs."""
+    around = frame()
+    around.tenant = tenant
+    around.permissions = frozenset(permission.value for permission in GRANTS[g.role])
+    if request.headers.get("HX-Request-Type") == "partial":
+        return
+    around.tenants = queries.workspaces(session=g.db, person_id=g.person.id)
+    around.jobs_running = job_queries.active_count(session=g.db, tenant_id=tenant.id)
+    around.jobs_href = url_for("office_jobs.list_jobs", slug=tenant.slug)
+    around.nav = current_app.extensions["navigation"](around, tenant.slug)

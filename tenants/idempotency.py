@@ -1,0 +1,89 @@
+"""Idempotency keys (AP-3): the answer is stored in the transaction of its effect, so both are there or neither.
+
+A key is kept per workspace as long as the workspace lives, longer than any entry.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response, g, make_response, request
+from sqlalchemy import text
+
+from webapp.kernel.errors import Conflict, DomainError, N_
+
+KEY_LENGTH_MAX = 255
+
+
+class KeyMissing(DomainError):
+    """A request that moves money carries no Idempotency-Key."""
+
+    code = "idempotency_key_missing"
+    status = 400
+    title = N_("An Idempotency-Key is missing")
+    message = N_("Send an Idempotency-Key header of 1 to 255 visible characters, so that a repeat books nothing twice.")
+
+
+class KeyReused(DomainError):
+    """The key was used before with another request."""
+
+    code = "idempotency_key_reused"
+    status = 422
+    title = N_("The Idempotency-Key was used for another request")
+    message = N_("Use a new key for a new request.")
+
+
+class KeyInFlight(Conflict):
+    """A request with this key is being worked on."""
+
+    code = "idempotency_key_in_flight"
+    message = N_("A request with this Idempotency-Key is still being worked on. Repeat it in a moment.")
+
+
+_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext(current_schema()), hashtext(:key))")
+_FIND = text("SELECT fingerprint, status, location, body FROM idempotency WHERE key = :key")
+_KEEP = text(
+    "INSERT INTO idempotency (key, fingerprint, status, location, body, created_at)"
+    " VALUES (:key, :fingerprint, :status, :location, :body, :at)",
+)
+
+
+def once(act: Callable[[], tuple[Any, int, str]], *, required: bool = True) -> Response:
+    """Run `act` (returning body, status, location) once per key; a repeat gets the stored answer, marked.
+
+    Raises KeyMissing, KeyReused, KeyInFlight and whatever `act` raises, which stores nothing.
+    """
+    key = request.headers.get("Idempotency-Key", "")
+    if not key and not required:
+        body, status, location = act()
+        return _answer(json.dumps(body), status, location)
+    if not 0 < len(key) <= KEY_LENGTH_MAX or not key.isprintable():
+        raise KeyMissing
+    fingerprint = hashlib.sha256(
+        b"\0".join((request.method.encode(), request.path.encode(), request.get_data(cache=True))),
+    ).digest()
+    if not g.db.scalar(_LOCK, {"key": key}):
+        raise KeyInFlight
+    stored = g.db.execute(_FIND, {"key": key}).first()
+    if stored is not None:
+        if bytes(stored.fingerprint) != fingerprint:
+            raise KeyReused
+        response = _answer(stored.body, stored.status, stored.location or "")
+        response.headers["Idempotency-Replayed"] = "true"
+        return response
+    body, status, location = act()
+    written = json.dumps(body)
+    g.db.execute(_KEEP, {
+        "key": key, "fingerprint": fingerprint, "status": status, "location": location or None, "body": written,
+        "at": g.at,
+    })
+    return _answer(written, status, location)
+
+
+def _answer(body: str, status: int, location: str) -> Response:
+    response = make_response(body, status)
+    response.content_type = "application/json"
+    if location:
+        response.headers["Location"] = location
+    return response

@@ -1,0 +1,166 @@
+"""Acts on the chart of accounts."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from tenants.money.accounts import queries
+from tenants.money.accounts.models import Account
+from tenants.money.accounts.queries import AccountView
+from tenants.money.accounts.rules import DEPTH_MAX, AccountDraft, Kind, Purpose, clean_iban, draft_errors
+from webapp.audit.commands import record
+from webapp.kernel.actor import Actor
+from webapp.kernel.errors import Conflict, FieldError, Invalid, N_, NotFound, Stale
+
+PURPOSE_ACCOUNTS: dict[Purpose, tuple[Kind, str]] = {
+    Purpose.TO_CATEGORISE: (Kind.EXPENSE, N_("To categorise")),
+    Purpose.TRADING: (Kind.EQUITY, N_("Currency trading")),
+    Purpose.OPENING: (Kind.EQUITY, N_("Opening balances")),
+}
+
+
+class CodeTaken(Conflict):
+    """Another account has this code."""
+
+    code = "code_taken"
+    message = N_("Another account already has the code %(code)s.")
+
+
+class TooManyAccounts(Conflict):
+    """The workspace has as many accounts as one may have."""
+
+    code = "too_many_accounts"
+    message = N_("A workspace has at most %(maximum)s accounts.")
+
+
+class AccountInUse(Conflict):
+    """A part of the account that its postings rely on cannot change."""
+
+    code = "account_in_use"
+    message = N_("The account has postings; its kind and its currency stay as they are.")
+
+
+def open_account(*, session: Session, actor: Actor, at: datetime, draft: AccountDraft) -> AccountView:
+    """Add an account and return it.
+
+    Raises Invalid (name, code, currency, iban, parent_id, dates), CodeTaken, TooManyAccounts.
+    """
+    values = _checked(session, draft)
+    if queries.accounts_count(session=session) >= queries.LIST_MAX:
+        raise TooManyAccounts(maximum=queries.LIST_MAX)
+    try:
+        with session.begin_nested():
+            account_id = session.execute(
+                insert(Account).values(created_at=at, **values).returning(Account.id),
+            ).scalar_one()
+    except IntegrityError:
+        raise CodeTaken(code=draft.code) from None
+    record(session=session, actor=actor, at=at, action="account.opened", object_type="account", object_id=account_id,
+           difference={name: (None, _json(value)) for name, value in values.items() if value is not None})
+    return _view(session, account_id)
+
+
+def change_account(
+    *,
+    session: Session,
+    actor: Actor,
+    at: datetime,
+    account_id: int,
+    version: int | None,
+    draft: AccountDraft,
+) -> AccountView:
+    """Change what is said of an account; `version` is the one that was read, None to change whatever it is now.
+
+    Raises NotFound, Stale, Invalid, CodeTaken, AccountInUse.
+    """
+    before = queries.account(session=session, account_id=account_id)
+    if before is None:
+        raise NotFound
+    locked = session.scalar(select(Account.version).where(Account.id == account_id).with_for_update())
+    if version is not None and locked != version:
+        raise Stale
+    values = _checked(session, draft, account_id=account_id)
+    if before.postings and (values["kind"], values["currency"]) != (before.kind, before.currency):
+        raise AccountInUse
+    difference = {
+        name: (_json(getattr(before, name)), _json(value))
+        for name, value in values.items()
+        if getattr(before, name) != value
+    }
+    if not difference:
+        return before
+    try:
+        with session.begin_nested():
+            session.execute(
+                update(Account).where(Account.id == account_id).values(version=Account.version + 1, **values),
+            )
+    except IntegrityError:
+        raise CodeTaken(code=draft.code) from None
+    record(session=session, actor=actor, at=at, action="account.changed", object_type="account", object_id=account_id,
+           difference=difference)
+    return _view(session, account_id)
+
+
+def ensure_purpose_account(
+    *, session: Session, actor: Actor, at: datetime, purpose: Purpose, currency: str
+) -> int:
+    """Return the id of the account that the product itself posts to, made at its first use."""
+    query = select(Account.id).where(Account.purpose == purpose.value, Account.currency == currency)
+    if (found := session.scalar(query)) is not None:
+        return found
+    kind, name = PURPOSE_ACCOUNTS[purpose]
+    made = session.scalar(
+        upsert(Account)
+        .values(kind=kind.value, name=f"{name} ({currency})", currency=currency, purpose=purpose.value, created_at=at)
+        .on_conflict_do_nothing(index_elements=["purpose", "currency"])
+        .returning(Account.id),
+    )
+    if made is None:
+        return session.execute(query).scalar_one()
+    record(session=session, actor=actor, at=at, action="account.opened", object_type="account", object_id=made,
+           difference={"purpose": (None, purpose.value), "currency": (None, currency)})
+    return made
+
+
+def _checked(session: Session, draft: AccountDraft, *, account_id: int | None = None) -> dict[str, Any]:
+    errors = list(draft_errors(draft))
+    if draft.parent_id is not None:
+        errors += _parent_errors(session, draft, account_id)
+    if errors:
+        raise Invalid(errors=tuple(errors))
+    values = asdict(draft)
+    values["name"] = draft.name.strip()
+    values["kind"] = draft.kind.value
+    values["iban"] = clean_iban(draft.iban) if draft.iban else None
+    return values
+
+
+def _parent_errors(session: Session, draft: AccountDraft, account_id: int | None) -> list[FieldError]:
+    """Walk up the tree: the parent exists, is of the same kind, and is not below the account itself."""
+    parent_id, depth = draft.parent_id, 1
+    while parent_id is not None:
+        row = session.execute(select(Account.parent_id, Account.kind).where(Account.id == parent_id)).first()
+        if row is None:
+            return [FieldError("parent_id", "unknown", N_("There is no such account."))]
+        if row.kind != draft.kind.value:
+            return [FieldError("parent_id", "kind", N_("An account and the one above it are of the same kind."))]
+        if parent_id == account_id or depth >= DEPTH_MAX:
+            return [FieldError("parent_id", "depth", N_("The tree of accounts would be a ring or too deep."))]
+        parent_id, depth = row.parent_id, depth + 1
+    return []
+
+
+def _view(session: Session, account_id: int) -> AccountView:
+    found = queries.account(session=session, account_id=account_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _json(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value

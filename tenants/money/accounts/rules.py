@@ -1,0 +1,96 @@
+"""What an account is: five kinds, one currency, dates between which it takes postings."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from schwifty import IBAN
+from schwifty.exceptions import SchwiftyException
+
+from webapp.kernel.errors import FieldError, N_
+from webapp.kernel.money import LIMIT_MINOR, MoneyError, exponent
+
+NAME_LENGTH_MAX = 200
+CODE_LENGTH_MAX = 40
+NUMBER_LENGTH_MAX = 64
+DEPTH_MAX = 8
+
+
+class Kind(StrEnum):
+    """The five kinds of account."""
+
+    ASSET = "asset"
+    EQUITY = "equity"
+    EXPENSE = "expense"
+    INCOME = "income"
+    LIABILITY = "liability"
+
+
+CATEGORIES = frozenset({Kind.INCOME, Kind.EXPENSE})
+"""A category is an income or expense account; there is no second concept."""
+
+CREDIT_KINDS = frozenset({Kind.LIABILITY, Kind.EQUITY, Kind.INCOME})
+"""Kinds whose balance is normally negative in the books; pages show them turned."""
+
+
+class Purpose(StrEnum):
+    """Accounts that the product itself posts to, one for each currency."""
+
+    TO_CATEGORISE = "to_categorise"
+    TRADING = "trading"
+    OPENING = "opening"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDraft:
+    """What a person says of an account; `overdraft_limit` in minor units, None for no limit."""
+
+    name: str
+    kind: Kind
+    currency: str
+    code: str | None = None
+    parent_id: int | None = None
+    iban: str | None = None
+    number: str | None = None
+    opened_on: date | None = None
+    closed_on: date | None = None
+    overdraft_limit: int | None = None
+
+
+def clean_iban(text: str) -> str:
+    """Return the IBAN in its electronic form (ISO 13616), or raise ValueError."""
+    try:
+        return IBAN(text).compact
+    except SchwiftyException as error:
+        raise ValueError(str(error)) from None
+
+
+def draft_errors(draft: AccountDraft) -> tuple[FieldError, ...]:
+    """Return everything that is wrong with a draft by itself."""
+    errors: list[FieldError] = []
+    if not 0 < len(draft.name.strip()) <= NAME_LENGTH_MAX:
+        errors.append(FieldError("name", "length", N_("A name has 1 to %(maximum)s characters."),
+                                 {"maximum": NAME_LENGTH_MAX}))
+    if draft.code is not None and not 0 < len(draft.code) <= CODE_LENGTH_MAX:
+        errors.append(FieldError("code", "length", N_("A code has 1 to %(maximum)s characters."),
+                                 {"maximum": CODE_LENGTH_MAX}))
+    if draft.number is not None and not 0 < len(draft.number) <= NUMBER_LENGTH_MAX:
+        errors.append(FieldError("number", "length", N_("A number has 1 to %(maximum)s characters."),
+                                 {"maximum": NUMBER_LENGTH_MAX}))
+    try:
+        exponent(draft.currency)
+    except MoneyError:
+        errors.append(FieldError("currency", "unknown_currency", N_("This is not an ISO 4217 currency code.")))
+    if draft.iban is not None:
+        try:
+            clean_iban(draft.iban)
+        except ValueError:
+            errors.append(FieldError("iban", "iban", N_("This IBAN is not valid: check its digits.")))
+    if draft.opened_on and draft.closed_on and draft.closed_on < draft.opened_on:
+        errors.append(FieldError("closed_on", "order", N_("An account closes after it opens.")))
+    if draft.overdraft_limit is not None:
+        if draft.kind is not Kind.ASSET:
+            errors.append(FieldError("overdraft_limit", "kind", N_("Only an asset account has an overdraft limit.")))
+        elif not 0 <= draft.overdraft_limit <= LIMIT_MINOR:
+            errors.append(FieldError("overdraft_limit", "range", N_("The limit is zero or more.")))
+    return tuple(errors)

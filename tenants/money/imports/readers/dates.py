@@ -1,0 +1,200 @@
+"""Dates as banks write them: a fast reader for a given form, and a judge of the order of day and month."""
+
+import re
+from collections.abc import Iterable
+from datetime import date
+from typing import Literal
+
+from tenants.money.imports.readers.amounts import plain_digits
+
+Order = Literal["dmy", "mdy", "ymd"]
+
+FORMS: dict[str, Order] = {
+    "%d.%m.%Y": "dmy",
+    "%d/%m/%Y": "dmy",
+    "%d-%m-%Y": "dmy",
+    "%m/%d/%Y": "mdy",
+    "%m-%d-%Y": "mdy",
+    "%m.%d.%Y": "mdy",
+    "%Y-%m-%d": "ymd",
+    "%Y/%m/%d": "ymd",
+    "%Y.%m.%d": "ymd",
+    "%Y%m%d": "ymd",
+    "%d%m%Y": "dmy",
+    "%d %b %Y": "dmy",
+    "%b %d %Y": "mdy",
+}
+"""Date forms that can be chosen. Two-digit years, a time behind and other separators are read with each of them."""
+
+_SEPARATED = re.compile(r"([0-9]{1,4})\s?[./\-\s]\s?([0-9]{1,2})\s?[./\-\s]\s?([0-9]{1,4})(?:[T ,].{0,30})?", re.ASCII)
+_PACKED = re.compile(r"([0-9]{8}|[0-9]{6})(?:[T ].{0,30})?", re.ASCII)
+_NAMED_DMY = re.compile(r"([0-9]{1,2})(?:st|nd|rd|th|er|º)?[.\s\-/]*(?:de\s)?([^\W\d_]{3,12})\.?[,\s\-/]*(?:de\s)?([0-9]{2,4})(?:[T ,].{0,30})?")
+_NAMED_MDY = re.compile(r"([^\W\d_]{3,12})\.?[\s\-/]*([0-9]{1,2})(?:st|nd|rd|th)?[,\s\-/]+([0-9]{2,4})(?:[T ,].{0,30})?")
+_MARKS = {ord(c): None for c in "\u200e\u200f\u061c\u202a\u202b\u202c\ufeff"} | {0xA0: " ", 0x202F: " "}
+
+_MONTHS = (
+    "jan january januar jän jänner janv janvier ene enero يناير جانفي",
+    "feb february februar feber févr févr fevr fév février fevrier febrero فبراير فيفري",
+    "mar march märz mrz mär maerz mars marzo مارس",
+    "apr april avr avril abr abril أبريل ابريل أفريل",
+    "may mai mayo مايو ماي",
+    "jun june juni juin junio يونيو جوان",
+    "jul july juli juil juillet julio يوليو يوليوز جويلية",
+    "aug august août aout aoû ago agosto أغسطس غشت أوت",
+    "sep sept september septembre septiembre set سبتمبر شتنبر",
+    "oct october okt oktober octobre octubre أكتوبر",
+    "nov november novembre noviembre نوفمبر نونبر",
+    "dec december dez dezember déc dec décembre decembre dic diciembre ديسمبر دجنبر",
+)
+_MONTH_NUMBER = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
+
+
+class DateError(ValueError):
+    """A text that is no date (`bad_date`) or a day that does not exist (`no_such_day`)."""
+
+    def __init__(self, code: str, params: dict[str, str]) -> None:
+        super().__init__(code)
+        self.code = code
+        self.params = params
+
+
+def full_year(text: str) -> int:
+    """Return a year; of two digits, 70 to 99 are of the 1900s."""
+    year = int(text)
+    if len(text) > 2:
+        return year
+    return year + (1900 if year >= 70 else 2000)
+
+
+def order_of(form: str) -> Order:
+    """Return the order of day, month and year in a form such as "%d.%m.%Y"; unknown forms are read as day first."""
+    known = FORMS.get(form)
+    if known:
+        return known
+    found = re.findall(r"%([dmbBjyY])", form)
+    letters = "".join({"b": "m", "B": "m", "Y": "y"}.get(c, c) for c in found)
+    return "mdy" if letters == "mdy" else "ymd" if letters == "ymd" else "dmy"
+
+
+def to_day(text: str, form: str) -> date:
+    """Read a date in the given form; year-first dates are read in every form. Raises DateError."""
+    cleaned = text.strip()
+    if not cleaned.isascii():
+        cleaned = plain_digits(cleaned).translate(_MARKS).strip()
+    numbers = _numbers(cleaned, form)
+    if numbers is None:
+        raise DateError("bad_date", {"value": text.strip()[:40], "form": readable(form)})
+    try:
+        return date(*numbers)
+    except ValueError:
+        raise DateError("no_such_day", {"value": text.strip()[:40]}) from None
+
+
+def _numbers(text: str, form: str) -> tuple[int, int, int] | None:
+    """Return year, month, day as numbers, without asking whether that day exists."""
+    order = order_of(form)
+    match = _SEPARATED.fullmatch(text)
+    if match:
+        first, second, third = match.groups()
+        if len(first) == 4:
+            return (int(first), int(second), int(third)) if len(third) <= 2 else None
+        if len(first) > 2 or len(third) == 3 or len(third) == 1:
+            return None
+        if order == "ymd":
+            return (full_year(first), int(second), int(third)) if len(third) == 2 and "%y" in form else None
+        day, month = (first, second) if order == "dmy" else (second, first)
+        return full_year(third), int(month), int(day)
+    match = _PACKED.fullmatch(text)
+    if match:
+        return _packed(match[1], order)
+    named = _NAMED_DMY.fullmatch(text)
+    if named:
+        return _with_month(named[3], named[2], named[1])
+    named = _NAMED_MDY.fullmatch(text)
+    return _with_month(named[3], named[1], named[2]) if named else None
+
+
+def _packed(digits: str, order: Order) -> tuple[int, int, int] | None:
+    if order == "ymd":
+        year, rest = digits[:-4], digits[-4:]
+        return full_year(year), int(rest[:2]), int(rest[2:])
+    first, second, year = digits[:2], digits[2:4], digits[4:]
+    day, month = (first, second) if order == "dmy" else (second, first)
+    return full_year(year), int(month), int(day)
+
+
+def _with_month(year: str, month: str, day: str) -> tuple[int, int, int] | None:
+    number = _MONTH_NUMBER.get(month.casefold())
+    return (full_year(year), number, int(day)) if number and len(year) != 3 else None
+
+
+def readable(form: str) -> str:
+    """Return a form as people write it: "%d.%m.%Y" is "DD.MM.YYYY"."""
+    for mark, word in (("%d", "DD"), ("%m", "MM"), ("%Y", "YYYY"), ("%y", "YY"), ("%b", "MMM"), ("%B", "MMMM")):
+        form = form.replace(mark, word)
+    return form
+
+
+def looks_like_day(text: str) -> bool:
+    """Tell whether a text has the shape of a date, whatever the order of day and month."""
+    cleaned = plain_digits(text.strip()).translate(_MARKS)
+    if not 6 <= len(cleaned) <= 40:
+        return False
+    for form in ("%d.%m.%Y", "%m/%d/%Y"):
+        numbers = _numbers(cleaned, form)
+        if numbers and 1900 <= numbers[0] <= 2100 and 1 <= numbers[1] <= 12 and 1 <= numbers[2] <= 31:
+            return True
+    if re.fullmatch(r"[0-9]{8}(?:[T ].*)?", cleaned):
+        return 1900 <= int(cleaned[:4]) <= 2100 and 1 <= int(cleaned[4:6]) <= 12 and 1 <= int(cleaned[6:8]) <= 31
+    return False
+
+
+def judge(samples: Iterable[str], *, prefer: Order = "dmy") -> tuple[str, bool]:
+    """Decide the form of a column of dates on the whole sample; returns (form, whether doubt remains).
+
+    A number above 12 settles it; else dots mean day first; else the order that keeps the rows sorted.
+    """
+    texts = [plain_digits(t.strip()).translate(_MARKS) for t in samples if t.strip()]
+    triples: list[tuple[int, int, int]] = []
+    separator = "/"
+    for text in texts:
+        match = _SEPARATED.fullmatch(text)
+        if match is None:
+            continue
+        if len(match[1]) == 4:
+            return f"%Y{text[4]}%m{text[4]}%d".replace(" ", "-"), False
+        separator = next((c for c in text if not c.isdigit()), "/")
+        triples.append((int(match[1]), int(match[2]), full_year(match[3])))
+    if not triples:
+        return _unseparated(texts)
+    day_first = f"%d{separator}%m{separator}%Y"
+    month_first = f"%m{separator}%d{separator}%Y"
+    firsts_above = any(a > 12 for a, _, _ in triples)
+    seconds_above = any(b > 12 for _, b, _ in triples)
+    if firsts_above != seconds_above:
+        return (day_first if firsts_above else month_first), False
+    if firsts_above:
+        majority = sum(a > 12 for a, _, _ in triples) >= sum(b > 12 for _, b, _ in triples)
+        return (day_first if majority else month_first), True
+    if separator == ".":
+        return day_first, False
+    sorted_day = _is_sorted([(y, b, a) for a, b, y in triples])
+    sorted_month = _is_sorted([(y, a, b) for a, b, y in triples])
+    if sorted_day != sorted_month and len(set(triples)) > 2:
+        return (day_first if sorted_day else month_first), len(set(triples)) < 4
+    same = all(a == b for a, b, _ in triples)
+    return (month_first if prefer == "mdy" else day_first), not same
+
+
+def _unseparated(texts: list[str]) -> tuple[str, bool]:
+    packed = [t for t in texts if _PACKED.fullmatch(t)]
+    if packed:
+        year_first = all(1900 <= int(t[:4]) <= 2100 for t in packed if len(t) >= 8)
+        return ("%Y%m%d" if year_first else "%d%m%Y"), False
+    if texts and _NAMED_MDY.fullmatch(texts[0]):
+        return "%b %d %Y", False
+    return ("%d %b %Y" if any(_NAMED_DMY.fullmatch(t) for t in texts) else "%Y-%m-%d"), not texts
+
+
+def _is_sorted(values: list[tuple[int, int, int]]) -> bool:
+    return values == sorted(values) or values == sorted(values, reverse=True)

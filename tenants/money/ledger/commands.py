@@ -1,0 +1,318 @@
+"""Acts on the books: post, edit, delete, reverse, close. The database checks every one of them again."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy.orm import Session
+
+from tenants.money.accounts import queries as account_queries
+from tenants.money.ledger import queries
+from tenants.money.ledger.models import Entry, EntryVersion, Posting
+from tenants.money.ledger.queries import EntryView
+from tenants.money.ledger.refusals import EntryClosed, book_rules
+from tenants.money.ledger.rules import EntryDraft, PostingDraft, draft_errors, reversed_postings
+from webapp.audit.commands import record
+from webapp.kernel.actor import Actor
+from webapp.kernel.errors import Conflict, FieldError, Invalid, N_, NotFound, Stale
+
+BATCH_MAX = 1000
+
+
+class AlreadyReversed(Conflict):
+    """An entry is reversed at most once."""
+
+    code = "already_reversed"
+    message = N_("The entry was already reversed, by entry %(reversal_id)s.")
+
+
+_INSERT_ENTRIES = text("""
+    INSERT INTO entry (id, day, description, counterparty, note, rate, created_at, created_by)
+    SELECT id, day, description, counterparty, note, rate, :at, :by
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:days AS date[]), CAST(:descriptions AS text[]),
+        CAST(:counterparties AS text[]), CAST(:notes AS text[]), CAST(:rates AS text[]))
+        AS d (id, day, description, counterparty, note, rate)
+""")
+_INSERT_POSTINGS = text("""
+    INSERT INTO posting (entry_id, position, day, account_id, amount, currency, memo)
+    SELECT entry_id, position, day, account_id, amount, currency, memo
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:positions AS smallint[]), CAST(:days AS date[]),
+        CAST(:accounts AS bigint[]), CAST(:amounts AS bigint[]), CAST(:currencies AS text[]), CAST(:memos AS text[]))
+        AS d (entry_id, position, day, account_id, amount, currency, memo)
+""")
+_NEXT_IDS = text("SELECT nextval('entry_id_seq') FROM generate_series(1, :count)")
+
+
+def post_entry(*, session: Session, actor: Actor, at: datetime, draft: EntryDraft) -> int:
+    """Book one entry and return its id.
+
+    Raises Invalid, AccountClosed, PeriodClosed, OverdraftExceeded.
+    """
+    entry_id = book(session=session, actor=actor, at=at, drafts=[draft])[0]
+    record(session=session, actor=actor, at=at, action="entry.posted", object_type="entry", object_id=entry_id,
+           difference={name: (None, value) for name, value in content_of(draft).items()})
+    return entry_id
+
+
+def post_entries(*, session: Session, actor: Actor, at: datetime, drafts: Sequence[EntryDraft]) -> list[int]:
+    """Book up to 1,000 entries, all or none, and return their ids in the order of the drafts.
+
+    Raises as post_entry; the fields of Invalid begin with the draft's index ("3/postings/0/amount").
+    """
+    if not 1 <= len(drafts) <= BATCH_MAX:
+        raise Invalid(errors=(FieldError("entries", "count", N_("Send 1 to %(maximum)s entries."),
+                                         {"maximum": BATCH_MAX}),))
+    ids = book(session=session, actor=actor, at=at, drafts=drafts, prefix=True)
+    record(session=session, actor=actor, at=at, action="entry.batch_posted", object_type="entry",
+           object_id=f"{ids[0]}-{ids[-1]}", difference={"entries": (None, len(ids))})
+    return ids
+
+
+def book(
+    *, session: Session, actor: Actor, at: datetime, drafts: Sequence[EntryDraft], prefix: bool = False
+) -> list[int]:
+    """Check drafts and store them with their postings, one statement each; the caller records the act."""
+    errors = []
+    for index, draft in enumerate(drafts):
+        lead = f"{index}/" if prefix else ""
+        errors += [FieldError(lead + e.field, e.code, e.message, e.params) for e in draft_errors(draft)]
+    errors = errors or _account_errors(session, drafts, prefix=prefix)
+    if errors:
+        raise Invalid(errors=tuple(errors[:100]))
+    ids = list(session.scalars(_NEXT_IDS, {"count": len(drafts)}))
+    with book_rules():
+        session.execute(_INSERT_ENTRIES, {
+            "at": at,
+            "by": actor.person_id,
+            "ids": ids,
+            "days": [draft.day for draft in drafts],
+            "descriptions": [draft.description for draft in drafts],
+            "counterparties": [draft.counterparty for draft in drafts],
+            "notes": [draft.note for draft in drafts],
+            "rates": [draft.rate for draft in drafts],
+        })
+        _insert_postings(session, [(key, draft.day, draft.postings) for key, draft in zip(ids, drafts, strict=True)])
+    return ids
+
+
+def _insert_postings(session: Session, lines: Sequence[tuple[int, date, tuple[PostingDraft, ...]]]) -> None:
+    rows = [(key, n, day, p) for key, day, postings in lines for n, p in enumerate(postings, 1)]
+    session.execute(_INSERT_POSTINGS, {
+        "ids": [row[0] for row in rows],
+        "positions": [row[1] for row in rows],
+        "days": [row[2] for row in rows],
+        "accounts": [row[3].account_id for row in rows],
+        "amounts": [row[3].minor for row in rows],
+        "currencies": [row[3].currency for row in rows],
+        "memos": [row[3].memo for row in rows],
+    })
+
+
+def _account_errors(session: Session, drafts: Sequence[EntryDraft], *, prefix: bool) -> list[FieldError]:
+    ids = {posting.account_id for draft in drafts for posting in draft.postings}
+    known = account_queries.currencies_of(session=session, ids=ids)
+    errors = []
+    for index, draft in enumerate(drafts):
+        lead = f"{index}/" if prefix else ""
+        for n, posting in enumerate(draft.postings):
+            currency = known.get(posting.account_id)
+            if currency is None:
+                errors.append(FieldError(f"{lead}postings/{n}/account_id", "unknown", N_("There is no such account.")))
+            elif currency != posting.currency:
+                errors.append(FieldError(
+                    f"{lead}postings/{n}/currency", "currency",
+                    N_("The account is kept in %(expected)s, not in %(given)s."),
+                    {"expected": currency, "given": posting.currency},
+                ))
+    return errors
+
+
+def edit_entry(
+    *,
+    session: Session,
+    actor: Actor,
+    at: datetime,
+    change_id: UUID,
+    entry_id: int,
+    version: int | None,
+    draft: EntryDraft,
+) -> int:
+    """Change an open entry in place, keep what it said before, and return its new version.
+
+    `version` is the one that was read, None to change whatever it is now; `change_id` joins the entries of one act.
+    Raises NotFound, Stale, EntryClosed, PeriodClosed, Invalid, AccountClosed, OverdraftExceeded.
+    """
+    before = _lock(session, entry_id, version)
+    if errors := list(draft_errors(draft)) or _account_errors(session, [draft], prefix=False):
+        raise Invalid(errors=tuple(errors))
+    old, new = content_of(draft_of(before)), content_of(draft)
+    difference = {name: (old[name], new[name]) for name in new if old[name] != new[name]}
+    if not difference:
+        return before.version
+    with book_rules():
+        _keep_version(session, actor=actor, at=at, change_id=change_id, before=before)
+        if "postings" in difference:
+            session.execute(delete(Posting).where(Posting.entry_id == entry_id))
+        session.execute(
+            update(Entry)
+            .where(Entry.id == entry_id)
+            .values(
+                day=draft.day,
+                description=draft.description,
+                counterparty=draft.counterparty,
+                note=draft.note,
+                rate=draft.rate,
+                version=before.version + 1,
+                changed_at=at,
+            ),
+        )
+        if "postings" in difference:
+            _insert_postings(session, [(entry_id, draft.day, draft.postings)])
+    record(session=session, actor=actor, at=at, action="entry.edited", object_type="entry", object_id=entry_id,
+           difference=difference)
+    return before.version + 1
+
+
+def delete_entry(
+    *, session: Session, actor: Actor, at: datetime, change_id: UUID, entry_id: int, version: int | None
+) -> None:
+    """Take an open entry out of the books; its history keeps what it said.
+
+    Raises NotFound, Stale, EntryClosed, PeriodClosed.
+    """
+    before = _lock(session, entry_id, version)
+    with book_rules():
+        _keep_version(session, actor=actor, at=at, change_id=change_id, before=before, deleted=True)
+        session.execute(delete(Posting).where(Posting.entry_id == entry_id))
+        session.execute(delete(Entry).where(Entry.id == entry_id))
+    record(session=session, actor=actor, at=at, action="entry.deleted", object_type="entry", object_id=entry_id,
+           difference={name: (value, None) for name, value in content_of(draft_of(before)).items()})
+
+
+def reverse_entry(
+    *, session: Session, actor: Actor, at: datetime, entry_id: int, day: date, description: str = ""
+) -> int:
+    """Undo an entry by a new one on `day`; both are closed afterwards. Return the new entry's id.
+
+    Raises NotFound, AlreadyReversed, PeriodClosed, AccountClosed, OverdraftExceeded.
+    """
+    found = session.scalar(select(Entry.id).where(Entry.id == entry_id).with_for_update())
+    before = queries.entry(session=session, entry_id=entry_id) if found is not None else None
+    if before is None:
+        raise NotFound
+    if (reversal_id := queries.reversal_of(session=session, entry_id=entry_id)) is not None:
+        raise AlreadyReversed(reversal_id=reversal_id)
+    draft = draft_of(before)
+    closed = {"closed_at": at, "closed_by": actor.person_id}
+    with book_rules():
+        new_id = session.execute(
+            insert(Entry)
+            .values(
+                day=day,
+                description=description or before.description,
+                counterparty=before.counterparty,
+                rate=before.rate,
+                created_at=at,
+                created_by=actor.person_id,
+                reverses_id=entry_id,
+            )
+            .returning(Entry.id),
+        ).scalar_one()
+        _insert_postings(session, [(new_id, day, reversed_postings(draft.postings))])
+        session.execute(update(Entry).where(Entry.id == new_id).values(closed_because="reversal", **closed))
+        if before.closed_at is None:
+            session.execute(update(Entry).where(Entry.id == entry_id).values(closed_because="reversed", **closed))
+    record(session=session, actor=actor, at=at, action="entry.reversed", object_type="entry", object_id=entry_id,
+           difference={"reversed_by": (None, new_id)})
+    return new_id
+
+
+def close_entry(*, session: Session, actor: Actor, at: datetime, entry_id: int, because: str = "locked") -> None:
+    """Close an entry for good: `locked` by hand or `reconciled`.
+
+    Raises NotFound, EntryClosed.
+    """
+    _lock(session, entry_id, None)
+    with book_rules():
+        session.execute(
+            update(Entry)
+            .where(Entry.id == entry_id)
+            .values(closed_at=at, closed_by=actor.person_id, closed_because=because),
+        )
+    record(session=session, actor=actor, at=at, action=f"entry.{because}", object_type="entry", object_id=entry_id)
+
+
+def set_cleared(*, session: Session, actor: Actor, at: datetime, entry_id: int, position: int, cleared: bool) -> None:
+    """Mark a posting of an open entry as seen on the bank's statement, or not.
+
+    Raises NotFound, EntryClosed, PeriodClosed.
+    """
+    _lock(session, entry_id, None)
+    with book_rules():
+        found = session.execute(
+            update(Posting)
+            .where(Posting.entry_id == entry_id, Posting.position == position)
+            .values(cleared=cleared)
+            .returning(Posting.entry_id),
+        ).first()
+    if found is None:
+        raise NotFound
+    record(session=session, actor=actor, at=at, action="entry.cleared", object_type="entry", object_id=entry_id,
+           difference={f"postings/{position}/cleared": (not cleared, cleared)})
+
+
+def _lock(session: Session, entry_id: int, version: int | None) -> EntryView:
+    found = session.scalar(select(Entry.id).where(Entry.id == entry_id).with_for_update())
+    before = queries.entry(session=session, entry_id=entry_id) if found is not None else None
+    if before is None:
+        raise NotFound
+    if before.closed_at is not None:
+        raise EntryClosed
+    if version is not None and version != before.version:
+        raise Stale
+    return before
+
+
+def _keep_version(
+    session: Session, *, actor: Actor, at: datetime, change_id: UUID, before: EntryView, deleted: bool = False
+) -> None:
+    session.execute(
+        insert(EntryVersion).values(
+            entry_id=before.id,
+            version=before.version,
+            content=content_of(draft_of(before)) | {"cleared": [p.position for p in before.postings if p.cleared]},
+            change_id=change_id,
+            replaced_at=at,
+            replaced_by=actor.person_id,
+            deleted=deleted,
+        ),
+    )
+
+
+def draft_of(entry: EntryView) -> EntryDraft:
+    """Return the draft that would make this entry."""
+    return EntryDraft(
+        day=entry.day,
+        description=entry.description,
+        counterparty=entry.counterparty,
+        note=entry.note,
+        rate=entry.rate,
+        postings=tuple(PostingDraft(p.account_id, p.amount, p.currency, p.memo) for p in entry.postings),
+    )
+
+
+def content_of(draft: EntryDraft) -> dict[str, Any]:
+    """Return a draft as JSON, the form of history and trail; amounts in minor units."""
+    return {
+        "day": draft.day.isoformat(),
+        "description": draft.description,
+        "counterparty": draft.counterparty,
+        "note": draft.note,
+        "rate": draft.rate,
+        "postings": [
+            {"account_id": p.account_id, "amount": p.minor, "currency": p.currency, "memo": p.memo}
+            for p in draft.postings
+        ],
+    }

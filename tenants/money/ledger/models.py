@@ -1,0 +1,95 @@
+"""Tables of entries, their postings and their earlier versions. The rules of the books are triggers beside them."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.kernel.db import TenantBase
+
+Instant = DateTime(timezone=True)
+
+
+class Entry(TenantBase):
+    """A dated, described fact."""
+
+    __tablename__ = "entry"
+    __table_args__ = (
+        UniqueConstraint("day", "id"),
+        Index("entry_reverses", "reverses_id", unique=True, postgresql_where=text("reverses_id IS NOT NULL")),
+        Index("entry_import", "import_id", "import_position", postgresql_where=text("import_id IS NOT NULL")),
+        Index("entry_closed", "id", postgresql_where=text("closed_at IS NOT NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    day: Mapped[date]
+    description: Mapped[str] = mapped_column(Text)
+    counterparty: Mapped[str] = mapped_column(Text, server_default="")
+    note: Mapped[str] = mapped_column(Text, server_default="")
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    created_by: Mapped[UUID]
+    changed_at: Mapped[datetime | None] = mapped_column(Instant)
+    import_id: Mapped[int | None] = mapped_column(BigInteger)
+    import_position: Mapped[int | None]
+    reverses_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("entry.id"))
+    rate: Mapped[str | None] = mapped_column(Text)
+    closed_at: Mapped[datetime | None] = mapped_column(Instant)
+    closed_by: Mapped[UUID | None]
+    closed_because: Mapped[str | None] = mapped_column(Text)
+
+
+WORDS = func.to_tsvector(
+    text("'simple'"), Entry.description + text("' '") + Entry.counterparty + text("' '") + Entry.note
+)
+"""The expression of the index `entry_words`."""
+
+
+class Posting(TenantBase):
+    """One signed line of an entry, in minor units, debit positive."""
+
+    __tablename__ = "posting"
+    __table_args__ = (
+        ForeignKeyConstraint(["day", "entry_id"], ["entry.day", "entry.id"], onupdate="CASCADE"),
+        ForeignKeyConstraint(["account_id", "currency"], ["account.id", "account.currency"]),
+        Index("posting_register", "account_id", "day", "entry_id", "position"),
+    )
+
+    entry_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    day: Mapped[date]
+    account_id: Mapped[int] = mapped_column(BigInteger)
+    amount: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(Text)
+    memo: Mapped[str] = mapped_column(Text, server_default="")
+    cleared: Mapped[bool] = mapped_column(server_default="false")
+
+
+class EntryVersion(TenantBase):
+    """What an entry said before a change; `change_id` joins the entries that one act changed."""
+
+    __tablename__ = "entry_version"
+    __table_args__ = (Index("entry_version_change", "change_id"),)
+
+    entry_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    content: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    change_id: Mapped[UUID]
+    replaced_at: Mapped[datetime] = mapped_column(Instant)
+    replaced_by: Mapped[UUID]
+    deleted: Mapped[bool] = mapped_column(server_default="false")

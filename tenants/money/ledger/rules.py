@@ -1,0 +1,91 @@
+"""What an entry is: dated, described, with signed postings that sum to zero per currency."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import date
+
+from webapp.kernel.errors import FieldError, N_
+from webapp.kernel.money import LIMIT_MINOR, decimal
+
+DESCRIPTION_LENGTH_MAX = 1000
+COUNTERPARTY_LENGTH_MAX = 300
+NOTE_LENGTH_MAX = 4000
+POSTINGS_MAX = 500
+FIRST_DAY = date(1900, 1, 1)
+LAST_DAY = date(2999, 12, 31)
+
+
+@dataclass(frozen=True, slots=True)
+class PostingDraft:
+    """One signed line: `minor` units of `currency`, debit positive."""
+
+    account_id: int
+    minor: int
+    currency: str
+    memo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryDraft:
+    """What a person or a program says of an entry; `rate` is the exchange rate as it was given, kept as text."""
+
+    day: date
+    description: str
+    postings: tuple[PostingDraft, ...] = field(default=())
+    counterparty: str = ""
+    note: str = ""
+    rate: str | None = None
+
+
+def draft_errors(draft: EntryDraft) -> tuple[FieldError, ...]:
+    """Return everything that is wrong with a draft by itself."""
+    errors: list[FieldError] = []
+    if not FIRST_DAY <= draft.day <= LAST_DAY:
+        errors.append(FieldError("date", "range", N_("The date lies between 1900 and 2999.")))
+    for name, text, longest in (
+        ("description", draft.description, DESCRIPTION_LENGTH_MAX),
+        ("counterparty", draft.counterparty, COUNTERPARTY_LENGTH_MAX),
+        ("note", draft.note, NOTE_LENGTH_MAX),
+    ):
+        if len(text) > longest:
+            errors.append(FieldError(name, "length", N_("At most %(maximum)s characters."), {"maximum": longest}))
+        if "\x00" in text:
+            errors.append(FieldError(name, "characters", N_("A text cannot hold a NUL character.")))
+    errors += _posting_errors(draft.postings)
+    return tuple(errors)
+
+
+def _posting_errors(postings: tuple[PostingDraft, ...]) -> list[FieldError]:
+    if not 2 <= len(postings) <= POSTINGS_MAX:  # noqa: PLR2004 - double entry
+        text = N_("An entry has 2 to %(maximum)s postings.")
+        return [FieldError("postings", "count", text, {"maximum": POSTINGS_MAX})]
+    errors: list[FieldError] = []
+    sums: dict[str, int] = defaultdict(int)
+    for index, posting in enumerate(postings):
+        sums[posting.currency] += posting.minor
+        if posting.minor == 0:
+            errors.append(FieldError(f"postings/{index}/amount", "zero", N_("A posting is not zero.")))
+        elif abs(posting.minor) > LIMIT_MINOR:
+            text = N_("The amount is larger than an entry can hold.")
+            errors.append(FieldError(f"postings/{index}/amount", "too_large", text))
+        if len(posting.memo) > DESCRIPTION_LENGTH_MAX or "\x00" in posting.memo:
+            text = N_("At most %(maximum)s characters.")
+            params = {"maximum": DESCRIPTION_LENGTH_MAX}
+            errors.append(FieldError(f"postings/{index}/memo", "length", text, params))
+    if not errors:
+        for currency, total in sorted(sums.items()):
+            if total:
+                errors.append(
+                    FieldError(
+                        "postings",
+                        "unbalanced",
+                        N_("The postings in %(currency)s sum to %(difference)s, not to zero."),
+                        {"currency": currency, "difference": decimal(total, currency)},
+                    ),
+                )
+    return errors
+
+
+def reversed_postings(postings: tuple[PostingDraft, ...]) -> tuple[PostingDraft, ...]:
+    """Return the postings that undo these."""
+    return tuple(PostingDraft(p.account_id, -p.minor, p.currency, p.memo) for p in postings)

@@ -1,0 +1,48 @@
+"""Read the trail, newest first, always bounded."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.audit.models import AuditEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a workspace's trail; `difference` maps a field to [before, after]."""
+
+    id: int
+    at: datetime
+    actor_id: UUID
+    actor_label: str
+    via: str
+    action: str
+    object_type: str
+    object_id: str
+    difference: dict[str, Any]
+    request_id: str
+    source_address: str
+
+
+def events(
+    *,
+    session: Session,
+    limit: int,
+    before_id: int | None = None,
+    object_type: str | None = None,
+    object_id: str | None = None,
+) -> list[Event]:
+    """Return at most `limit` events, newest first, older than `before_id`, of one object if it is named."""
+    columns = [getattr(AuditEvent, name) for name in Event.__dataclass_fields__]
+    query = select(*columns).order_by(AuditEvent.id.desc()).limit(limit)
+    if before_id is not None:
+        query = query.where(AuditEvent.id < before_id)
+    if object_type is not None:
+        query = query.where(AuditEvent.object_type == object_type)
+        if object_id is not None:
+            query = query.where(AuditEvent.object_id == object_id)
+    return [Event(*row) for row in session.execute(query)]

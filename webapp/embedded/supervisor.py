@@ -1,0 +1,411 @@
+"""The one-command run: servers, web, worker and clock under one roof, in one log, stopped in order.
+
+Everything is made for a quick start: the servers start while the application is imported, the roles are forked from the
+process that imported it, and web comes up while the demo workspace is made.
+"""
+
+import contextlib
+import errno
+import gc
+import http.client
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from webapp.embedded.children import SUPERVISED_SIGNALS, Child
+from webapp.embedded.instance import Instance, given
+from webapp.embedded.log_view import LogView
+from webapp.embedded.process import EmbeddedError
+
+if TYPE_CHECKING:
+    from webapp.embedded.postgres import EmbeddedPostgres
+    from webapp.embedded.valkey import EmbeddedValkey
+    from webapp.settings import Settings
+
+BACK_OFF_SECONDS = (0.2, 1, 2, 5, 10, 30)
+STEADY_AFTER_SECONDS = 30
+READY_TIMEOUT_SECONDS = 180
+READY_POLL_SECONDS = 0.05
+FAILURES_BEFORE_READY_MAX = 5
+GRACE_SECONDS = {"web": 10, "worker": 20, "clock": 5, "setup": 5}
+PRELOADED = (
+    "webapp.app",
+    "webapp.worker",
+    "webapp.tenancy.migrations",
+    "webapp.cli.demo",
+    "webapp.cli.first_run",
+)
+
+
+class PortTaken(EmbeddedError):
+    """Another program listens on the port."""
+
+
+class StartFailed(EmbeddedError):
+    """A role of the house did not come up."""
+
+
+class StopAsked(Exception):
+    """Somebody pressed Ctrl-C while the servers were starting."""
+
+
+@dataclass(slots=True)
+class Attempts:
+    """When something that keeps ending may be started again. Times in seconds of the monotonic clock."""
+
+    failures: int = 0
+    started: float = 0.0
+    due: float | None = None
+
+    def begun(self, now: float) -> None:
+        """Note a start."""
+        self.started, self.due = now, None
+
+    def ended(self, now: float) -> float:
+        """Note an end; returns the pause before the next start."""
+        self.failures = 0 if now - self.started > STEADY_AFTER_SECONDS else self.failures + 1
+        pause = BACK_OFF_SECONDS[min(self.failures, len(BACK_OFF_SECONDS)) - 1] if self.failures else 0.0
+        self.due = now + pause
+        return pause
+
+
+def free_port(host: str, port: int) -> int:
+    """Return the port if nobody has it (0 chooses one); raises PortTaken."""
+    try:
+        with socket.create_server((host, port)) as listener:
+            return int(listener.getsockname()[1])
+    except PermissionError:
+        raise PortTaken(f"port {port} may not be opened by this user: choose one above 1023 with --port") from None
+    except (OSError, OverflowError) as error:
+        is_taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        reason = "is taken by another program: stop it, or" if is_taken else f"cannot be opened ({error}):"
+        raise PortTaken(f"port {port} {reason} choose another port with --port") from None
+
+
+class Supervisor:
+    """One run of the house."""
+
+    def __init__(
+        self, data_dir: Path | str, *, port: int, demo: bool, out: TextIO, environ: Mapping[str, str] | None = None
+    ) -> None:
+        self.environ = os.environ if environ is None else environ
+        self.instance = Instance(data_dir, self.environ)
+        self.port = port
+        self.demo = demo
+        self.view = LogView(out, self.environ)
+        self.began = time.monotonic()
+        self.servers: dict[str, EmbeddedPostgres | EmbeddedValkey] = {}
+        self.children: dict[str, Child] = {}
+        self.attempts: dict[str, Attempts] = {}
+        self.selector = selectors.DefaultSelector()
+        self.sign_in_lines: list[str] | None = None
+        self.is_migrated = False
+        self.is_ready = False
+        self.is_starting_servers = True
+        self.stops_asked = 0
+        self._reports: int | None = None
+        self._wakeup: tuple[int, int] = (-1, -1)
+
+    # The life of a run
+
+    def run(self) -> None:
+        """Start everything, keep it running until SIGINT or SIGTERM, stop it in order; raises EmbeddedError."""
+        self.instance.prepare()
+        self.instance.lock()
+        try:
+            host = self.environ.get("COMPTOIR_HOST", "127.0.0.1")
+            self.port = free_port(host, self.port)
+            self._listen_to_signals()
+            with contextlib.suppress(StopAsked):
+                settings = self._start_servers()
+                self._start_roles(settings)
+                self._keep(settings)
+        finally:
+            self._stop()
+            self._forget_signals()
+            self.instance.unlock()
+
+    def _start_servers(self) -> "Settings":
+        """Start what is ours at once, import the application meanwhile, and return the settings."""
+        if self.instance.has_own_postgres:
+            self.servers["postgres"] = self.instance.postgres
+        if self.instance.has_own_valkey:
+            self.servers["valkey"] = self.instance.valkey
+        for name, server in self.servers.items():
+            server.launch()
+            self._attempts(name).begun(time.monotonic())
+        addresses = dict.fromkeys(("postgres", "valkey"))
+        if len(self.servers) < len(addresses):
+            self.instance.check_given_servers(self._settings(addresses))
+        for name in PRELOADED:
+            importlib.import_module(name)
+        addresses |= {name: server.wait_ready() for name, server in self.servers.items()}
+        settings = self._settings(addresses)
+        self.is_starting_servers = False
+        if self.stops_asked:
+            raise StopAsked
+        return settings
+
+    def _settings(self, addresses: Mapping[str, str | None]) -> "Settings":
+        """Read the settings with the addresses of our own servers (a placeholder until they are known)."""
+        base = {} if given(self.environ, "BASE_URL") else {"base_url": self.base_url}
+        own = {name: addresses[name] or ("starting" if name in self.servers else None) for name in addresses}
+        return self.instance.settings(database_url=own["postgres"], redis_url=own["valkey"], port=self.port, **base)
+
+    @property
+    def base_url(self) -> str:
+        """The address that a person opens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def _start_roles(self, settings: "Settings") -> None:
+        """Fork the set-up now and register the others, which follow when the schema is there."""
+        from sqlalchemy.orm import configure_mappers  # noqa: PLC0415 the application has imported it by now
+
+        configure_mappers()
+        gc.collect()
+        gc.freeze()
+        self._reports, writing = os.pipe()
+        os.set_blocking(self._reports, False)
+        self._start_child("setup", Child("setup", lambda: self._set_up(settings, writing)))
+        os.close(writing)
+        self.selector.register(self._reports, selectors.EVENT_READ, self._hear_reports)
+
+    def _start_child(self, name: str, child: Child) -> None:
+        self.children[name] = child
+        own = [key.fd for key in self.selector.get_map().values()] + [self.selector.fileno(), self._wakeup[1]]  # type: ignore[attr-defined]  # epoll and kqueue have it
+        child.start(*own, *(fd for fd in [self.instance.lock_file] if fd is not None))
+        self._attempts(name).begun(time.monotonic())
+        self.selector.register(child.output, selectors.EVENT_READ, lambda: self._hear(child))
+
+    def _attempts(self, name: str) -> Attempts:
+        return self.attempts.setdefault(name, Attempts())
+
+    # In a child
+
+    def _set_up(self, settings: "Settings", writing: int) -> None:
+        """Migrate, make the demo workspace, find the sign-in lines; report each step to the supervisor."""
+        from webapp.cli.demo import ensure_demo  # noqa: PLC0415 imported by the supervisor already
+        from webapp.cli.first_run import sign_in_lines  # noqa: PLC0415 imported by the supervisor already
+        from webapp.embedded.failures import in_one_line  # noqa: PLC0415 imported by the supervisor already
+        from webapp.tenancy.migrations import migrate  # noqa: PLC0415 imported by the supervisor already
+
+        def report(**told: object) -> None:
+            os.write(writing, json.dumps(told).encode() + b"\n")
+
+        try:
+            migrate(settings)
+            report(step="migrated")
+            if self.demo:
+                ensure_demo(settings)
+            report(step="done", lines=sign_in_lines(settings, self.base_url))
+        except Exception as error:
+            line = in_one_line(error)
+            fault = f"the set-up failed ({type(error).__name__}): its trace is in the log above"
+            report(step="failed", line=line or fault)
+            if line is None:
+                raise
+
+    def _serve(self, settings: "Settings") -> None:
+        from webapp.app import serve  # noqa: PLC0415 imported by the supervisor already
+
+        serve(settings)
+
+    def _work(self, settings: "Settings") -> None:
+        from webapp.worker import work  # noqa: PLC0415 imported by the supervisor already
+
+        work(settings)
+
+    def _tick(self, settings: "Settings") -> None:
+        from webapp.worker import tick  # noqa: PLC0415 imported by the supervisor already
+
+        tick(settings)
+
+    # While it runs
+
+    def _keep(self, settings: "Settings") -> None:
+        """Pass on the log, restart what ends, announce readiness, until a stop is asked for."""
+        give_up = time.monotonic() + READY_TIMEOUT_SECONDS
+        while not self.stops_asked:
+            self._pump(READY_POLL_SECONDS if not self.is_ready else 1.0)
+            if self.stops_asked:
+                return
+            if self.is_migrated and "web" not in self.children:
+                roles = {"web": self._serve, "worker": self._work, "clock": self._tick}
+                for name, target in roles.items():
+                    self._start_child(name, Child(name, lambda target=target: target(settings)))
+            self._tend_servers()
+            self._tend_children()
+            if not self.is_ready and self.sign_in_lines is not None:
+                self._announce_if_ready()
+                if not self.is_ready and time.monotonic() > give_up:
+                    raise StartFailed(f"not ready after {READY_TIMEOUT_SECONDS} s: {self._readiness()}")
+
+    def _pump(self, timeout_seconds: float) -> None:
+        """Wait for something to happen and pass it on."""
+        pauses = [one.due - time.monotonic() for one in self.attempts.values() if one.due is not None]
+        for key, _ in self.selector.select(max(0.0, min([timeout_seconds, *pauses]))):
+            key.data()
+
+    def _hear(self, child: Child) -> None:
+        output = child.output
+        for line in child.lines():
+            self.view.line(child.name, line, datetime.now(UTC).astimezone())
+        if child.output is None and output is not None:
+            self.selector.unregister(output)
+
+    def _hear_reports(self) -> None:
+        """Take the steps that the set-up reports; raises StartFailed when it failed."""
+        if self._reports is None:
+            return
+        chunk = b""
+        with contextlib.suppress(BlockingIOError):
+            while part := os.read(self._reports, 65536):
+                chunk += part
+            self.selector.unregister(self._reports)
+            os.close(self._reports)
+            self._reports = None
+        for line in chunk.splitlines():
+            told = json.loads(line)
+            if told["step"] == "failed":
+                raise StartFailed(told["line"])
+            self.is_migrated = True
+            if told["step"] == "done":
+                self.sign_in_lines = told["lines"]
+
+    def _tend_servers(self) -> None:
+        for name, server in self.servers.items():
+            attempts, now = self._attempts(name), time.monotonic()
+            if attempts.due is None:
+                code = server.server.exit_code()
+                if code is None:
+                    continue
+                pause = attempts.ended(now)
+                self._say(f"{server.server.name} ended ({code}); starting it again in {pause:g} s", "warning")
+            elif now >= attempts.due:
+                server.launch()
+                attempts.begun(time.monotonic())
+
+    def _tend_children(self) -> None:
+        for name, child in list(self.children.items()):
+            attempts, now = self._attempts(name), time.monotonic()
+            if attempts.due is not None:
+                if now >= attempts.due:
+                    self._start_child(name, child)
+                continue
+            if child.pid is None or child.is_running():
+                continue
+            if child.output is not None:
+                self._hear(child)
+            if name == "setup":
+                self._set_up_ended(child)
+                continue
+            pause = attempts.ended(now)
+            if not self.is_ready and attempts.failures >= FAILURES_BEFORE_READY_MAX:
+                raise StartFailed(f"{name} ended {attempts.failures} times before it was ready: see the log above")
+            self._say(f"{name} ended ({child.exit_code}); starting it again in {pause:g} s", "warning")
+
+    def _set_up_ended(self, child: Child) -> None:
+        """Bury the set-up, which runs once; raises StartFailed if it was killed before its end."""
+        self._hear_reports()
+        if self.sign_in_lines is None:
+            raise StartFailed(f"the set-up was ended before it was done ({child.exit_code}): start again")
+
+    # Readiness
+
+    def _readiness(self) -> str:
+        """Ask /readyz; returns an empty text when ready, else what is missing."""
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            line.request("GET", "/readyz")
+            answer = line.getresponse()
+            text = answer.read(2000).decode(errors="replace")
+            return "" if answer.status == http.HTTPStatus.OK else f"/readyz answers {answer.status}: {text.strip()}"
+        except (OSError, http.client.HTTPException) as error:
+            return f"web does not answer: {error}"
+        finally:
+            line.close()
+
+    def _announce_if_ready(self) -> None:
+        if self._readiness():
+            return
+        self.is_ready = True
+        seconds = time.monotonic() - self.began
+        self._say(f"started in {seconds:.1f} s, data in {self.instance.data_dir}, stop with Ctrl-C")
+        for line in self.sign_in_lines or []:
+            self.view.say(line)
+        self.view.say(f"ready {self.base_url}")
+
+    def _say(self, text: str, level: str = "info") -> None:
+        self.view.event("comptoir", datetime.now(UTC).astimezone(), text, level)
+
+    # Signals and the end
+
+    def _listen_to_signals(self) -> None:
+        reading, writing = os.pipe()
+        for file in (reading, writing):
+            os.set_blocking(file, False)
+        self._wakeup = (reading, writing)
+        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        for number in SUPERVISED_SIGNALS:
+            signal.signal(number, self._take_signal)
+        self.selector.register(reading, selectors.EVENT_READ, self._wake)
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wakeup[0], 4096)
+
+    def _take_signal(self, number: int, _frame: object) -> None:
+        if number == signal.SIGCHLD:
+            return
+        self.stops_asked += 1
+        if self.is_starting_servers and self.stops_asked == 1:
+            raise StopAsked
+
+    def _forget_signals(self) -> None:
+        if self._wakeup[0] < 0:
+            return
+        signal.set_wakeup_fd(-1)
+        for number in SUPERVISED_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        self.selector.close()
+        for file in self._wakeup:
+            os.close(file)
+
+    def _stop(self) -> None:
+        """Stop web, worker, clock, Valkey and PostgreSQL, one after the other. A second Ctrl-C does not wait."""
+        if self.children or self.servers:
+            self._say("stopping")
+        self.is_starting_servers = False
+        for attempts in self.attempts.values():
+            attempts.due = None
+        for name in ("setup", "web", "worker", "clock"):
+            if name in self.children:
+                self._stop_child(self.children[name])
+        for name in ("valkey", "postgres"):
+            if name in self.servers:
+                self.servers[name].stop()
+        if self.children or self.servers:
+            self._say("stopped")
+
+    def _stop_child(self, child: Child) -> None:
+        asked_before = self.stops_asked
+        child.send(signal.SIGTERM)
+        end = time.monotonic() + GRACE_SECONDS[child.name]
+        while child.is_running():
+            if time.monotonic() > end or self.stops_asked > asked_before:
+                self._say(f"{child.name} is still at work and is killed", "warning")
+                child.send(signal.SIGKILL)
+                end = time.monotonic() + GRACE_SECONDS[child.name]
+            with contextlib.suppress(StartFailed):
+                self._pump(0.1)
+        if child.output is not None:
+            self._hear(child)

@@ -1,0 +1,164 @@
+"""Who asks? The browser's session cookie or an API token, read once per request."""
+
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+from flask import Flask, Response, abort, g, redirect, request, url_for
+
+from webapp.access.guard import View
+from webapp.identity import commands, queries
+from webapp.identity.queries import Bearer, PersonView
+from webapp.identity.rules import hash_secret, parse_token
+from webapp.kernel.actor import Actor, Via
+from webapp.kernel.db import bind_platform
+from webapp.web.problem import answer_status, is_api
+from webapp.web.render import frame
+from webapp.web.state import services
+from webapp.web.unit import open_unit
+
+
+def cookie_name() -> str:
+    """Return the session cookie's name: `__Host-` where TLS is certain."""
+    return "__Host-comptoir" if services().settings.secure else "comptoir"
+
+
+def set_cookie(response: Response, secret: str) -> None:
+    """Hand the session's secret to the browser."""
+    settings = services().settings
+    response.set_cookie(
+        cookie_name(),
+        secret,
+        max_age=settings.session_absolute_seconds,
+        secure=settings.secure,
+        httponly=True,
+        samesite="Lax",
+        path="/",
+    )
+
+
+def clear_cookie(response: Response) -> None:
+    """Take the session's secret from the browser."""
+    response.delete_cookie(cookie_name(), secure=services().settings.secure, httponly=True, samesite="Lax")
+
+
+def recognise_session() -> PersonView | None:
+    """Find the person of the session cookie; the transaction is bound to the platform afterwards."""
+    session = open_unit()
+    bind_platform(session)
+    secret = request.cookies.get(cookie_name(), "")
+    at = services().clock()
+    g.at = at
+    idle = timedelta(seconds=services().settings.session_idle_seconds)
+    found = queries.person_by_session(session=session, secret_hash=hash_secret(secret), at=at, idle=idle) if secret \
+        else None
+    if found is None:
+        return None
+    person, g.session_id, seen_at = found
+    commands.touch_session(session=session, session_id=g.session_id, seen_at=seen_at, at=at)
+    remember(person, via="session")
+    return person
+
+
+def recognise_token() -> Bearer | None:
+    """Find who stands behind the Authorization header; the transaction is bound to the platform afterwards."""
+    session = open_unit()
+    bind_platform(session)
+    g.at = services().clock()
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    parts = parse_token(text.strip()) if scheme.lower() == "bearer" else None
+    if parts is None:
+        return None
+    found = queries.bearer(session=session, token_id=parts.id, secret_hash=parts.secret_hash, at=g.at)
+    if found is not None:
+        commands.touch_token(session=session, token_id=found.token_id, used_at=found.used_at, at=g.at)
+        remember(found.person, via="token")
+    return found
+
+
+def remember(person: PersonView, *, via: Via) -> None:
+    """Keep the person for the rest of the request: pages, commands and logs name the same actor."""
+    g.person = person
+    g.actor = Actor(
+        person_id=person.id,
+        label=person.email,
+        via=via,
+        request_id=g.get("request_id", ""),
+        source_address=request.remote_addr or "",
+    )
+    frame().person = person
+    structlog.contextvars.bind_contextvars(person_id=str(person.id))
+
+
+def anonymous(via: Via = "link") -> Actor:
+    """Return the actor of a request before anybody is known."""
+    return Actor(
+        person_id=Actor.system("").person_id,
+        label="",
+        via=via,
+        request_id=g.get("request_id", ""),
+        source_address=request.remote_addr or "",
+    )
+
+
+def ask_to_sign_in() -> Response:
+    """Send a browser to the sign-in page and back here afterwards; tell a program that it is unknown."""
+    if is_api():
+        return answer_status(
+            401, code="unauthenticated", detail="Send a valid token: Authorization: Bearer cpt_live_…",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    here = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else request.referrer or "/"
+    target = url_for("identity.sign_in") + f"?next={quote(here, safe='/')}"
+    if request.headers.get("HX-Request") == "true":
+        response = Response(status=401)
+        response.headers["HX-Redirect"] = target
+        return response
+    response = redirect(target, 303)  # type: ignore[assignment]
+    return response
+
+
+def signed_in(view: View) -> View:
+    """Let only people with a live session into a page of the platform."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        if recognise_session() is None:
+            return ask_to_sign_in()
+        return view(*args, **kwargs)
+
+    guarded.public = False  # type: ignore[attr-defined]
+    return guarded  # type: ignore[return-value]
+
+
+def operator_only(view: View) -> View:
+    """Let only operators of the installation in; to everyone else the page does not exist."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        person = recognise_session()
+        if person is None:
+            return ask_to_sign_in()
+        if not person.is_operator:
+            abort(404)
+        return view(*args, **kwargs)
+
+    guarded.public = False  # type: ignore[attr-defined]
+    return guarded  # type: ignore[return-value]
+
+
+def public(view: View) -> View:
+    """Declare that a page of the platform is for everyone."""
+    view.public = True  # type: ignore[attr-defined]
+    return view
+
+
+def check_declarations(app: Flask) -> None:
+    """Refuse to start when a page says neither who may see it nor that everyone may."""
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        if rule.endpoint == "static" or hasattr(view, "public") or hasattr(view, "permission"):
+            continue
+        raise RuntimeError(f"{rule.endpoint} ({rule.rule}) declares neither a permission nor that it is public")

@@ -1,0 +1,77 @@
+"""Tables of identity: people, sessions, API tokens, one-time links."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import DateTime, ForeignKey, LargeBinary, Text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.kernel.db import PlatformBase
+
+Instant = DateTime(timezone=True)
+_PERSON = "platform.person.id"
+
+
+class Person(PlatformBase):
+    """A human with a sign-in."""
+
+    __tablename__ = "person"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    password_hash: Mapped[str | None] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(Text)
+    theme: Mapped[str] = mapped_column(Text)
+    density: Mapped[str] = mapped_column(Text)
+    is_operator: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    disabled_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class SignInSession(PlatformBase):
+    """A browser's sign-in, kept at the server so that it can be listed and revoked."""
+
+    __tablename__ = "session"
+
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    id: Mapped[UUID] = mapped_column(unique=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey(_PERSON, ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    seen_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+    revoked_at: Mapped[datetime | None] = mapped_column(Instant)
+    user_agent: Mapped[str] = mapped_column(Text)
+    source_address: Mapped[str] = mapped_column(Text)
+
+
+class Token(PlatformBase):
+    """A personal API token for one workspace; only the hash of its secret is kept."""
+
+    __tablename__ = "token"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("platform.tenant.id", ondelete="CASCADE"))
+    person_id: Mapped[UUID] = mapped_column(ForeignKey(_PERSON, ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(Text)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    networks: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+    used_at: Mapped[datetime | None] = mapped_column(Instant)
+    revoked_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class OneTimeLink(PlatformBase):
+    """A link that works once: the first operator's, and the one that the terminal prints."""
+
+    __tablename__ = "one_time_link"
+
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    purpose: Mapped[str] = mapped_column(Text)
+    person_id: Mapped[UUID | None] = mapped_column(ForeignKey(_PERSON, ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+    used_at: Mapped[datetime | None] = mapped_column(Instant)

@@ -1,0 +1,185 @@
+"""Who is it? Reads of people, sessions and tokens, on a transaction bound to the platform."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from webapp.identity.models import OneTimeLink, Person, SignInSession, Token
+
+LIST_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class PersonView:
+    """A person as pages and logs see them."""
+
+    id: UUID
+    email: str
+    name: str
+    language: str
+    theme: str
+    density: str
+    is_operator: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A sign-in of a person."""
+
+    id: UUID
+    created_at: datetime
+    seen_at: datetime
+    user_agent: str
+    source_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenView:
+    """An API token, without its secret."""
+
+    id: str
+    name: str
+    person_id: UUID
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Who stands behind a valid token, for which workspace, within which scopes."""
+
+    token_id: str
+    tenant_id: UUID
+    scopes: frozenset[str]
+    used_at: datetime | None
+    person: PersonView
+
+
+_PERSON = (Person.id, Person.email, Person.name, Person.language, Person.theme, Person.density, Person.is_operator)
+
+
+def person_by_session(
+    *,
+    session: Session,
+    secret_hash: bytes,
+    at: datetime,
+    idle: timedelta,
+) -> tuple[PersonView, UUID, datetime] | None:
+    """Return the person of a live session, the session's id and when it was last seen; None if it is over."""
+    row = session.execute(
+        select(SignInSession.id, SignInSession.seen_at, *_PERSON)
+        .join(Person, Person.id == SignInSession.person_id)
+        .where(
+            SignInSession.secret_hash == secret_hash,
+            SignInSession.revoked_at.is_(None),
+            SignInSession.expires_at > at,
+            SignInSession.seen_at > at - idle,
+            Person.disabled_at.is_(None),
+        ),
+    ).first()
+    return None if row is None else (PersonView(*row[2:]), row[0], row[1])
+
+
+def bearer(*, session: Session, token_id: str, secret_hash: bytes, at: datetime) -> Bearer | None:
+    """Return who stands behind a token; None if it is unknown, wrong, expired or revoked."""
+    row = session.execute(
+        select(Token.tenant_id, Token.scopes, Token.used_at, *_PERSON)
+        .join(Person, Person.id == Token.person_id)
+        .where(
+            Token.id == token_id,
+            Token.secret_hash == secret_hash,
+            Token.revoked_at.is_(None),
+            Token.expires_at > at,
+            Person.disabled_at.is_(None),
+        ),
+    ).first()
+    return None if row is None else Bearer(token_id, row[0], frozenset(row[1]), row[2], PersonView(*row[3:]))
+
+
+def person_by_email(*, session: Session, email: str) -> PersonView | None:
+    """Return the person with this address, in any case of its letters."""
+    row = session.execute(select(*_PERSON).where(func.lower(Person.email) == email.lower())).first()
+    return None if row is None else PersonView(*row)
+
+
+def people(*, session: Session, ids: set[UUID]) -> dict[UUID, PersonView]:
+    """Return the people of these ids (at most 1,000), by id."""
+    rows = session.execute(select(*_PERSON).where(Person.id.in_(list(ids)[:1000])))
+    return {row[0]: PersonView(*row) for row in rows}
+
+
+def password_hash(*, session: Session, email: str) -> tuple[UUID, str] | None:
+    """Return id and password hash of an enabled person; None if there is nothing to compare with."""
+    row = session.execute(
+        select(Person.id, Person.password_hash).where(
+            func.lower(Person.email) == email.lower(),
+            Person.disabled_at.is_(None),
+            Person.password_hash.is_not(None),
+        ),
+    ).first()
+    return None if row is None else (row[0], row[1])
+
+
+def sessions(*, session: Session, person_id: UUID, at: datetime) -> list[SessionView]:
+    """Return a person's live sessions, newest first (at most 200)."""
+    rows = session.execute(
+        select(
+            SignInSession.id,
+            SignInSession.created_at,
+            SignInSession.seen_at,
+            SignInSession.user_agent,
+            SignInSession.source_address,
+        )
+        .where(
+            SignInSession.person_id == person_id,
+            SignInSession.revoked_at.is_(None),
+            SignInSession.expires_at > at,
+        )
+        .order_by(SignInSession.created_at.desc())
+        .limit(LIST_MAX),
+    )
+    return [SessionView(*row) for row in rows]
+
+
+def tokens(*, session: Session, tenant_id: UUID, person_id: UUID | None = None) -> list[TokenView]:
+    """Return a workspace's tokens (of one person if named), newest first (at most 200)."""
+    query = (
+        select(
+            Token.id,
+            Token.name,
+            Token.person_id,
+            Token.scopes,
+            Token.created_at,
+            Token.expires_at,
+            Token.used_at,
+            Token.revoked_at,
+        )
+        .where(Token.tenant_id == tenant_id)
+        .order_by(Token.created_at.desc(), Token.id)
+        .limit(LIST_MAX)
+    )
+    if person_id is not None:
+        query = query.where(Token.person_id == person_id)
+    return [TokenView(*row) for row in session.execute(query)]
+
+
+def has_operator(*, session: Session) -> bool:
+    """Tell whether the installation has an operator yet."""
+    return session.execute(select(Person.id).where(Person.is_operator).limit(1)).first() is not None
+
+
+def usable_link(*, session: Session, secret_hash: bytes, purpose: str, at: datetime) -> bool:
+    """Tell whether a one-time link can still be used."""
+    query = select(OneTimeLink.secret_hash).where(
+        OneTimeLink.secret_hash == secret_hash,
+        OneTimeLink.purpose == purpose,
+        OneTimeLink.used_at.is_(None),
+        OneTimeLink.expires_at > at,
+    )
+    return session.execute(query).first() is not None

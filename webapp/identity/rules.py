@@ -1,0 +1,61 @@
+"""Pure rules of identity: addresses, passwords, the form of an API token (AP-11)."""
+
+import hmac
+import re
+import zlib
+from dataclasses import dataclass
+from hashlib import sha256
+
+EMAIL_LENGTH_MAX = 254
+PASSWORD_LENGTH_MIN = 15
+"""NIST SP 800-63B-4, 3.1.1.2: a password that is the only factor has at least 15 characters."""
+PASSWORD_LENGTH_MAX = 1024
+
+_EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
+_TOKEN = re.compile(r"cpt_live_(?P<id>[0-9a-f]{16})_(?P<secret>[A-Za-z0-9-]{43})(?P<check>[0-9a-f]{8})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenParts:
+    """The public id of an API token and the hash of its secret."""
+
+    id: str
+    secret_hash: bytes
+
+
+def is_email(text: str) -> bool:
+    """Tell whether the text can be an address; whether it is one, only a mail can tell."""
+    return len(text) <= EMAIL_LENGTH_MAX and _EMAIL.fullmatch(text) is not None
+
+
+def password_problem(password: str, *, email: str) -> str | None:
+    """Return the code of what is wrong with a new password, or None."""
+    if len(password) < PASSWORD_LENGTH_MIN:
+        return "password_short"
+    if len(password) > PASSWORD_LENGTH_MAX:
+        return "password_long"
+    if len(set(password)) < 5 or password.casefold() in {email.casefold(), "passwordpassword"}:  # noqa: PLR2004
+        return "password_common"
+    return None
+
+
+def hash_secret(secret: str) -> bytes:
+    """Return the SHA-256 of a secret with 256 bits of entropy, the form in which it is stored."""
+    return sha256(secret.encode()).digest()
+
+
+def format_token(token_id: str, secret: str) -> str:
+    """Write a token for the person who asked for it: prefix, id, secret and a checksum that scanners can verify."""
+    body = f"cpt_live_{token_id}_{secret.replace('_', '-')}"
+    return f"{body}{zlib.crc32(body.encode()):08x}"
+
+
+def parse_token(text: str) -> TokenParts | None:
+    """Read a token; None if it is none or mistyped, before any database is asked."""
+    match = _TOKEN.fullmatch(text)
+    if match is None:
+        return None
+    body = text[: match.start("check")]
+    if not hmac.compare_digest(f"{zlib.crc32(body.encode()):08x}", match["check"]):
+        return None
+    return TokenParts(match["id"], hash_secret(match["secret"]))

@@ -1,0 +1,211 @@
+"""The life of a job: queued, running, done, parked after three deaths, cancelled.
+
+Enqueue in the transaction of the act; everything else on a transaction bound to the platform.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from webapp.jobs.models import Heartbeat, Job
+from webapp.kernel.actor import Actor
+from webapp.kernel.db import on_platform
+from webapp.kernel.errors import Conflict, N_, NotFound
+
+Queue = Literal["default", "imports", "mail"]
+
+ATTEMPTS_MAX = 3
+STALE_AFTER = timedelta(seconds=15)
+"""A running job that was not heard of for so long has died with its worker."""
+REDELIVER_AFTER = timedelta(seconds=20)
+"""A delivered job that nobody began for so long was lost by Valkey, or waits in a long queue; claiming is idempotent."""
+SWEEP_MAX = 500
+
+
+class JobOver(Conflict):
+    """The job is not in a state in which this can be done."""
+
+    code = "job_over"
+    message = N_("The job is %(state)s, so this can no longer be done.")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that this worker runs now."""
+
+    id: UUID
+    kind: str
+    tenant_id: UUID | None
+    arguments: dict[str, Any]
+    attempts: int
+    created_by: UUID
+
+
+def enqueue(
+    *,
+    session: Session,
+    actor: Actor,
+    at: datetime,
+    job_id: UUID,
+    kind: str,
+    arguments: dict[str, Any],
+    queue: Queue = "default",
+    delay: timedelta = timedelta(0),
+) -> UUID:
+    """Write a job for the bound tenant (or the platform) in the present transaction; it is delivered after the commit."""
+    tenant = session.info.get("tenant")
+    values = {
+        "id": job_id,
+        "tenant_id": tenant.id if tenant else None,
+        "kind": kind,
+        "queue": queue,
+        "arguments": arguments,
+        "state": "queued",
+        "attempts": 0,
+        "created_at": at,
+        "created_by": actor.person_id,
+        "available_at": at + delay,
+        "progress_done": 0,
+    }
+    if tenant:
+        with on_platform(session):
+            session.execute(insert(Job), values)
+    else:
+        session.execute(insert(Job), values)
+    session.info.setdefault("deliver", []).append((queue, job_id))
+    return job_id
+
+
+def claim(*, session: Session, job_id: UUID, at: datetime) -> Claim | None:
+    """Begin a job; None if it is over, cancelled, not due, or runs elsewhere: a second delivery does nothing."""
+    row = session.execute(
+        update(Job)
+        .where(
+            Job.id == job_id,
+            Job.available_at <= at,
+            or_(Job.state == "queued", and_(Job.state == "running", Job.heartbeat_at < at - STALE_AFTER)),
+            Job.attempts < ATTEMPTS_MAX,
+        )
+        .values(state="running", attempts=Job.attempts + 1, started_at=at, heartbeat_at=at, error=None)
+        .returning(Job.id, Job.kind, Job.tenant_id, Job.arguments, Job.attempts, Job.created_by),
+    ).first()
+    return None if row is None else Claim(*row)
+
+
+def beat(*, session: Session, job_id: UUID, at: datetime, done: int | None = None, total: int | None = None) -> bool:
+    """Say that a job is alive and how far it is; return whether it was asked to stop."""
+    values: dict[str, Any] = {"heartbeat_at": at}
+    if done is not None:
+        values["progress_done"] = done
+    if total is not None:
+        values["progress_total"] = total
+    row = session.execute(
+        update(Job).where(Job.id == job_id, Job.state == "running").values(values).returning(Job.cancel_requested_at),
+    ).first()
+    return row is not None and row[0] is not None
+
+
+def finish(*, session: Session, job_id: UUID, at: datetime, state: Literal["done", "cancelled"] = "done") -> None:
+    """End a running job."""
+    session.execute(
+        update(Job).where(Job.id == job_id, Job.state == "running").values(state=state, finished_at=at, heartbeat_at=at),
+    )
+
+
+def fail(*, session: Session, job_id: UUID, at: datetime, error: str) -> bool:
+    """Note a failure: try again later (2, 4, 8 s) or park after the third; return whether it is parked."""
+    attempts = session.scalar(select(Job.attempts).where(Job.id == job_id)) or ATTEMPTS_MAX
+    parked = attempts >= ATTEMPTS_MAX
+    values: dict[str, Any] = {"error": error[:2000], "heartbeat_at": at}
+    if parked:
+        values |= {"state": "parked", "finished_at": at}
+    else:
+        values |= {"state": "queued", "available_at": at + timedelta(seconds=2**attempts), "delivered_at": None}
+    session.execute(update(Job).where(Job.id == job_id, Job.state == "running").values(values))
+    return parked
+
+
+def cancel(*, session: Session, job_id: UUID, tenant_id: UUID | None, at: datetime) -> None:
+    """Stop a job: at once if it waits, at its next beat if it runs.
+
+    Raises NotFound, JobOver.
+    """
+    query = select(Job.state).where(Job.id == job_id)
+    if tenant_id is not None:
+        query = query.where(Job.tenant_id == tenant_id)
+    state = session.scalar(query.with_for_update())
+    if state is None:
+        raise NotFound
+    if state == "queued":
+        session.execute(update(Job).where(Job.id == job_id).values(state="cancelled", finished_at=at))
+    elif state == "running":
+        session.execute(update(Job).where(Job.id == job_id).values(cancel_requested_at=at))
+    else:
+        raise JobOver(state=state)
+
+
+def retry(*, session: Session, job_id: UUID, tenant_id: UUID | None, at: datetime) -> None:
+    """Give a parked job three more attempts.
+
+    Raises NotFound, JobOver.
+    """
+    query = select(Job.state, Job.queue).where(Job.id == job_id)
+    if tenant_id is not None:
+        query = query.where(Job.tenant_id == tenant_id)
+    row = session.execute(query.with_for_update()).first()
+    if row is None:
+        raise NotFound
+    if row[0] != "parked":
+        raise JobOver(state=row[0])
+    session.execute(
+        update(Job)
+        .where(Job.id == job_id)
+        .values(state="queued", attempts=0, available_at=at, delivered_at=None, finished_at=None, error=None,
+                cancel_requested_at=None),
+    )
+    session.info.setdefault("deliver", []).append((row[1], job_id))
+
+
+def sweep(*, session: Session, at: datetime) -> list[tuple[str, UUID]]:
+    """Return (queue, id) of jobs to deliver (again), after putting back or parking those that died (at most 500)."""
+    dead = session.execute(
+        select(Job.id, Job.attempts)
+        .where(Job.state == "running", Job.heartbeat_at < at - STALE_AFTER)
+        .limit(SWEEP_MAX)
+        .with_for_update(skip_locked=True),
+    ).all()
+    for job_id, attempts in dead:
+        if attempts >= ATTEMPTS_MAX:
+            values: dict[str, Any] = {
+                "state": "parked",
+                "finished_at": at,
+                "error": "The worker died three times while it ran this job.",
+            }
+        else:
+            values = {"state": "queued", "available_at": at, "delivered_at": None}
+        session.execute(update(Job).where(Job.id == job_id).values(values))
+    due = session.execute(
+        select(Job.queue, Job.id)
+        .where(
+            Job.state == "queued",
+            Job.available_at <= at,
+            or_(Job.delivered_at.is_(None), Job.delivered_at < at - REDELIVER_AFTER),
+        )
+        .order_by(Job.available_at)
+        .limit(SWEEP_MAX)
+        .with_for_update(skip_locked=True),
+    ).all()
+    if due:
+        session.execute(update(Job).where(Job.id.in_([row[1] for row in due])).values(delivered_at=at))
+    return [(row[0], row[1]) for row in due]
+
+
+def note_alive(*, session: Session, name: str, kind: Literal["worker", "clock"], at: datetime) -> None:
+    """Keep the heartbeat of a worker or of the clock."""
+    query = upsert(Heartbeat).values(name=name, kind=kind, seen_at=at)
+    session.execute(query.on_conflict_do_update(index_elements=["name"], set_={"seen_at": at}))

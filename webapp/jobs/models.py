@@ -1,0 +1,48 @@
+"""Job rows: the truth about background work; Valkey only carries their ids."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.kernel.db import PlatformBase
+
+Instant = DateTime(timezone=True)
+
+
+class Job(PlatformBase):
+    """One piece of background work; `tenant_id` is None for the installation's own."""
+
+    __tablename__ = "job"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID | None] = mapped_column(ForeignKey("platform.tenant.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(Text)
+    queue: Mapped[str] = mapped_column(Text)
+    arguments: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    state: Mapped[str] = mapped_column(Text)
+    attempts: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    created_by: Mapped[UUID]
+    available_at: Mapped[datetime] = mapped_column(Instant)
+    delivered_at: Mapped[datetime | None] = mapped_column(Instant)
+    started_at: Mapped[datetime | None] = mapped_column(Instant)
+    heartbeat_at: Mapped[datetime | None] = mapped_column(Instant)
+    finished_at: Mapped[datetime | None] = mapped_column(Instant)
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(Instant)
+    progress_done: Mapped[int] = mapped_column(BigInteger)
+    progress_total: Mapped[int | None] = mapped_column(BigInteger)
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class Heartbeat(PlatformBase):
+    """When a worker or the clock was last seen alive."""
+
+    __tablename__ = "heartbeat"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    seen_at: Mapped[datetime] = mapped_column(Instant)

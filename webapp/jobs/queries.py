@@ -1,0 +1,91 @@
+"""Reads of jobs, on a transaction bound to the platform; newest first, always bounded."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import Session
+
+from webapp.jobs.models import Heartbeat, Job
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One job; progress counts what the job counts (rows, entries)."""
+
+    id: UUID
+    tenant_id: UUID | None
+    kind: str
+    queue: str
+    state: str
+    attempts: int
+    created_at: datetime
+    created_by: UUID
+    started_at: datetime | None
+    heartbeat_at: datetime | None
+    finished_at: datetime | None
+    cancel_requested_at: datetime | None
+    progress_done: int
+    progress_total: int | None
+    error: str | None
+
+    def seconds_left(self, at: datetime) -> int | None:
+        """Estimate how long a running job still takes, in seconds."""
+        if self.state != "running" or not self.started_at or not self.progress_total or not self.progress_done:
+            return None
+        spent = (at - self.started_at).total_seconds()
+        return max(1, round(spent * (self.progress_total - self.progress_done) / self.progress_done))
+
+
+_COLUMNS = tuple(getattr(Job, name) for name in JobView.__dataclass_fields__)
+
+
+def job(*, session: Session, job_id: UUID, tenant_id: UUID | None = None) -> JobView | None:
+    """Return one job, of one tenant if named."""
+    query = select(*_COLUMNS).where(Job.id == job_id)
+    if tenant_id is not None:
+        query = query.where(Job.tenant_id == tenant_id)
+    row = session.execute(query).first()
+    return None if row is None else JobView(*row)
+
+
+def jobs(
+    *,
+    session: Session,
+    limit: int,
+    tenant_id: UUID | None = None,
+    state: str | None = None,
+    before: tuple[datetime, UUID] | None = None,
+) -> list[JobView]:
+    """Return at most `limit` jobs, newest first, older than `before`; of one tenant or of the whole installation."""
+    query = select(*_COLUMNS).order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)
+    if tenant_id is not None:
+        query = query.where(Job.tenant_id == tenant_id)
+    if state is not None:
+        query = query.where(Job.state == state)
+    if before is not None:
+        query = query.where(tuple_(Job.created_at, Job.id) < before)
+    return [JobView(*row) for row in session.execute(query)]
+
+
+def active_count(*, session: Session, tenant_id: UUID) -> int:
+    """Return how many jobs of a tenant wait or run."""
+    query = select(func.count()).where(Job.tenant_id == tenant_id, Job.state.in_(["queued", "running"]))
+    return session.scalar(query) or 0
+
+
+def counts(*, session: Session) -> dict[tuple[str, str], int]:
+    """Return the number of unfinished and parked jobs by (queue, state)."""
+    rows = session.execute(
+        select(Job.queue, Job.state, func.count())
+        .where(Job.state.in_(["queued", "running", "parked"]))
+        .group_by(Job.queue, Job.state),
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def alive(*, session: Session, kind: str, at: datetime, within: timedelta) -> bool:
+    """Tell whether a worker (or the clock) was seen within so long."""
+    query = select(Heartbeat.name).where(Heartbeat.kind == kind, Heartbeat.seen_at > at - within).limit(1)
+    return session.execute(query).first() is not None

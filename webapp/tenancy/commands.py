@@ -1,0 +1,185 @@
+"""Acts on the registry that need no owner's sign-in: members, invitations, suspension."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+
+from webapp.access.permissions import Role
+from webapp.audit.commands import record
+from webapp.identity.rules import hash_secret, is_email
+from webapp.kernel.actor import Actor
+from webapp.kernel.errors import Conflict, FieldError, Invalid, N_, NotFound
+from webapp.tenancy import queries
+from webapp.tenancy.models import Invitation, Membership, Tenant
+
+INVITATION_LIFE = timedelta(days=7)
+
+
+class LastOwner(Conflict):
+    """A workspace always keeps one owner."""
+
+    code = "last_owner"
+    message = N_("This is the workspace's last owner. Make someone else an owner first.")
+
+
+def add_member(
+    *, session: Session, actor: Actor, at: datetime, tenant_id: UUID, person_id: UUID, role: Role
+) -> None:
+    """Give a person a place in a workspace; a member who is there already takes the new role."""
+    query = upsert(Membership).values(tenant_id=tenant_id, person_id=person_id, role=role.value, created_at=at)
+    session.execute(
+        query.on_conflict_do_update(index_elements=["tenant_id", "person_id"], set_={"role": role.value}),
+    )
+    record(session=session, actor=actor, at=at, action="member.added", object_type="member",
+           object_id=f"{tenant_id}/{person_id}", difference={"role": (None, role.value)})
+
+
+def change_role(
+    *, session: Session, actor: Actor, at: datetime, tenant_id: UUID, person_id: UUID, role: Role
+) -> None:
+    """Give a member another role.
+
+    Raises NotFound, LastOwner.
+    """
+    before = _locked_role(session, tenant_id, person_id)
+    if before == Role.OWNER.value and role is not Role.OWNER:
+        _keep_an_owner(session, tenant_id)
+    session.execute(
+        update(Membership)
+        .where(Membership.tenant_id == tenant_id, Membership.person_id == person_id)
+        .values(role=role.value),
+    )
+    record(session=session, actor=actor, at=at, action="member.role_changed", object_type="member",
+           object_id=f"{tenant_id}/{person_id}", difference={"role": (before, role.value)})
+
+
+def remove_member(*, session: Session, actor: Actor, at: datetime, tenant_id: UUID, person_id: UUID) -> None:
+    """Take a member's place away; their tokens for this workspace stop with it.
+
+    Raises NotFound, LastOwner.
+    """
+    before = _locked_role(session, tenant_id, person_id)
+    if before == Role.OWNER.value:
+        _keep_an_owner(session, tenant_id)
+    session.execute(
+        delete(Membership).where(Membership.tenant_id == tenant_id, Membership.person_id == person_id),
+    )
+    record(session=session, actor=actor, at=at, action="member.removed", object_type="member",
+           object_id=f"{tenant_id}/{person_id}", difference={"role": (before, None)})
+
+
+def _locked_role(session: Session, tenant_id: UUID, person_id: UUID) -> str:
+    """Lock the workspace's memberships, so that two changes cannot remove two last owners."""
+    session.execute(select(Membership.person_id).where(Membership.tenant_id == tenant_id).with_for_update()).all()
+    role = session.scalar(
+        select(Membership.role).where(Membership.tenant_id == tenant_id, Membership.person_id == person_id),
+    )
+    if role is None:
+        raise NotFound
+    return role
+
+
+def _keep_an_owner(session: Session, tenant_id: UUID) -> None:
+    if queries.owners_count(session=session, tenant_id=tenant_id) <= 1:
+        raise LastOwner
+
+
+def invite(
+    *,
+    session: Session,
+    actor: Actor,
+    at: datetime,
+    invitation_id: UUID,
+    tenant_id: UUID,
+    email: str,
+    role: Role,
+    secret: str,
+) -> None:
+    """Open a workspace to one address for seven days; `secret` is the last part of the link.
+
+    Raises Invalid (email).
+    """
+    email = email.strip()
+    if not is_email(email):
+        raise Invalid(errors=(FieldError("email", "email", N_("This is not an e-mail address.")),))
+    session.execute(
+        insert(Invitation).values(
+            id=invitation_id,
+            tenant_id=tenant_id,
+            email=email,
+            role=role.value,
+            secret_hash=hash_secret(secret),
+            created_at=at,
+            created_by=actor.person_id,
+            expires_at=at + INVITATION_LIFE,
+        ),
+    )
+    record(session=session, actor=actor, at=at, action="invitation.sent", object_type="invitation",
+           object_id=invitation_id, difference={"email": (None, email), "role": (None, role.value)})
+
+
+def revoke_invitation(
+    *, session: Session, actor: Actor, at: datetime, tenant_id: UUID, invitation_id: UUID
+) -> None:
+    """Close an open invitation.
+
+    Raises NotFound.
+    """
+    result: CursorResult[Any] = session.execute(  # type: ignore[assignment]
+        update(Invitation)
+        .where(
+            Invitation.id == invitation_id,
+            Invitation.tenant_id == tenant_id,
+            Invitation.accepted_at.is_(None),
+            Invitation.revoked_at.is_(None),
+        )
+        .values(revoked_at=at),
+    )
+    if result.rowcount == 0:
+        raise NotFound
+    record(session=session, actor=actor, at=at, action="invitation.revoked", object_type="invitation",
+           object_id=invitation_id)
+
+
+def accept_invitation(*, session: Session, actor: Actor, at: datetime, secret: str, person_id: UUID) -> str:
+    """Take the place that an invitation offers and return the workspace's slug.
+
+    Raises NotFound when the link was used, revoked or has expired.
+    """
+    row = session.execute(
+        update(Invitation)
+        .where(
+            Invitation.secret_hash == hash_secret(secret),
+            Invitation.accepted_at.is_(None),
+            Invitation.revoked_at.is_(None),
+            Invitation.expires_at > at,
+        )
+        .values(accepted_at=at)
+        .returning(Invitation.tenant_id, Invitation.role),
+    ).first()
+    if row is None:
+        raise NotFound(N_("The invitation was used already, was withdrawn or has expired. Ask for a new one."))
+    add_member(session=session, actor=actor, at=at, tenant_id=row[0], person_id=person_id, role=Role(row[1]))
+    return session.execute(select(Tenant.slug).where(Tenant.id == row[0])).scalar_one()
+
+
+def set_suspended(*, session: Session, actor: Actor, at: datetime, slug: str, suspended: bool) -> None:
+    """Stop or resume a workspace: a suspended one lets nobody in and keeps everything.
+
+    Raises NotFound.
+    """
+    row = session.execute(
+        update(Tenant)
+        .where(Tenant.slug == slug)
+        .values(suspended_at=at if suspended else None)
+        .returning(Tenant.id),
+    ).first()
+    if row is None:
+        raise NotFound(N_("There is no workspace called %(slug)s."), slug=slug)
+    action = "tenant.suspended" if suspended else "tenant.resumed"
+    record(session=session, actor=actor, at=at, action=action, object_type="tenant", object_id=row[0])

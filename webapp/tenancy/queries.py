@@ -1,0 +1,148 @@
+"""Reads of the registry, on a transaction bound to the platform."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from webapp.kernel.db import TenantRef
+from webapp.tenancy.models import Invitation, Membership, Tenant
+
+LIST_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class TenantView:
+    """A workspace as its members see it."""
+
+    id: UUID
+    slug: str
+    name: str
+    base_currency: str
+    is_demo: bool
+    suspended_at: datetime | None
+
+    @property
+    def ref(self) -> TenantRef:
+        """Return the key of its rows."""
+        return TenantRef(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberView:
+    """A member of one workspace."""
+
+    person_id: UUID
+    role: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationView:
+    """An open invitation."""
+
+    id: UUID
+    email: str
+    role: str
+    created_at: datetime
+    expires_at: datetime
+
+
+_TENANT = (Tenant.id, Tenant.slug, Tenant.name, Tenant.base_currency, Tenant.is_demo, Tenant.suspended_at)
+
+
+def membership(*, session: Session, slug: str, person_id: UUID) -> tuple[TenantView, str] | None:
+    """Return a workspace and the person's role in it; None for an outsider as for an unknown slug."""
+    row = session.execute(
+        select(Membership.role, *_TENANT)
+        .join(Membership, Membership.tenant_id == Tenant.id)
+        .where(Tenant.slug == slug, Membership.person_id == person_id),
+    ).first()
+    return None if row is None else (TenantView(*row[1:]), row[0])
+
+
+def workspaces(*, session: Session, person_id: UUID) -> list[TenantView]:
+    """Return the workspaces of a person by name (at most 500)."""
+    rows = session.execute(
+        select(*_TENANT)
+        .join(Membership, Membership.tenant_id == Tenant.id)
+        .where(Membership.person_id == person_id)
+        .order_by(Tenant.name, Tenant.slug)
+        .limit(LIST_MAX),
+    )
+    return [TenantView(*row) for row in rows]
+
+
+def tenants(*, session: Session, after_slug: str = "", limit: int = LIST_MAX) -> list[TenantView]:
+    """Return the installation's workspaces by slug, for operators."""
+    rows = session.execute(select(*_TENANT).where(Tenant.slug > after_slug).order_by(Tenant.slug).limit(limit))
+    return [TenantView(*row) for row in rows]
+
+
+def tenant_by_slug(*, session: Session, slug: str) -> TenantView | None:
+    """Return one workspace, for the command line and jobs."""
+    row = session.execute(select(*_TENANT).where(Tenant.slug == slug)).first()
+    return None if row is None else TenantView(*row)
+
+
+def tenant_by_id(*, session: Session, tenant_id: UUID) -> TenantView | None:
+    """Return one workspace by id."""
+    row = session.execute(select(*_TENANT).where(Tenant.id == tenant_id)).first()
+    return None if row is None else TenantView(*row)
+
+
+def members(*, session: Session, tenant_id: UUID) -> list[MemberView]:
+    """Return the members of a workspace, longest first (at most 500)."""
+    rows = session.execute(
+        select(Membership.person_id, Membership.role, Membership.created_at)
+        .where(Membership.tenant_id == tenant_id)
+        .order_by(Membership.created_at, Membership.person_id)
+        .limit(LIST_MAX),
+    )
+    return [MemberView(*row) for row in rows]
+
+
+def open_invitations(*, session: Session, tenant_id: UUID, at: datetime) -> list[InvitationView]:
+    """Return a workspace's open invitations, newest first (at most 500)."""
+    rows = session.execute(
+        select(Invitation.id, Invitation.email, Invitation.role, Invitation.created_at, Invitation.expires_at)
+        .where(
+            Invitation.tenant_id == tenant_id,
+            Invitation.accepted_at.is_(None),
+            Invitation.revoked_at.is_(None),
+            Invitation.expires_at > at,
+        )
+        .order_by(Invitation.created_at.desc())
+        .limit(LIST_MAX),
+    )
+    return [InvitationView(*row) for row in rows]
+
+
+def invitation_by_secret(
+    *,
+    session: Session,
+    secret_hash: bytes,
+    at: datetime,
+) -> tuple[InvitationView, TenantView] | None:
+    """Return an open invitation and its workspace by the hash of the link's secret."""
+    row = session.execute(
+        select(
+            Invitation.id, Invitation.email, Invitation.role, Invitation.created_at, Invitation.expires_at, *_TENANT
+        )
+        .join(Tenant, Tenant.id == Invitation.tenant_id)
+        .where(
+            Invitation.secret_hash == secret_hash,
+            Invitation.accepted_at.is_(None),
+            Invitation.revoked_at.is_(None),
+            Invitation.expires_at > at,
+        ),
+    ).first()
+    return None if row is None else (InvitationView(*row[:5]), TenantView(*row[5:]))
+
+
+def owners_count(*, session: Session, tenant_id: UUID) -> int:
+    """Return how many owners a workspace has."""
+    query = select(func.count()).where(Membership.tenant_id == tenant_id, Membership.role == "owner")
+    return session.scalar(query) or 0

@@ -1,0 +1,43 @@
+"""Conditional requests (AP-6, RFC 9110): versions travel as strong ETags."""
+
+from flask import Response, request
+
+from webapp.kernel.errors import DomainError, N_
+
+
+class ConditionMissing(DomainError):
+    """A change of a ledger row needs If-Match (RFC 6585, 428)."""
+
+    code = "if_match_missing"
+    status = 428
+    title = N_("A condition is missing")
+    message = N_("Send the ETag that you read as If-Match, so that nobody's change is overwritten unseen.")
+
+
+class ConditionFailed(DomainError):
+    """If-Match does not name a version."""
+
+    code = "if_match_failed"
+    status = 412
+    title = N_("Changed in the meantime")
+    message = N_("If-Match does not name the present version. Read it again and repeat your change.")
+
+
+def with_etag(response: Response, version: int) -> Response:
+    """Mark an answer with its version; a reader who has it already gets 304."""
+    response.set_etag(f"v{version}")
+    return response.make_conditional(request) if request.method in {"GET", "HEAD"} else response
+
+
+def check_version() -> int:
+    """Return the version that If-Match names.
+
+    Raises ConditionMissing, ConditionFailed.
+    """
+    given = request.headers.get("If-Match", "").strip()
+    if not given:
+        raise ConditionMissing
+    text = given.strip('"')
+    if not text.startswith("v") or not text[1:].isascii() or not text[1:].isdecimal() or len(text) > 12:  # noqa: PLR2004
+        raise ConditionFailed
+    return int(text[1:])

@@ -1,0 +1,71 @@
+"""Structured logs on standard output: one JSON object a line, with the request's id, tenant, person, route, duration."""
+
+import logging
+import sys
+import time
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request
+
+from webapp.kernel.ids import new_id
+
+REQUEST_ID_LENGTH_MAX = 64
+_SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+
+
+def configure(level: str) -> None:
+    """Send structlog and the standard library's loggers to standard output as JSON lines."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(),
+            ],
+        ),
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel("WARNING" if level == "INFO" else level)
+
+
+def install(app: Flask) -> None:
+    """Give every request an id, echo it, and log the request's end."""
+    log = structlog.get_logger()
+
+    @app.before_request
+    def begin() -> None:
+        given = request.headers.get("X-Request-Id", "")
+        usable = 0 < len(given) <= REQUEST_ID_LENGTH_MAX and set(given) <= _SAFE
+        g.request_id = given if usable else new_id().hex
+        g.began = time.perf_counter()
+        structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.get("request_id", "")
+        seconds = time.perf_counter() - g.get("began", time.perf_counter())
+        route = request.url_rule.rule if request.url_rule else "unmatched"
+        quiet = request.endpoint in {"static", "health.livez", "health.readyz"}
+        (log.debug if quiet else log.info)(
+            "request",
+            method=request.method,
+            route=route,
+            status=response.status_code,
+            milliseconds=round(seconds * 1000, 2),
+        )
+        return response

@@ -1,0 +1,136 @@
+"""Refusals and failures, mapped once: a page for people, a problem document (RFC 9457) for programs."""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Flask, Response, current_app, g, jsonify, request
+from flask_babel import gettext as _
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.exceptions import HTTPException
+
+from webapp.kernel.errors import DomainError, FieldError, N_
+from webapp.web.render import error_page
+
+log = structlog.get_logger()
+
+TITLES = {
+    400: N_("The request cannot be understood"),
+    401: N_("Sign-in needed"),
+    403: N_("You may not do this"),
+    404: N_("Not found"),
+    405: N_("This address does not accept that method"),
+    406: N_("There is no such representation"),
+    409: N_("This is not possible now"),
+    410: N_("Gone"),
+    412: N_("Changed in the meantime"),
+    413: N_("Too large"),
+    415: N_("Wrong kind of content"),
+    422: N_("Some of what was entered cannot be accepted"),
+    428: N_("A condition is missing"),
+    429: N_("Too many requests"),
+    500: N_("Something went wrong on our side"),
+    503: N_("Not available at the moment"),
+}
+DETAILS = {
+    404: N_("There is nothing here, or nothing that you may see."),
+    500: N_("It was noted with the number below. Nothing was changed. Please try again."),
+    503: N_("Something that Comptoir needs does not answer. Nothing was changed. Please try again in a moment."),
+}
+
+
+def is_api() -> bool:
+    """Tell whether a program asks: the JSON API answers problems, everything else pages."""
+    return request.path.startswith("/api/")
+
+
+def translate(text: str, params: dict[str, Any]) -> str:
+    """Translate a message of the domain into the reader's language."""
+    return _(text, **params) if params else _(text)
+
+
+def problem(
+    status: int,
+    *,
+    code: str,
+    title: str,
+    detail: str,
+    errors: tuple[FieldError, ...] = (),
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """Build a problem document; `errors` point at the fields (JSON pointers)."""
+    body: dict[str, Any] = {
+        "type": f"/api/v1/problems#{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": request.path,
+        "code": code,
+        "request_id": g.get("request_id", ""),
+    }
+    if errors:
+        body["errors"] = [
+            {"pointer": f"/{error.field}", "code": error.code, "detail": translate(error.message, error.params)}
+            for error in errors
+        ]
+    response = jsonify(body)
+    response.status_code = status
+    response.content_type = "application/problem+json"
+    response.headers.extend(headers or {})
+    return response
+
+
+def answer(error: DomainError) -> Response:
+    """Answer an anticipated failure."""
+    title, detail = translate(error.title, {}), translate(error.text, error.params)
+    if is_api():
+        return problem(error.status, code=error.code, title=title, detail=detail, errors=error.errors)
+    return error_page(error.status, title=title, detail=detail, errors=error.errors)
+
+
+def answer_status(status: int, *, code: str, detail: str = "", headers: dict[str, str] | None = None) -> Response:
+    """Answer a failure of HTTP itself."""
+    title = translate(TITLES.get(status, HTTPStatus(status).phrase), {})
+    detail = detail or translate(DETAILS.get(status, ""), {}) if status in DETAILS else detail
+    if is_api():
+        return problem(status, code=code, title=title, detail=detail, headers=headers)
+    response = error_page(status, title=title, detail=detail)
+    response.headers.extend(headers or {})
+    return response
+
+
+def install(app: Flask) -> None:
+    """Register the handlers of every error."""
+
+    @app.errorhandler(DomainError)
+    def domain(error: DomainError) -> Response:
+        return answer(error)
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Any:
+        status = error.code or 500
+        if status < HTTPStatus.BAD_REQUEST:
+            return error
+        headers = {key: value for key, value in error.get_headers() if key in {"Allow", "Retry-After"}}
+        code = HTTPStatus(status).phrase.lower().replace(" ", "_")
+        detail = "" if status in DETAILS else error.description or ""
+        return answer_status(status, code=code, detail=detail, headers=headers)
+
+    @app.errorhandler(PoolTimeoutError)
+    def busy(_error: PoolTimeoutError) -> Response:
+        return answer_status(503, code="busy", headers={"Retry-After": "2"})
+
+    @app.errorhandler(DBAPIError)
+    def database(error: DBAPIError) -> Response:
+        if error.connection_invalidated or getattr(error.orig, "sqlstate", "08") in {None, "08", "57P01", "57P03"}:
+            log.warning("database.unreachable", reason=str(error.orig).splitlines()[0])
+            return answer_status(503, code="database_unreachable", headers={"Retry-After": "2"})
+        return unexpected(error)
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> Response:
+        log.error("request.failed", exc_info=error)
+        if current_app.testing and current_app.config.get("RAISE_UNEXPECTED"):
+            raise error
+        return answer_status(500, code="internal_error")

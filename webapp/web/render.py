@@ -1,0 +1,162 @@
+"""Pages and their fragments: a fragment is the named block of the same template, its name the element's id."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_currency, format_decimal
+from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
+from flask_babel import get_locale
+from flask_babel import gettext as _
+from jinja2_fragments.flask import render_block
+
+from webapp.kernel.errors import FieldError
+from webapp.kernel.files import product_files
+from webapp.kernel.money import exponent
+
+
+@dataclass(slots=True)
+class Frame:
+    """What surrounds every page: who looks at which workspace, and the ways onward."""
+
+    person: Any = None
+    tenant: Any = None
+    tenants: list[Any] = field(default_factory=list)
+    nav: list[Any] = field(default_factory=list)
+    permissions: frozenset[str] = frozenset()
+    jobs_running: int = 0
+    jobs_href: str = ""
+
+    def may(self, permission: str) -> bool:
+        """Tell whether the person may, so that a page offers only what will not be refused."""
+        return permission in self.permissions
+
+    @property
+    def theme(self) -> str:
+        """Return system, light or dark."""
+        return self.person.theme if self.person else "system"
+
+    @property
+    def density(self) -> str:
+        """Return comfortable or compact."""
+        return self.person.density if self.person else "comfortable"
+
+    @property
+    def locale(self) -> str:
+        """Return the language of the page."""
+        return str(get_locale() or "en")
+
+    @property
+    def dir(self) -> str:
+        """Return ltr or rtl."""
+        locale = get_locale()
+        return locale.text_direction if locale else "ltr"
+
+
+def frame() -> Frame:
+    """Return the frame of this request."""
+    if "frame" not in g:
+        g.frame = Frame()
+    found: Frame = g.frame
+    return found
+
+
+def render(template: str, *, status: int = 200, **context: Any) -> Response:
+    """Render a page, or only the block that htmx asked for."""
+    block = wanted_block(template)
+    body = render_block(template, block, **context) if block else render_template(template, **context)
+    response = make_response(body, status)
+    response.vary.update(("HX-Request", "HX-Request-Type", "Cookie", "Accept-Language"))
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def wanted_block(template: str) -> str | None:
+    """Return the block whose name is the id of the element that htmx will replace, if the template has it."""
+    if request.headers.get("HX-Request-Type") != "partial":
+        return None
+    target = request.headers.get("HX-Target", "").rpartition("#")[2].replace("-", "_")
+    blocks = current_app.jinja_env.get_template(template).blocks
+    return target if target in blocks else None
+
+
+def error_page(status: int, *, title: str, detail: str, errors: tuple[FieldError, ...] = ()) -> Response:
+    """Render what happened, why, and what to do."""
+    return make_response(
+        render_template(
+            "errors/error.html",
+            status=status,
+            title=title,
+            detail=detail,
+            errors=[(error.field, _(error.message, **error.params)) for error in errors],
+            request_id=g.get("request_id", ""),
+        ),
+        status,
+    )
+
+
+def see_other(location: str) -> Response:
+    """Answer a post that succeeded: go and look at the result."""
+    response = make_response("", 303)
+    response.headers["Location"] = location
+    return response
+
+
+@lru_cache(maxsize=512)
+def _static_version(name: str) -> str:
+    path = product_files("static") / name
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else "0"
+
+
+def static_url(name: str) -> str:
+    """Return the address of a static file with the hash of its content, so that it can be cached for ever."""
+    return url_for("static", filename=name, v=_static_version(name))
+
+
+def amount(minor: int, currency: str) -> str:
+    """Write an amount in the reader's language, without its currency."""
+    places = exponent(currency)
+    pattern = "#,##0" + ("." + "0" * places if places else "")
+    return format_decimal(Decimal(minor).scaleb(-places), format=pattern, locale=get_locale())
+
+
+def money(minor: int, currency: str) -> str:
+    """Write an amount in the reader's language, with its currency."""
+    places = exponent(currency)
+    locale = get_locale()
+    pattern = locale.currency_formats["standard"].pattern if locale else "¤#,##0.00"
+    pattern = pattern.replace("#,##0.00", "#,##0" + ("." + "0" * places if places else ""))
+    return format_currency(
+        Decimal(minor).scaleb(-places), currency, format=pattern, locale=locale, currency_digits=False,
+    )
+
+
+def day(value: date, style: str = "medium") -> str:
+    """Write a date in the reader's language."""
+    return format_date(value, format=style, locale=get_locale())
+
+
+def moment(value: datetime, style: str = "medium") -> str:
+    """Write an instant (UTC) in the reader's language."""
+    return format_datetime(value, format=style, locale=get_locale())
+
+
+def count(value: int) -> str:
+    """Write a whole number in the reader's language."""
+    return format_decimal(value, locale=get_locale())
+
+
+def install(app: Flask) -> None:
+    """Give the templates their filters and globals."""
+    app.jinja_env.filters |= {"money": money, "amount": amount, "day": day, "moment": moment, "count": count}
+    app.jinja_env.globals |= {"static_url": static_url, "may": lambda permission: frame().may(permission)}
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+
+    @app.context_processor
+    def give_frame() -> dict[str, Any]:
+        return {"frame": frame()}

@@ -1,0 +1,58 @@
+"""One request, one transaction: opened by a door, committed once before the answer leaves, never by a view."""
+
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g
+from sqlalchemy.orm import Session
+
+from webapp.web.state import services
+
+FAILED = 400
+
+
+def open_unit() -> Session:
+    """Open the request's transaction (once) and return it, unbound: it may nothing yet."""
+    if "unit" not in g:
+        g.unit = services().database.begin()
+        g.db = g.unit.__enter__()
+    session: Session = g.db
+    return session
+
+
+def close_unit(*, commit: bool) -> None:
+    """End the request's transaction; after a commit the jobs that it queued are delivered."""
+    unit: Any = g.pop("unit", None)
+    if unit is None:
+        return
+    session: Session = g.pop("db")
+    if commit:
+        unit.__exit__(None, None, None)
+        services().after_commit(session)
+    else:
+        unit.__exit__(_Refused, _Refused(), None)
+
+
+class _Refused(Exception):
+    """Rolls the transaction back."""
+
+
+def install(app: Flask) -> None:
+    """Close the transaction of every request."""
+
+    @app.after_request
+    def commit_or_roll_back(response: Response) -> Response:
+        try:
+            close_unit(commit=response.status_code < FAILED)
+        except _Refused:
+            pass
+        return response
+
+    @app.teardown_request
+    def roll_back(_error: BaseException | None) -> None:
+        try:
+            close_unit(commit=False)
+        except _Refused:
+            pass
+        finally:
+            structlog.contextvars.clear_contextvars()
