@@ -65,7 +65,7 @@ class EmbeddedPostgres:
 
     def launch(self) -> None:
         """Begin to start and return at once, so that others can use the time."""
-        self.home.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = self.home / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         self._clear_leftover()

@@ -88,7 +88,7 @@ class ServerProcess:
 
     def launch(self, plan: Plan) -> None:
         """Start the process; returns at once."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as words:

@@ -63,7 +63,7 @@ class EmbeddedValkey:
 
     def launch(self) -> None:
         """Begin to start and return at once, so that others can use the time."""
-        self.home.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._clear_leftover()
         directory = sockets.take(self.home)
         settings = {**SETTINGS, "dir": str(self.home), "unixsocket": str(directory / SOCKET)}

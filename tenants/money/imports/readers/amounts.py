@@ -181,3 +181,13 @@ def currency_code(text: str) -> str:
 
 
 _NAMES = {"euro": "EUR", "euros": "EUR", "dollar": "USD", "dirham": "MAD", "dirhams": "MAD", "درهم": "MAD", "دينار": "TND"}
+
+
+def is_currency(code: str) -> bool:
+    """Tell whether money can be held in a currency."""
+    return code in _CODES
+
+
+def exponent_of(code: str) -> int | None:
+    """Return a currency's number of decimals, None if it is not known."""
+    return exponent(code) if code in _CODES else None

@@ -10,12 +10,19 @@ from tenants.money.imports.readers.amounts import AmountError, currency_code, to
 from tenants.money.imports.readers.dates import DateError, to_day
 from tenants.money.imports.readers.lines import StatedBalance
 
-_OPENING = r"(?:ancien solde|solde (?:initial|d[eé]but|pr[eé]c[eé]dent)|opening balance|balance brought forward|start(?:ing)? balance|anfangssaldo|alter saldo|alter kontostand|saldo (?:inicial|anterior)|الرصيد الافتتاحي)"
-_CLOSING = r"(?:nouveau solde|solde (?:final|fin|cr[eé]diteur|d[eé]biteur|au|en|[aà] la|comptable|disponible)|closing balance|balance carried forward|end(?:ing)? balance|endsaldo|neuer saldo|neuer kontostand|kontostand (?:am|vom|per)|saldo (?:final|al|a fecha)|الرصيد الختامي)"
+_OPENING = (
+    r"(?:ancien solde|solde (?:initial|d[eé]but|pr[eé]c[eé]dent)|opening balance|balance brought forward"
+    r"|start(?:ing)? balance|anfangssaldo|alter (?:saldo|kontostand)|saldo (?:inicial|anterior)|الرصيد الافتتاحي)"
+)
+_CLOSING = (
+    r"(?:nouveau solde|solde (?:final|fin|cr[eé]diteur|d[eé]biteur|au|en|[aà] la|comptable|disponible)"
+    r"|closing balance|balance carried forward|end(?:ing)? balance|endsaldo|neuer (?:saldo|kontostand)"
+    r"|kontostand (?:am|vom|per)|saldo (?:final|al|a fecha)|الرصيد الختامي)"
+)
 BALANCE_TEXT = re.compile(rf"(?:{_OPENING}|{_CLOSING})\b", re.IGNORECASE)
 """Texts that state a balance, also when they stand in a row with a date and an amount."""
 _LABEL = re.compile(
-    r"\W*(?:(?:ancien|nouveau|alter|neuer|aktueller?)\s)?(?:solde|balance|saldo|kontostand|(?:opening|closing) balance|الرصيد)\b",
+    r"\W*(?:(?:ancien|nouveau|alter|neuer|aktueller?|opening|closing)\s)?(?:solde|balance|saldo|kontostand|الرصيد)\b",
     re.IGNORECASE,
 )
 _OPENING_TEXT = re.compile(_OPENING, re.IGNORECASE)

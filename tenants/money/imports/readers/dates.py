@@ -26,10 +26,13 @@ FORMS: dict[str, Order] = {
 }
 """Date forms that can be chosen. Two-digit years, a time behind and other separators are read with each of them."""
 
-_SEPARATED = re.compile(r"([0-9]{1,4})\s?[./\-\s]\s?([0-9]{1,2})\s?[./\-\s]\s?([0-9]{1,4})(?:[T ,].{0,30})?", re.ASCII)
-_PACKED = re.compile(r"([0-9]{8}|[0-9]{6})(?:[T ].{0,30})?", re.ASCII)
-_NAMED_DMY = re.compile(r"([0-9]{1,2})(?:st|nd|rd|th|er|º)?[.\s\-/]*(?:de\s)?([^\W\d_]{3,12})\.?[,\s\-/]*(?:de\s)?([0-9]{2,4})(?:[T ,].{0,30})?")
-_NAMED_MDY = re.compile(r"([^\W\d_]{3,12})\.?[\s\-/]*([0-9]{1,2})(?:st|nd|rd|th)?[,\s\-/]+([0-9]{2,4})(?:[T ,].{0,30})?")
+_SEPARATOR = r"\s?[./\-\s]\s?"
+_TIME = r"(?:[T ,].{0,30})?"
+_SEPARATED = re.compile(rf"([0-9]{{1,4}}){_SEPARATOR}([0-9]{{1,2}}){_SEPARATOR}([0-9]{{1,4}}){_TIME}", re.ASCII)
+_PACKED = re.compile(rf"([0-9]{{8}}|[0-9]{{6}}){_TIME}", re.ASCII)
+_OF = r"[.,\s\-/]*(?:de\s)?"
+_NAMED_DMY = re.compile(rf"([0-9]{{1,2}})(?:st|nd|rd|th|er|º)?{_OF}([^\W\d_]{{3,12}}){_OF}([0-9]{{2,4}}){_TIME}")
+_NAMED_MDY = re.compile(rf"([^\W\d_]{{3,12}})\.?[\s\-/]*([0-9]{{1,2}})(?:st|nd|rd|th)?[,\s\-/]+([0-9]{{2,4}}){_TIME}")
 _MARKS = {ord(c): None for c in "\u200e\u200f\u061c\u202a\u202b\u202c\ufeff"} | {0xA0: " ", 0x202F: " "}
 
 _MONTHS = (
@@ -150,7 +153,7 @@ def looks_like_day(text: str) -> bool:
 
 
 def judge(samples: Iterable[str], *, prefer: Order = "dmy") -> tuple[str, bool]:
-    """Decide the form of a column of dates on the whole sample; returns (form, whether doubt remains).
+    """Decide the form of a column of dates on the whole sample; returns (form or "", whether doubt remains).
 
     A number above 12 settles it; else dots mean day first; else the order that keeps the rows sorted.
     """
@@ -193,7 +196,7 @@ def _unseparated(texts: list[str]) -> tuple[str, bool]:
         return ("%Y%m%d" if year_first else "%d%m%Y"), False
     if texts and _NAMED_MDY.fullmatch(texts[0]):
         return "%b %d %Y", False
-    return ("%d %b %Y" if any(_NAMED_DMY.fullmatch(t) for t in texts) else "%Y-%m-%d"), not texts
+    return ("%d %b %Y" if any(_NAMED_DMY.fullmatch(t) for t in texts) else ""), False
 
 
 def _is_sorted(values: list[tuple[int, int, int]]) -> bool:

@@ -36,10 +36,8 @@ def read_delimited(chunks: Iterable[bytes], mapping: Mapping, default_currency: 
                     open_field = None
                 yield Wrong(number, line[:LINE_MAX], "line_too_long", {"limit": str(LINE_MAX)}, table.fields([]))
             elif open_field is not None:
-                rows, again = open_field.take(number, line)
+                rows, open_field = open_field.take(number, line)
                 yield from rows
-                if again is not None:
-                    open_field = again if again.lines else None
             else:
                 ending = ending_of(line, delimiter, quote)
                 if ending == "open":
@@ -73,25 +71,23 @@ class _OpenField:
         self._length = len(line)
 
     def take(self, number: int, line: str) -> tuple[list[Row], "_OpenField | None"]:
-        """Take the next line: (rows to yield, None to go on, else the next state; without lines: none is open)."""
+        """Take the next line; returns the rows that are now read and the field that is open behind it."""
         mapping = self._table.mapping
         ending = ending_of(line, mapping.delimiter, mapping.quote, inside=True)
         self._length += len(line) + 1
         if ending == "open" and len(self.lines) < OPEN_LINES_MAX and self._length <= LINE_MAX:
             self.lines.append(line)
-            return [], None
-        none = _OpenField(self._table, number, "")
-        none.lines = []
+            return [], self
         if ending == "closed" and self._length <= LINE_MAX:
             raw = "\n".join([*self.lines, line])
             cells = split(raw, mapping.delimiter, mapping.quote)
             if not self._swallows_rows(cells, line):
-                return [self._table.read(self.number, raw, cells)], none
+                return [self._table.read(self.number, raw, cells)], None
         rows = self.given_up()
         # the mark was a stray one, so this line speaks for itself
         if ending_of(line, mapping.delimiter, mapping.quote) == "open":
             return rows, _OpenField(self._table, number, line)
-        return [*rows, self._table.read(number, line, split(line, mapping.delimiter, mapping.quote))], none
+        return [*rows, self._table.read(number, line, split(line, mapping.delimiter, mapping.quote))], None
 
     def _swallows_rows(self, cells: list[str], last: str) -> bool:
         """Tell whether the field that was closed at last holds rows of the table instead of text."""
@@ -149,7 +145,8 @@ def split(line: str, delimiter: str, quote: str) -> list[str]:
     """Return the cells of a row; a row may hold line ends inside quoted fields."""
     if not quote or quote not in line:
         return line.split(delimiter)
+    lines = [f"{part}\n" for part in line.split("\n")] if "\n" in line else [line]
     try:
-        return next(csv.reader(line.splitlines(keepends=True) if "\n" in line else [line], delimiter=delimiter, quotechar=quote), [""])
+        return next(csv.reader(lines, delimiter=delimiter, quotechar=quote), [""])
     except csv.Error:
         return line.split(delimiter)

@@ -21,7 +21,8 @@ from tenants.money.imports.readers.lines import Ignored, Line, Notes, Row, Wrong
 from tenants.money.imports.readers.mapping import OPTIONAL_ROLES, Mapping
 
 _TOTAL = re.compile(
-    r"\W*(?:(?:sub|sous|zwischen)?[\s-]?(?:totals?|totaux|total général|summen?|gesamt(?:summe)?|suma|sommes?)|المجموع|الإجمالي|مجموع)\b",
+    r"\W*(?:(?:sub|sous|zwischen)?[\s-]?(?:totals?|totaux|summen?|gesamt(?:summe)?|suma|sommes?)"
+    r"|المجموع|الإجمالي|مجموع)\b",
     re.IGNORECASE,
 )
 _BALANCE_WORD = re.compile(r"\W*(?:solde|balance|saldo|kontostand|guthaben|الرصيد|رصيد)\b", re.IGNORECASE)
@@ -30,8 +31,8 @@ _REVERTED = re.compile(
     r"revert|cancel|declin|fail|reject|void|refund pending|storn|abgelehnt|annul|rejet|rechaz|refus|ملغ|مرفوض",
     re.IGNORECASE,
 )
-_OUT = frozenset({"d", "db", "dr", "debit", "débit", "s", "soll", "debe", "cargo", "-", "out", "مدين", "ausgabe", "sortie", "dbit"})
-_IN = frozenset({"c", "cr", "credit", "crédit", "h", "haben", "haber", "abono", "+", "in", "دائن", "einnahme", "entrée", "crdt"})
+_OUT = frozenset("d db dr debit débit dbit s soll debe cargo - out af ausgabe sortie مدين".split())
+_IN = frozenset("c cr credit crédit crdt h haben haber abono + in bij einnahme entrée دائن".split())
 _CACHE_MAX = 5_000
 
 
@@ -183,7 +184,7 @@ class Table:
         return day
 
     def _value_day(self, text: str) -> date | None:
-        """Read a value date. Interest is valued on days that do not exist (30 February): that is no reason to refuse."""
+        """Read a value date. Banks value interest on 30 February: that is no reason to refuse the row."""
         day = self._days.get(text)
         if day is None and text:
             try:
@@ -295,3 +296,8 @@ def _signed(minor: int, mark: str) -> int:
     if not word and minor < 0:
         return minor
     raise AmountError("bad_sign", {"value": mark.strip()[:20]})
+
+
+def is_sign(text: str) -> bool:
+    """Tell whether a text says in or out."""
+    return text.strip().strip(".").casefold() in _OUT | _IN

@@ -1,0 +1,184 @@
+"""The worker and the clock: the one list of the kinds of jobs, and the loops that run and deliver them."""
+
+import os
+import signal
+import socket
+import threading
+import time
+import traceback
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, SimpleWorker
+from rq.serializers import JSONSerializer
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from webapp.jobs import commands
+from webapp.jobs.context import Handler, JobCancelled, JobContext
+from webapp.jobs.delivery import QUEUES, Courier
+from webapp.kernel.clock import utc_now
+from webapp.kernel.db import Database, app_url
+from webapp.kernel.ids import new_id, new_secret
+from webapp.settings import Settings
+from webapp.web import logs
+
+TICK_SECONDS = 1.0
+BEAT_SECONDS = 3.0
+CLOCK_LOCK = 7_306_001
+"""Key of the advisory lock that only one clock holds."""
+
+log = structlog.get_logger()
+_process: dict[str, Any] = {}
+
+
+def handlers() -> dict[str, Handler]:
+    """Return the code of every kind of job."""
+    return {}
+
+
+def prepare(settings: Settings, **overrides: Any) -> None:
+    """Open this process's own connections; call it after a fork."""
+    redis: Redis[Any] = Redis.from_url(settings.redis_url, socket_connect_timeout=2)
+    services: dict[str, Any] = {
+        "settings": settings,
+        "database": Database(app_url(settings.database_url, settings.secret_key), pool_size=4,
+                             pooler=settings.database_pooler),
+        "clock": utc_now,
+        "new_id": new_id,
+        "new_secret": new_secret,
+        "after_commit": Courier(redis).after_commit,
+    }
+    _process.clear()
+    _process.update(services | overrides, redis=redis)
+
+
+def perform(job_id: str) -> None:
+    """Run one delivered job: claim it, run its code, note how it ended. The tenant is bound per transaction only."""
+    database: Database = _process["database"]
+    clock = _process["clock"]
+    with database.platform() as session:
+        claim = commands.claim(session=session, job_id=UUID(job_id), at=clock())
+    if claim is None:
+        return
+    context = JobContext(
+        claim, *(_process[name] for name in
+                 ("settings", "database", "clock", "new_id", "new_secret", "after_commit")),
+    )
+    tenant = str(claim.tenant_id or "")
+    with structlog.contextvars.bound_contextvars(job_id=job_id, kind=claim.kind, tenant=tenant):
+        began = time.perf_counter()
+        outcome = "done"
+        beating = threading.Event()
+        pulse = threading.Thread(target=_pulse, args=(context, beating), daemon=True)
+        pulse.start()
+        try:
+            handlers()[claim.kind](context)
+        except JobCancelled:
+            outcome = "cancelled"
+        except Exception as error:  # noqa: BLE001 - whatever a job raises is noted on its row, with its trace in the log
+            outcome = "failed"
+            log.error("job.failed", exc_info=error)
+            reason = "".join(traceback.format_exception_only(error)).strip()
+        finally:
+            beating.set()
+            pulse.join()
+        with database.platform() as session:
+            if outcome == "failed":
+                parked = commands.fail(session=session, job_id=claim.id, at=clock(), error=reason)
+                outcome = "parked" if parked else "failed"
+            else:
+                state = "done" if outcome == "done" else "cancelled"
+                commands.finish(session=session, job_id=claim.id, at=clock(), state=state)
+        log.info("job", outcome=outcome, milliseconds=round((time.perf_counter() - began) * 1000, 1))
+
+
+def _pulse(context: JobContext, over: threading.Event) -> None:
+    """Keep a job's heartbeat while one long statement runs; the job's own beats carry its progress."""
+    while not over.wait(BEAT_SECONDS):
+        try:
+            context.beat()
+        except (SQLAlchemyError, JobCancelled):
+            log.debug("job.pulse_missed")
+
+
+class _Worker(SimpleWorker):
+    """Runs jobs in its own process, so that modules are loaded once; the supervisor replaces a process that dies."""
+
+    def run_maintenance_tasks(self) -> None:
+        """Nothing of RQ's own registries is relied on: the job rows are the truth."""
+
+
+def work(settings: Settings) -> None:
+    """Run jobs until the process is told to stop; a job that runs is finished first."""
+    logs.configure(settings.log_level)
+    prepare(settings)
+    connection = _process["redis"]
+    name = f"worker.{socket.gethostname()}.{os.getpid()}"
+    stop = threading.Event()
+    alive = threading.Thread(target=_note_alive, args=(name, "worker", stop), daemon=True)
+    alive.start()
+    while not stop.is_set():
+        try:
+            queues = [Queue(queue, connection=connection, serializer=JSONSerializer) for queue in QUEUES]
+            worker = _Worker(queues, connection=connection, serializer=JSONSerializer, name=f"{name}.{new_id().hex[:6]}")
+            worker.log_result_lifespan = False
+            worker.work(logging_level="WARNING", with_scheduler=False)
+            stop.set()
+        except (RedisError, OSError) as error:
+            log.warning("worker.valkey_unreachable", reason=str(error))
+            stop.wait(1)
+    alive.join(timeout=2)
+
+
+def tick(settings: Settings) -> None:
+    """Be the clock: deliver due jobs, put back those that died. One holds the lock, others wait behind it."""
+    logs.configure(settings.log_level)
+    prepare(settings)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    name = f"clock.{socket.gethostname()}.{os.getpid()}"
+    while not stop.is_set():
+        try:
+            with _process["database"].engine.connect() as held:
+                if held.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": CLOCK_LOCK}):
+                    held.commit()
+                    _tick_while_held(held, name, stop)
+                    held.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": CLOCK_LOCK})
+        except (SQLAlchemyError, RedisError, OSError) as error:
+            log.warning("clock.waits", reason=str(error).splitlines()[0])
+        stop.wait(TICK_SECONDS)
+
+
+def _tick_while_held(held: Any, name: str, stop: threading.Event) -> None:
+    while not stop.is_set():
+        held.execute(text("SELECT 1"))
+        held.commit()
+        sweep_once(name)
+        stop.wait(TICK_SECONDS)
+
+
+def sweep_once(name: str = "clock") -> int:
+    """Deliver what is due and return how much it was."""
+    at = _process["clock"]()
+    with _process["database"].platform() as session:
+        commands.note_alive(session=session, name=name, kind="clock", at=at)
+        due = commands.sweep(session=session, at=at)
+    Courier(_process["redis"]).deliver(due)
+    return len(due)
+
+
+def _note_alive(name: str, kind: Any, stop: threading.Event) -> None:
+    while True:
+        try:
+            with _process["database"].platform() as session:
+                commands.note_alive(session=session, name=name, kind=kind, at=utc_now())
+        except SQLAlchemyError as error:
+            log.warning("worker.database_unreachable", reason=str(error).splitlines()[0])
+        if stop.wait(timedelta(seconds=2).total_seconds()):
+            return
