@@ -1,0 +1,1 @@
+"""The demonstration workspace: a small maintenance company, the same for the same seed and day."""

@@ -1,0 +1,21 @@
+"""Bring a whole installation to the newest revision: the database, the platform's schema, every tenant's."""
+
+from collections.abc import Callable
+
+from webapp.kernel.db import owner_engine
+from webapp.settings import Settings
+from webapp.tenancy.provisioning import MigrationResult, migrate_tenants, prepare_database
+
+
+def migrate(
+    settings: Settings,
+    *,
+    report: Callable[[MigrationResult], None] = lambda _result: None,
+) -> list[MigrationResult]:
+    """Prepare the database and migrate every tenant that is behind; return what became of each of those."""
+    engine = owner_engine(settings.database_url)
+    try:
+        prepare_database(engine, settings.secret_key)
+        return migrate_tenants(engine, report=report)
+    finally:
+        engine.dispose()
