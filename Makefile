@@ -43,8 +43,8 @@ check: setup ## Check style, types, import contracts and translations
 e2e: setup ## Run the journeys in a browser (Debian package chromium)
 	@$(PYTEST) -n $(WORKERS) --dist loadscope tests/journeys $(ARGS)
 
-bench: setup ## Measure, each number beside its floor
-	@$(PYTEST) -n 0 -s tests/bench $(ARGS)
+bench: setup ## Measure, each number beside its floor (ARGS=name)
+	@$(PYTHON) -m tests.bench $(ARGS)
 
 migrate: setup ## Bring every workspace's schema to the newest version
 	@.venv/bin/comptoir migrate $(ARGS)
@@ -57,7 +57,7 @@ lock: setup ## Renew requirements.lock from pyproject.toml
 	@.venv/bin/$(LOCK) requirements.lock --upgrade
 
 translations: setup ## Collect the texts of code and templates into translations/
-	@.venv/bin/pybabel -q extract -F pyproject.toml --sort-by-file --no-location --omit-header -o .venv/messages.pot webapp tenants templates
+	@.venv/bin/pybabel -q extract -F babel.cfg -k N_ --sort-by-file --no-location --omit-header -o .venv/messages.pot .
 	@.venv/bin/pybabel -q update -d translations -i .venv/messages.pot --no-fuzzy-matching --omit-header
 	@.venv/bin/pybabel -q compile -d translations
 

@@ -1,6 +1,6 @@
 """What every JSON route of a workspace shares: its path, its pages of lists, money, problems."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -52,6 +52,8 @@ class Problem(BaseModel):
     errors: list[ProblemError] | None = None
 
 
+Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-20T12:00:00.000000Z"])]
+"""An instant, RFC 3339 in UTC."""
 Day = date
 """A calendar day, YYYY-MM-DD; named apart so that a field may be called `date`."""
 CurrencyCode = Annotated[str, Field(pattern="^[A-Z]{3}$", examples=["EUR"], description="ISO 4217 code.")]
@@ -60,6 +62,11 @@ AmountText = Annotated[
     Field(pattern=r"^-?[0-9]{1,16}(\.[0-9]{1,8})?$", examples=["12.34"], description="Decimal text, never a float."),
 ]
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+
+
+def instant(value: datetime) -> str:
+    """Write an instant for JSON, in UTC; texts of equal width sort as the instants do."""
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def money_out(minor: int, currency: str) -> dict[str, Any]:

@@ -59,10 +59,14 @@ CREATE TABLE import (
     size_bytes bigint NOT NULL,
     sha256 bytea NOT NULL,
     requested_format text,
+    kind text,
     format text,
     encoding text,
+    header jsonb NOT NULL DEFAULT '[]',
     header_fingerprint text,
     mapping jsonb,
+    mapping_by text CHECK (mapping_by IN ('recognised', 'remembered', 'person')),
+    accounts jsonb NOT NULL DEFAULT '[]',
     publish_auto boolean NOT NULL DEFAULT false,
     job_id uuid,
     created_at timestamptz NOT NULL,
@@ -76,6 +80,7 @@ CREATE TABLE import (
     rows_wrong integer NOT NULL DEFAULT 0,
     rows_ignored integer NOT NULL DEFAULT 0,
     rows_skipped integer NOT NULL DEFAULT 0,
+    rows_merged integer NOT NULL DEFAULT 0,
     rows_published integer NOT NULL DEFAULT 0,
     stated_balances jsonb NOT NULL DEFAULT '[]',
     error_code text,
@@ -93,8 +98,9 @@ CREATE TABLE import_chunk (
 --;
 ALTER TABLE import_chunk ALTER COLUMN content SET STORAGE EXTERNAL
 --;
+-- No foreign keys on rows and keys: an import and an account are never deleted, and a check per row costs a sixth of an import.
 CREATE TABLE import_row (
-    import_id bigint NOT NULL REFERENCES import (id),
+    import_id bigint NOT NULL,
     position integer NOT NULL,
     line integer NOT NULL,
     raw text NOT NULL,
@@ -219,7 +225,7 @@ CREATE INDEX hold_due ON hold (expires_at) WHERE state = 'active'
 CREATE INDEX hold_entry ON hold (entry_id) WHERE entry_id IS NOT NULL
 --;
 CREATE TABLE statement_key (
-    account_id bigint NOT NULL REFERENCES account (id),
+    account_id bigint NOT NULL,
     fingerprint uuid NOT NULL,
     entry_id bigint NOT NULL,
     import_id bigint NOT NULL,

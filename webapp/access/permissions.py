@@ -28,6 +28,7 @@ class Permission(StrEnum):
     LEDGER_PERIODS_REOPEN = "ledger:periods:reopen"
     MEMBERS_MEMBERS_READ = "members:members:read"
     MEMBERS_MEMBERS_WRITE = "members:members:write"
+    TOKENS_TOKENS_ADMINISTER = "tokens:tokens:administer"
     TOKENS_TOKENS_READ = "tokens:tokens:read"
     TOKENS_TOKENS_WRITE = "tokens:tokens:write"
     TRAIL_EVENTS_READ = "trail:events:read"

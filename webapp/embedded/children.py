@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from webapp.embedded import signals
 from webapp.embedded.launch import die_with_parent
 
 LINE_LENGTH_MAX = 64 * 1024
-SUPERVISED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 
 
 def end_session(session: int) -> None:
@@ -61,9 +61,7 @@ class Child:
         """Become the child; never returns."""
         code = 1
         try:
-            signal.set_wakeup_fd(-1)
-            for number in SUPERVISED_SIGNALS:
-                signal.signal(number, signal.SIG_DFL)
+            signals.give_back()
             # A session of its own: Ctrl-C on the terminal is for the supervisor, which stops us in order.
             os.setsid()
             die_with_parent(signal.SIGKILL, parent)
@@ -108,6 +106,12 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
+    def hang_up(self) -> None:
+        """Stop listening to it."""
+        if self.output is not None:
+            os.close(self.output)
+            self.output, self._rest = None, b""
+
     def lines(self) -> list[str]:
         """Take the lines that it wrote since; closes the output at its end."""
         if self.output is None:
@@ -118,8 +122,7 @@ class Child:
             return []
         whole = self._rest + chunk
         if not chunk:
-            os.close(self.output)
-            self.output, self._rest = None, b""
+            self.hang_up()
             return [whole.decode(errors="replace")] if whole else []
         *complete, self._rest = whole.split(b"\n")
         if len(self._rest) > LINE_LENGTH_MAX:

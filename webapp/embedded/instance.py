@@ -194,7 +194,22 @@ class Instance:
         dsn = self.postgres.running_dsn() if self.has_own_postgres else None
         if dsn is None:
             return None
-        return self.settings(database_url=dsn, redis_url=self._own_redis_url())
+        return self.settings(database_url=dsn, redis_url=self._own_redis_url(), **self._told_address())
+
+    def tell_address(self, base_url: str) -> None:
+        """Note where the running instance is opened, for the links that commands print."""
+        (self.data_dir / "address").write_text(base_url, encoding="utf-8")
+
+    def forget_address(self) -> None:
+        """Forget where the instance was opened."""
+        (self.data_dir / "address").unlink(missing_ok=True)
+
+    def _told_address(self) -> dict[str, str]:
+        if given(self.environ, "BASE_URL"):
+            return {}
+        with contextlib.suppress(OSError):
+            return {"base_url": (self.data_dir / "address").read_text(encoding="utf-8")}
+        return {}
 
     @contextlib.contextmanager
     def _started(self, *, valkey: bool) -> Iterator["Settings"]:

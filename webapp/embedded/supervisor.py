@@ -8,7 +8,6 @@ import contextlib
 import errno
 import gc
 import http.client
-import importlib
 import json
 import os
 import selectors
@@ -16,34 +15,28 @@ import signal
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from webapp.embedded.children import SUPERVISED_SIGNALS, Child
+from webapp.embedded import roles
+from webapp.embedded.attempts import Attempts
+from webapp.embedded.children import Child
 from webapp.embedded.instance import Instance, given
 from webapp.embedded.log_view import LogView
 from webapp.embedded.process import EmbeddedError
+from webapp.embedded.signals import Signals
 
 if TYPE_CHECKING:
     from webapp.embedded.postgres import EmbeddedPostgres
     from webapp.embedded.valkey import EmbeddedValkey
     from webapp.settings import Settings
 
-BACK_OFF_SECONDS = (0.2, 1, 2, 5, 10, 30)
-STEADY_AFTER_SECONDS = 30
 READY_TIMEOUT_SECONDS = 180
 READY_POLL_SECONDS = 0.05
 FAILURES_BEFORE_READY_MAX = 5
 GRACE_SECONDS = {"web": 10, "worker": 20, "clock": 5, "setup": 5}
-PRELOADED = (
-    "webapp.app",
-    "webapp.worker",
-    "webapp.tenancy.migrations",
-    "webapp.cli.demo",
-    "webapp.cli.first_run",
-)
 
 
 class PortTaken(EmbeddedError):
@@ -56,26 +49,6 @@ class StartFailed(EmbeddedError):
 
 class StopAsked(Exception):
     """Somebody pressed Ctrl-C while the servers were starting."""
-
-
-@dataclass(slots=True)
-class Attempts:
-    """When something that keeps ending may be started again. Times in seconds of the monotonic clock."""
-
-    failures: int = 0
-    started: float = 0.0
-    due: float | None = None
-
-    def begun(self, now: float) -> None:
-        """Note a start."""
-        self.started, self.due = now, None
-
-    def ended(self, now: float) -> float:
-        """Note an end; returns the pause before the next start."""
-        self.failures = 0 if now - self.started > STEADY_AFTER_SECONDS else self.failures + 1
-        pause = BACK_OFF_SECONDS[min(self.failures, len(BACK_OFF_SECONDS)) - 1] if self.failures else 0.0
-        self.due = now + pause
-        return pause
 
 
 def free_port(host: str, port: int) -> int:
@@ -113,7 +86,7 @@ class Supervisor:
         self.is_starting_servers = True
         self.stops_asked = 0
         self._reports: int | None = None
-        self._wakeup: tuple[int, int] = (-1, -1)
+        self.signals = Signals(self._take_stop)
 
     # The life of a run
 
@@ -124,14 +97,16 @@ class Supervisor:
         try:
             host = self.environ.get("COMPTOIR_HOST", "127.0.0.1")
             self.port = free_port(host, self.port)
-            self._listen_to_signals()
+            self.signals.listen()
+            self.selector.register(self.signals.reading, selectors.EVENT_READ, self.signals.drain)
             with contextlib.suppress(StopAsked):
                 settings = self._start_servers()
                 self._start_roles(settings)
                 self._keep(settings)
         finally:
             self._stop()
-            self._forget_signals()
+            self.signals.close()
+            self.selector.close()
             self.instance.unlock()
 
     def _start_servers(self) -> "Settings":
@@ -140,14 +115,13 @@ class Supervisor:
             self.servers["postgres"] = self.instance.postgres
         if self.instance.has_own_valkey:
             self.servers["valkey"] = self.instance.valkey
+        addresses: dict[str, str | None] = dict.fromkeys(("postgres", "valkey"))
+        # Whatever is wrong with the settings is said before anything starts.
+        self.instance.check_given_servers(self._settings(addresses))
         for name, server in self.servers.items():
             server.launch()
             self._attempts(name).begun(time.monotonic())
-        addresses = dict.fromkeys(("postgres", "valkey"))
-        if len(self.servers) < len(addresses):
-            self.instance.check_given_servers(self._settings(addresses))
-        for name in PRELOADED:
-            importlib.import_module(name)
+        roles.preload()
         addresses |= {name: server.wait_ready() for name, server in self.servers.items()}
         settings = self._settings(addresses)
         self.is_starting_servers = False
@@ -168,66 +142,30 @@ class Supervisor:
 
     def _start_roles(self, settings: "Settings") -> None:
         """Fork the set-up now and register the others, which follow when the schema is there."""
-        from sqlalchemy.orm import configure_mappers  # noqa: PLC0415 the application has imported it by now
-
-        configure_mappers()
+        self.instance.tell_address(settings.base_url)
         gc.collect()
         gc.freeze()
         self._reports, writing = os.pipe()
         os.set_blocking(self._reports, False)
-        self._start_child("setup", Child("setup", lambda: self._set_up(settings, writing)))
+        self._start_child(
+            "setup", Child("setup", partial(roles.set_up, settings, self.base_url, demo=self.demo, reports=writing))
+        )
         os.close(writing)
         self.selector.register(self._reports, selectors.EVENT_READ, self._hear_reports)
 
     def _start_child(self, name: str, child: Child) -> None:
         self.children[name] = child
-        own = [key.fd for key in self.selector.get_map().values()] + [self.selector.fileno(), self._wakeup[1]]  # type: ignore[attr-defined]  # epoll and kqueue have it
+        if child.output is not None:
+            # What it left behind still holds the old pipe.
+            self.selector.unregister(child.output)
+            child.hang_up()
+        own = [key.fd for key in self.selector.get_map().values()] + [self.selector.fileno(), self.signals.writing]  # type: ignore[attr-defined]  # epoll and kqueue have it
         child.start(*own, *(fd for fd in [self.instance.lock_file] if fd is not None))
         self._attempts(name).begun(time.monotonic())
         self.selector.register(child.output, selectors.EVENT_READ, lambda: self._hear(child))
 
     def _attempts(self, name: str) -> Attempts:
         return self.attempts.setdefault(name, Attempts())
-
-    # In a child
-
-    def _set_up(self, settings: "Settings", writing: int) -> None:
-        """Migrate, make the demo workspace, find the sign-in lines; report each step to the supervisor."""
-        from webapp.cli.demo import ensure_demo  # noqa: PLC0415 imported by the supervisor already
-        from webapp.cli.first_run import sign_in_lines  # noqa: PLC0415 imported by the supervisor already
-        from webapp.embedded.failures import in_one_line  # noqa: PLC0415 imported by the supervisor already
-        from webapp.tenancy.migrations import migrate  # noqa: PLC0415 imported by the supervisor already
-
-        def report(**told: object) -> None:
-            os.write(writing, json.dumps(told).encode() + b"\n")
-
-        try:
-            migrate(settings)
-            report(step="migrated")
-            if self.demo:
-                ensure_demo(settings)
-            report(step="done", lines=sign_in_lines(settings, self.base_url))
-        except Exception as error:
-            line = in_one_line(error)
-            fault = f"the set-up failed ({type(error).__name__}): its trace is in the log above"
-            report(step="failed", line=line or fault)
-            if line is None:
-                raise
-
-    def _serve(self, settings: "Settings") -> None:
-        from webapp.app import serve  # noqa: PLC0415 imported by the supervisor already
-
-        serve(settings)
-
-    def _work(self, settings: "Settings") -> None:
-        from webapp.worker import work  # noqa: PLC0415 imported by the supervisor already
-
-        work(settings)
-
-    def _tick(self, settings: "Settings") -> None:
-        from webapp.worker import tick  # noqa: PLC0415 imported by the supervisor already
-
-        tick(settings)
 
     # While it runs
 
@@ -239,9 +177,8 @@ class Supervisor:
             if self.stops_asked:
                 return
             if self.is_migrated and "web" not in self.children:
-                roles = {"web": self._serve, "worker": self._work, "clock": self._tick}
-                for name, target in roles.items():
-                    self._start_child(name, Child(name, lambda target=target: target(settings)))
+                for name, target in roles.lasting(settings).items():
+                    self._start_child(name, Child(name, target))
             self._tend_servers()
             self._tend_children()
             if not self.is_ready and self.sign_in_lines is not None:
@@ -347,38 +284,12 @@ class Supervisor:
     def _say(self, text: str, level: str = "info") -> None:
         self.view.event("comptoir", datetime.now(UTC).astimezone(), text, level)
 
-    # Signals and the end
+    # The end
 
-    def _listen_to_signals(self) -> None:
-        reading, writing = os.pipe()
-        for file in (reading, writing):
-            os.set_blocking(file, False)
-        self._wakeup = (reading, writing)
-        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-        for number in SUPERVISED_SIGNALS:
-            signal.signal(number, self._take_signal)
-        self.selector.register(reading, selectors.EVENT_READ, self._wake)
-
-    def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._wakeup[0], 4096)
-
-    def _take_signal(self, number: int, _frame: object) -> None:
-        if number == signal.SIGCHLD:
-            return
+    def _take_stop(self) -> None:
         self.stops_asked += 1
         if self.is_starting_servers and self.stops_asked == 1:
             raise StopAsked
-
-    def _forget_signals(self) -> None:
-        if self._wakeup[0] < 0:
-            return
-        signal.set_wakeup_fd(-1)
-        for number in SUPERVISED_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        self.selector.close()
-        for file in self._wakeup:
-            os.close(file)
 
     def _stop(self) -> None:
         """Stop web, worker, clock, Valkey and PostgreSQL, one after the other. A second Ctrl-C does not wait."""
@@ -394,6 +305,7 @@ class Supervisor:
             if name in self.servers:
                 self.servers[name].stop()
         if self.children or self.servers:
+            self.instance.forget_address()
             self._say("stopped")
 
     def _stop_child(self, child: Child) -> None:

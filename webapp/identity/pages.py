@@ -86,7 +86,7 @@ def sign_out() -> Response:
     )
     response = see_other(url_for("identity.sign_in"))
     clear_cookie(response)
-    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    response.headers["Clear-Site-Data"] = '"cache"'
     return response
 
 

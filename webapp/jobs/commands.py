@@ -171,6 +171,13 @@ def retry(*, session: Session, job_id: UUID, tenant_id: UUID | None, at: datetim
     session.info.setdefault("deliver", []).append((row[1], job_id))
 
 
+def forget_arguments(*, session: Session, job_id: UUID, keep: tuple[str, ...]) -> None:
+    """Drop what a job was told, but for the fields to keep: a letter that was sent needs its one-time link no more."""
+    arguments = session.scalar(select(Job.arguments).where(Job.id == job_id)) or {}
+    kept = {name: value for name, value in arguments.items() if name in keep}
+    session.execute(update(Job).where(Job.id == job_id).values(arguments=kept))
+
+
 def sweep(*, session: Session, at: datetime) -> list[tuple[str, UUID]]:
     """Return (queue, id) of jobs to deliver (again), after putting back or parking those that died (at most 500)."""
     dead = session.execute(

@@ -5,7 +5,8 @@ transaction ends the role is gone, whatever the pool or PgBouncer does with the 
 """
 
 import hmac
-from collections.abc import Iterator
+import select
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,8 +14,12 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.errors import error_from_result
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGconn, PGresult
 from sqlalchemy import Engine, MetaData, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import InvalidatePoolError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 APP_ROLE = "comptoir_app"
@@ -59,15 +64,19 @@ def owner_engine(owner_url: str, *, pool_size: int = 4) -> Engine:
     return create_engine(url, pool_size=pool_size, max_overflow=4, pool_pre_ping=True)
 
 
-_RESET = (
-    "RESET SESSION AUTHORIZATION",
-    "RESET ALL",
-    "CLOSE ALL",
-    "UNLISTEN *",
-    "SELECT pg_advisory_unlock_all()",
-    "DISCARD TEMP",
-)
-"""What DISCARD ALL does, but for the plans: they hold no tenant's data and are dear to make again."""
+_RESET = b"; ".join((
+    b"RESET SESSION AUTHORIZATION",
+    b"RESET ALL",
+    b"CLOSE ALL",
+    b"UNLISTEN *",
+    b"SELECT pg_advisory_unlock_all()",
+    b"DISCARD TEMP",
+    b"DISCARD SEQUENCES",
+))
+"""What DISCARD ALL does, but for the plans: they hold no tenant's data and are dear to make again.
+
+One trip of the simple protocol: it runs as one transaction, so all of it is done or the connection is thrown away.
+"""
 
 
 class Database:
@@ -87,13 +96,13 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=10,
-            pool_pre_ping=True,
             pool_reset_on_return=None,
             pool_use_lifo=True,
             connect_args=connect_args,
         )
         self._tenants_per_connection = tenants_per_connection
         self._sessions = sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        event.listen(self.engine, "checkout", _refuse_stale)
         event.listen(self.engine, "reset", _reset)
 
     @contextmanager
@@ -128,9 +137,7 @@ class Database:
 
 def bind_platform(session: Session) -> None:
     """Give the open transaction the platform's role (again)."""
-    with _driver(session).pipeline():
-        _driver(session).execute(f"SET LOCAL ROLE {PLATFORM_ROLE}".encode())
-        _driver(session).execute(b"SET LOCAL search_path = platform, pg_catalog, pg_temp")
+    _send(session, _BIND_PLATFORM)
     session.info["tenant"] = None
 
 
@@ -140,13 +147,12 @@ def bind_tenant(session: Session, tenant: TenantRef) -> None:
     Raises NotBoundError when the schema's marker names another tenant.
     """
     name = tenant.schema
-    driver = _driver(session)
-    with driver.pipeline():
-        driver.execute(f"SET LOCAL ROLE {name}".encode())
-        driver.execute(f"SET LOCAL search_path = {name}, pg_catalog, pg_temp".encode())
-        marker = driver.execute(b"SELECT tenant_id FROM _tenant_marker")
-    row = marker.fetchone()
-    if row is None or row[0] != tenant.id:
+    marker = _send(session, (
+        f"SET LOCAL ROLE {name}".encode(),
+        f"SET LOCAL search_path = {name}, pg_catalog, pg_temp".encode(),
+        b"SELECT tenant_id FROM _tenant_marker",
+    ))
+    if marker.ntuples != 1 or marker.get_value(0, 0) != str(tenant.id).encode():
         raise NotBoundError(f"schema {name} does not carry the mark of tenant {tenant.id}")
     session.info["tenant"] = tenant
     _count_tenant(session, tenant)
@@ -172,6 +178,56 @@ def on_platform(session: Session) -> Iterator[Session]:
             bind_tenant(session, tenant)
 
 
+_BIND_PLATFORM = (
+    f"SET LOCAL ROLE {PLATFORM_ROLE}".encode(),
+    b"SET LOCAL search_path = platform, pg_catalog, pg_temp",
+)
+
+
+def _send(session: Session, statements: Sequence[bytes]) -> PGresult:
+    """Send statements (each one of its own, as Citus asks) in one trip and return the last one's result.
+
+    Every unit of work begins with such a trip, so it is made with libpq's own pipeline; BEGIN travels along.
+    Raises OperationalError.
+    """
+    connection = session.connection()
+    pgconn = _driver(session).pgconn
+    if pgconn.transaction_status == TransactionStatus.IDLE:
+        statements = (b"BEGIN", *statements)
+    try:
+        results = _trip(pgconn, statements)
+    except psycopg.Error as error:
+        if pgconn.status == ConnStatus.BAD:
+            connection.invalidate(error)
+        raise OperationalError(
+            "bind", None, error, connection_invalidated=connection.invalidated,
+        ) from error
+    return results[-1]
+
+
+def _trip(pgconn: PGconn, statements: Sequence[bytes]) -> list[PGresult]:
+    pgconn.enter_pipeline_mode()
+    for statement in statements:
+        pgconn.send_query_params(statement, None)
+    pgconn.pipeline_sync()
+    results: list[PGresult] = []
+    while True:
+        result = pgconn.get_result()
+        if result is None:
+            # libpq says so between two statements; a lost connection says nothing else any more.
+            if pgconn.status == ConnStatus.BAD:
+                raise psycopg.OperationalError("the connection to the database is lost")
+        elif result.status == ExecStatus.PIPELINE_SYNC:
+            break
+        else:
+            results.append(result)
+    pgconn.exit_pipeline_mode()
+    for result in results:
+        if result.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
+            raise error_from_result(result)
+    return results
+
+
 def _driver(session: Session) -> psycopg.Connection[Any]:
     driver = session.connection().connection.driver_connection
     if not isinstance(driver, psycopg.Connection):
@@ -188,6 +244,20 @@ def _count_tenant(session: Session, tenant: TenantRef) -> None:
     info["worn"] = len(seen) >= database._tenants_per_connection  # noqa: SLF001 - the same module's class
 
 
+def _refuse_stale(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Renew the pool when a connection ended while it lay there; costs no trip.
+
+    An idle connection has nothing to read unless the server said goodbye or is gone.
+    """
+    pgconn = connection.pgconn
+    if pgconn.status == ConnStatus.OK and pgconn.transaction_status == TransactionStatus.IDLE:
+        poll = select.poll()
+        poll.register(pgconn.socket, select.POLLIN)
+        if not poll.poll(0):
+            return
+    raise InvalidatePoolError
+
+
 def _reset(connection: Any, record: Any, state: Any) -> None:
     """Leave nothing of a session on a connection that goes back to the pool."""
     if state.terminate_only:
@@ -196,8 +266,6 @@ def _reset(connection: Any, record: Any, state: Any) -> None:
     if record is not None and record.info.pop("worn", False):
         record.invalidate()
         return
-    connection.autocommit = True
-    with connection.pipeline():
-        for statement in _RESET:
-            connection.execute(statement)
-    connection.autocommit = False
+    result = connection.pgconn.exec_(_RESET)
+    if result.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
+        raise error_from_result(result)

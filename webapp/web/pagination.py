@@ -1,6 +1,7 @@
 """Opaque signed cursors (AP-5): keyset positions that a reader cannot forge or carry to another list."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from itsdangerous import BadData, URLSafeSerializer
 
@@ -9,6 +10,8 @@ from webapp.web.state import services
 
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 500
+
+Row = TypeVar("Row")
 
 
 def sign_cursor(purpose: str, position: list[Any]) -> str:
@@ -30,6 +33,14 @@ def read_cursor(purpose: str, cursor: str | None) -> list[Any] | None:
     if not isinstance(position, list):
         raise Invalid(errors=(FieldError("cursor", "cursor", N_("This cursor is not one of this list.")),))
     return position
+
+
+def cut(
+    rows: Sequence[Row], limit: int, purpose: str, position: Callable[[Row], list[Any]]
+) -> tuple[Sequence[Row], str | None]:
+    """Return one page of `limit + 1` rows that were read, and the cursor of the next page if there is one."""
+    page = rows[:limit]
+    return page, sign_cursor(purpose, position(page[-1])) if len(rows) > limit else None
 
 
 def _serializer(purpose: str) -> URLSafeSerializer:

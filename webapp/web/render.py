@@ -36,6 +36,14 @@ class Frame:
         return permission in self.permissions
 
     @property
+    def links(self) -> dict[str, str]:
+        """Return the ways to the person's own pages, and to the platform's for operators."""
+        names = {"profile": "identity.profile", "sessions": "identity.sessions", "sign_out": "identity.sign_out"}
+        if self.person and self.person.is_operator:
+            names["platform"] = "platform.overview"
+        return {name: url_for(endpoint) for name, endpoint in names.items()}
+
+    @property
     def theme(self) -> str:
         """Return system, light or dark."""
         return self.person.theme if self.person else "system"

@@ -64,7 +64,7 @@ def test_the_secret_is_made_once_and_is_readable_by_its_owner_only(data_dir: Pat
 def test_a_directory_of_a_newer_version_is_left_alone(data_dir: Path):
     data_dir.mkdir(parents=True)
     (data_dir / "VERSION").write_text("2\n")
-    with pytest.raises(DataDirNewer, match="from a newer Comptoir .*upgrade Comptoir, or choose another folder"):
+    with pytest.raises(DataDirNewer, match=r"from a newer Comptoir .*upgrade Comptoir, or choose another folder"):
         Instance(data_dir, {}).prepare()
 
 
@@ -78,7 +78,7 @@ def test_a_directory_whose_version_is_damaged_is_left_alone(data_dir: Path, dama
 
 def test_a_file_in_place_of_the_directory_is_refused_in_one_line(tmp_path: Path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataDirUnusable, match="cannot be used .*choose another folder with --data-dir") as failure:
+    with pytest.raises(DataDirUnusable, match=r"cannot be used .*choose another folder with --data-dir") as failure:
         Instance(tmp_path / "file", {}).prepare()
     assert "\n" not in str(failure.value)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from tenants.money.imports.readers.amounts import AmountError, currency_code, to_minor
+from tenants.money.imports.readers.amounts import AmountError, is_currency, to_minor
 from tenants.money.imports.readers.dates import DateError, to_day
 from tenants.money.imports.readers.lines import StatedBalance
 
@@ -41,7 +41,7 @@ def stated_in(cells: list[str], form: str, decimal: str, default_currency: str) 
     if day is None:
         return None
     amount: int | None = None
-    currency = next((cell for cell in said if currency_code(cell) == cell), default_currency)
+    currency = next(filter(is_currency, said), default_currency)
     for cell in said:
         if _DAY.search(cell) or not any(map(str.isdecimal, cell)):
             continue

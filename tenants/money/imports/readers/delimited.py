@@ -1,7 +1,7 @@
 """CSV: physical lines to rows. No line is ever lost, whatever the quotation marks do."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 from tenants.money.imports.readers.balances import stated_in
@@ -22,7 +22,7 @@ def read_delimited(chunks: Iterable[bytes], mapping: Mapping, default_currency: 
     table = Table(mapping, default_currency, notes)
     open_field: _OpenField | None = None
     quote, delimiter, header_line = mapping.quote, mapping.delimiter, mapping.header_line
-    read = table.read
+    read, split_line = table.read, splitter(delimiter, quote)
     for first, lines in numbered_lines(texts(chunks, mapping.encoding)):
         for number, line in enumerate(lines, first):
             if number <= header_line:
@@ -38,12 +38,10 @@ def read_delimited(chunks: Iterable[bytes], mapping: Mapping, default_currency: 
             elif open_field is not None:
                 rows, open_field = open_field.take(number, line)
                 yield from rows
+            elif is_whole(line, delimiter, quote) or ending_of(line, delimiter, quote) != "open":
+                yield read(number, line, split_line(line))
             else:
-                ending = ending_of(line, delimiter, quote)
-                if ending == "open":
-                    open_field = _OpenField(table, number, line)
-                else:
-                    yield read(number, line, split(line, delimiter, quote))
+                open_field = _OpenField(table, number, line)
     if open_field is not None:
         yield from open_field.given_up()
     table.finish()
@@ -139,6 +137,47 @@ def ending_of(line: str, delimiter: str, quote: str, *, inside: bool = False) ->
             at = line.find(delimiter, at) + 1
             if at == 0:
                 return "closed"
+
+
+def is_whole(line: str, delimiter: str, quote: str) -> bool:
+    """Tell at a glance that every quoted field of a line is closed; False means: look closer."""
+    opened = line.count(delimiter + quote) + line.startswith(quote)
+    return opened * 2 == line.count(quote) and opened == line.count(quote + delimiter) + line.endswith(quote)
+
+
+class _Feed:
+    """Hands one line to a csv reader, so that one reader serves all lines."""
+
+    __slots__ = ("line",)
+
+    def __init__(self) -> None:
+        self.line: str | None = None
+
+    def __iter__(self) -> "_Feed":
+        return self
+
+    def __next__(self) -> str:
+        line, self.line = self.line, None
+        if line is None:
+            raise StopIteration
+        return line
+
+
+def splitter(delimiter: str, quote: str) -> Callable[[str], list[str]]:
+    """Return a function that splits one physical line with quoted fields into cells."""
+    if not quote:
+        return lambda line: line.split(delimiter)
+    feed = _Feed()
+    reader = csv.reader(feed, delimiter=delimiter, quotechar=quote)
+
+    def split_line(line: str) -> list[str]:
+        feed.line = line
+        try:
+            return next(reader, [""])
+        except csv.Error:
+            return line.split(delimiter)
+
+    return split_line
 
 
 def split(line: str, delimiter: str, quote: str) -> list[str]:

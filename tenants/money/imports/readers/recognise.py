@@ -36,11 +36,11 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"{\\rtf", "binary"),
     (b"SQLite format 3\x00", "binary"),
 )
-_CAMT = re.compile(r"camt\.(05[234])\.\d{3}\.(\d{2})")
+_CAMT = re.compile(r"camt\.05[234]\.\d{3}\.\d{2}")
 _CAMT_ROOT = re.compile(r"<(?:\w+:)?(BkToCstmrStmt|BkToCstmrAcctRpt|BkToCstmrDbtCdtNtfctn)[\s>/]")
 _CAMT_BY_ROOT = {"BkToCstmrStmt": "053", "BkToCstmrAcctRpt": "052", "BkToCstmrDbtCdtNtfctn": "054"}
 _OFX = re.compile(r"OFXHEADER\s*[:=]|<\?OFX|<OFX[\s>]", re.IGNORECASE)
-_OFX_VERSION = re.compile(r"""(?<![A-Z])VERSION\s*[:=]\s*["']?(\d)""", re.IGNORECASE)
+_OFX_2 = re.compile(r"""<\?OFX|OFXHEADER\s*=\s*["']?2""", re.IGNORECASE)
 _QIF = re.compile(r"^!(?:Type|Account|Option|Clear)\b", re.IGNORECASE | re.MULTILINE)
 _MT940_TAG = re.compile(r"^(?:\{\d:.*)?:(20|25|28C?|60[FM]|61|62[FM]|34F|13D?):", re.MULTILINE)
 _DTD = re.compile(r"<!\s*(?:DOCTYPE|ENTITY)\b", re.IGNORECASE)
@@ -105,9 +105,7 @@ def _text(text: str, encoding: str, *, complete: bool) -> Recognition:
     start = text.lstrip()
     if _OFX.search(start[:4_000]):
         _refuse_dtd(text)
-        version = _OFX_VERSION.search(start[:1_000])
-        code = f"ofx.{version[1] if version else '1'}"
-        return Recognition("ofx", code, encoding)
+        return Recognition("ofx", "ofx.2" if _OFX_2.search(start[:4_000]) else "ofx.1", encoding)
     if start.startswith("<"):
         return _markup(text, start, encoding)
     if len({m[1] for m in _MT940_TAG.finditer(text[:20_000])}) >= 2:
@@ -128,10 +126,10 @@ def _markup(text: str, start: str, encoding: str) -> Recognition:
     named = _CAMT.search(text[:20_000])
     root = _CAMT_ROOT.search(text[:20_000])
     if root:
-        version = f"camt.{named[1]}.{named[2]}" if named else f"camt.{_CAMT_BY_ROOT[root[1]]}"
+        version = named[0] if named else f"camt.{_CAMT_BY_ROOT[root[1]]}"
         return Recognition("camt", version, encoding)
     if named:
-        return Recognition("camt", f"camt.{named[1]}.{named[2]}", encoding)
+        return Recognition("camt", named[0], encoding)
     raise Unreadable("web_page" if _HTML.search(start[:2_000]) else "unknown_xml")
 
 

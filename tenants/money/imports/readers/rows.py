@@ -262,6 +262,8 @@ class Table:
         return scale(negative=negative, whole=whole, fraction=fraction, currency=currency, text=text), currency
 
     def _words(self, cells: list[str], columns: tuple[int, ...]) -> str:
+        if not columns:
+            return ""
         if len(columns) == 1:
             text = cells[columns[0]]
             if "\n" in text or "  " in text or text[:1] in _TRIMMED or text[-1:] in _TRIMMED:

@@ -1,0 +1,28 @@
+"""The web process of a bench: the product's own, with one more route as the floor of every request."""
+
+from flask import Response, g, jsonify
+from flask_openapi3 import APIBlueprint
+from sqlalchemy import text
+
+from tenants.door import API_PREFIX, guard_room
+from tenants.schemas import WorkspacePath
+from webapp import app
+from webapp.access.guard import requires
+from webapp.access.permissions import Permission
+from webapp.settings import Settings
+
+bp = APIBlueprint("bench", __name__, url_prefix=API_PREFIX)
+guard_room(bp)
+_ONE_ROW = text("SELECT name FROM account WHERE id = :id")
+
+
+@bp.get("/bench/row")
+@requires(Permission.LEDGER_ACCOUNTS_READ)
+def row(path: WorkspacePath) -> Response:
+    """Bind the tenant and read one row."""
+    return jsonify(name=g.db.scalar(_ONE_ROW, {"id": 1}))
+
+
+if __name__ == "__main__":
+    app.API_ROOMS = (*app.API_ROOMS, bp)
+    app.serve(Settings.from_environ())

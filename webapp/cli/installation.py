@@ -1,0 +1,63 @@
+"""What a command works on: the servers of a data folder, running or not, or those of the environment."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy import Engine
+
+from webapp.embedded.instance import Instance
+from webapp.kernel.actor import Actor
+from webapp.kernel.clock import utc_now
+from webapp.kernel.db import Database, app_url, owner_engine
+from webapp.settings import Settings
+
+ACTOR = Actor.system("command line", via="cli")
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Open connections to one installation: as the owner of the schemas, and as the application."""
+
+    settings: Settings
+    engine: Engine
+    database: Database
+    at: datetime
+
+    @property
+    def base_url(self) -> str:
+        """Return the address that a person opens, without a slash at its end."""
+        chosen = self.settings.base_url or f"http://{self.settings.host}:{self.settings.port}"
+        return chosen.rstrip("/")
+
+
+@contextmanager
+def installation(data_dir: Path) -> Iterator[Installation]:
+    """Open the installation for the time of a command; raises EmbeddedError, SettingsError."""
+    with Instance(data_dir).servers() as settings:
+        engine = owner_engine(settings.database_url)
+        database = Database(app_url(settings.database_url, settings.secret_key), pool_size=1,
+                            pooler=settings.database_pooler)
+        try:
+            yield Installation(settings, engine, database, utc_now())
+        finally:
+            database.close()
+            engine.dispose()
+
+
+def on_installation(act: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the option `--data-dir` and, as its first argument, the open installation."""
+
+    @click.option("--data-dir", default=".comptoir", show_default=True, envvar="COMPTOIR_DATA_DIR",
+                  type=click.Path(path_type=Path), help="Where all data lives, unless COMPTOIR_DATABASE_URL is set.")
+    @wraps(act)
+    def command(data_dir: Path, **options: Any) -> None:
+        with installation(data_dir) as place:
+            act(place, **options)
+
+    return command

@@ -1,0 +1,66 @@
+"""`comptoir person …`: people, and links that let them in."""
+
+from datetime import datetime
+from uuid import UUID
+
+import click
+from sqlalchemy.orm import Session
+
+from webapp.cli.installation import ACTOR, Installation, on_installation
+from webapp.cli.refusals import Refusal
+from webapp.identity import commands, queries
+from webapp.kernel.ids import new_id, new_secret
+
+
+@click.group()
+def person() -> None:
+    """Add people and let them in."""
+
+
+@person.command()
+@click.option("--email", required=True, help="The address that they sign in with.")
+@click.option("--name", default="", help="Their name; the address's first part if not given.")
+@click.option("--operator", is_flag=True, help="Let them run the installation.")
+@on_installation
+def add(place: Installation, email: str, name: str, operator: bool) -> None:  # noqa: FBT001 click passes options by name
+    """Add a person and print a link that signs in once."""
+    with place.database.platform() as session:
+        person_id = _add(session, place.at, email, name, is_operator=operator)
+        link = make_sign_in_link(session, place.at, place.base_url, person_id)
+    click.echo(link)
+
+
+@person.command()
+@click.option("--email", required=True, help="The address of a person who is known here.")
+@on_installation
+def link(place: Installation, email: str) -> None:
+    """Print a link that signs a person in, once, within 24 hours."""
+    with place.database.platform() as session:
+        found = queries.person_by_email(session=session, email=email.strip())
+        if found is None:
+            raise Refusal(f"nobody is known as {email}: add them with comptoir person add")
+        made = make_sign_in_link(session, place.at, place.base_url, found.id)
+    click.echo(made)
+
+
+def find_or_add(session: Session, at: datetime, email: str) -> tuple[UUID, bool]:
+    """Return the person with this address and whether they are new; raises Invalid (email)."""
+    found = queries.person_by_email(session=session, email=email.strip())
+    if found is not None:
+        return found.id, False
+    return _add(session, at, email, "", is_operator=False), True
+
+
+def make_sign_in_link(session: Session, at: datetime, base_url: str, person_id: UUID) -> str:
+    """Make a link that signs a person in, once, within 24 hours, and return its address."""
+    secret = new_secret()
+    commands.make_link(session=session, at=at, secret=secret, purpose="sign_in", person_id=person_id)
+    return f"{base_url}/sign-in/{secret}"
+
+
+def _add(session: Session, at: datetime, email: str, name: str, *, is_operator: bool) -> UUID:
+    email = email.strip()
+    return commands.add_person(
+        session=session, actor=ACTOR, at=at, person_id=new_id(), email=email,
+        name=name.strip() or email.partition("@")[0][:200] or email, password=None, is_operator=is_operator,
+    )
