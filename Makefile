@@ -84,5 +84,5 @@ clean: ## Remove .venv and what tools leave behind (never your data in .comptoir
 	@touch .venv/.ready
 
 .venv/.translated: $(CATALOGS) | .venv/.ready
-	@if [ -d translations ]; then .venv/bin/pybabel -q compile -d translations; fi
+	@$(if $(CATALOGS),.venv/bin/pybabel -q compile -d translations)
 	@touch .venv/.translated

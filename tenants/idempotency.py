@@ -41,17 +41,23 @@ class KeyInFlight(Conflict):
     message = N_("A request with this Idempotency-Key is still being worked on. Repeat it in a moment.")
 
 
-_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext(current_schema()), hashtext(:key))")
-_FIND = text("SELECT fingerprint, status, location, body FROM idempotency WHERE key = :key")
-_KEEP = text(
-    "INSERT INTO idempotency (key, fingerprint, status, location, body, created_at)"
-    " VALUES (:key, :fingerprint, :status, :location, :body, :at)",
-)
+_LOCK_AND_FIND = text("""
+    SELECT l.free, i.fingerprint, i.status, i.location, i.body
+    FROM (SELECT pg_try_advisory_xact_lock(hashtext(current_schema()), hashtext(:key)) AS free) AS l
+    LEFT JOIN idempotency i ON i.key = :key
+""")
+_KEEP = text("""
+    INSERT INTO idempotency (key, fingerprint, status, location, body, created_at)
+    VALUES (:key, :fingerprint, :status, :location, :body, :at) ON CONFLICT DO NOTHING RETURNING 1
+""")
 
 
-def once(act: Callable[[], tuple[Any, int, str]], *, required: bool = True) -> Response:
+def once(
+    act: Callable[[], tuple[Any, int, str]], *, required: bool = True, content: bytes | None = None
+) -> Response:
     """Run `act` (returning body, status, location) once per key; a repeat gets the stored answer, marked.
 
+    `content` stands for the body of a request that is too large to be held, an upload: its digest and its fields.
     Raises KeyMissing, KeyReused, KeyInFlight and whatever `act` raises, which stores nothing.
     """
     key = request.headers.get("Idempotency-Key", "")
@@ -60,13 +66,12 @@ def once(act: Callable[[], tuple[Any, int, str]], *, required: bool = True) -> R
         return _answer(json.dumps(body), status, location)
     if not 0 < len(key) <= KEY_LENGTH_MAX or not key.isprintable():
         raise KeyMissing
-    fingerprint = hashlib.sha256(
-        b"\0".join((request.method.encode(), request.path.encode(), request.get_data(cache=True))),
-    ).digest()
-    if not g.db.scalar(_LOCK, {"key": key}):
+    body_seen = request.get_data(cache=True) if content is None else content
+    fingerprint = hashlib.sha256(b"\0".join((request.method.encode(), request.path.encode(), body_seen))).digest()
+    stored = g.db.execute(_LOCK_AND_FIND, {"key": key}).one()
+    if not stored.free:
         raise KeyInFlight
-    stored = g.db.execute(_FIND, {"key": key}).first()
-    if stored is not None:
+    if stored.fingerprint is not None:
         if bytes(stored.fingerprint) != fingerprint:
             raise KeyReused
         response = _answer(stored.body, stored.status, stored.location or "")
@@ -74,10 +79,13 @@ def once(act: Callable[[], tuple[Any, int, str]], *, required: bool = True) -> R
         return response
     body, status, location = act()
     written = json.dumps(body)
-    g.db.execute(_KEEP, {
+    kept = g.db.scalar(_KEEP, {
         "key": key, "fingerprint": fingerprint, "status": status, "location": location or None, "body": written,
         "at": g.at,
     })
+    if kept is None:
+        # The other request committed between our look and our lock: what it did stands, what we did is rolled back.
+        raise KeyInFlight
     return _answer(written, status, location)
 
 

@@ -1,5 +1,7 @@
 """The Flask application: the one list of its rooms."""
 
+import signal
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +15,7 @@ from pydantic import ValidationError
 from redis import Redis
 
 from tenants.money.accounts import api as accounts_api
+from tenants.money.imports import api as imports_api
 from tenants.money.ledger import api as ledger_api
 from webapp import __version__
 from webapp.identity import pages as identity_pages
@@ -27,7 +30,7 @@ from webapp.settings import Settings
 from webapp.web import headers, health, limits, logs, problem, render, unit
 from webapp.web.state import KEY, Services
 
-API_ROOMS = (accounts_api.bp, ledger_api.bp)
+API_ROOMS = (accounts_api.bp, imports_api.bp, ledger_api.bp)
 PAGE_ROOMS = (identity_pages.bp,)
 
 
@@ -136,4 +139,6 @@ def serve(settings: Settings) -> None:
 
     app = create_app(settings)
     server = create_server(app, host=settings.host, port=settings.port, threads=settings.web_threads, ident=None)
+    # SystemExit lets waitress finish the requests that it has taken.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server.run()

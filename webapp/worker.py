@@ -18,6 +18,7 @@ from rq.serializers import JSONSerializer
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from tenants.money.imports import jobs as import_jobs
 from webapp.jobs import commands
 from webapp.jobs.context import Handler, JobCancelled, JobContext
 from webapp.jobs.delivery import QUEUES, Courier
@@ -38,7 +39,7 @@ _process: dict[str, Any] = {}
 
 def handlers() -> dict[str, Handler]:
     """Return the code of every kind of job."""
-    return {}
+    return {**import_jobs.HANDLERS}
 
 
 def prepare(settings: Settings, **overrides: Any) -> None:

@@ -104,7 +104,8 @@ CREATE TABLE import_row (
     position integer NOT NULL,
     line integer NOT NULL,
     raw text NOT NULL,
-    state text NOT NULL CHECK (state IN ('new', 'duplicate', 'doubtful', 'wrong', 'ignored', 'skipped', 'merged')),
+    state text NOT NULL CHECK (state IN ('new', 'duplicate', 'doubtful', 'wrong', 'ignored', 'skipped', 'merged',
+        'left')),
     reason text,
     params jsonb,
     account_id bigint,
@@ -155,7 +156,9 @@ CREATE INDEX entry_import ON entry (import_id, import_position) WHERE import_id 
 --;
 CREATE INDEX entry_closed ON entry (id) WHERE closed_at IS NOT NULL
 --;
-CREATE INDEX entry_words ON entry USING gin (to_tsvector('simple', description || ' ' || counterparty || ' ' || note))
+-- Punctuation is blanked first: the parser would take "a-b", "a.example/b" or "-12" for one word, and nobody finds a part.
+CREATE INDEX entry_words ON entry USING gin (to_tsvector('simple',
+    translate(description || ' ' || counterparty || ' ' || note, '-_/.,@+#*&()[]<>=!?|~^', '                      ')))
 --;
 CREATE TABLE posting (
     entry_id bigint NOT NULL,

@@ -1,16 +1,27 @@
 """Write to the trail, in the transaction of the act itself: no trail, no act."""
 
+import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from webapp.audit.models import AuditEvent, PlatformAuditEvent
 from webapp.kernel.actor import Actor
 
 Difference = dict[str, tuple[Any, Any]]
 """Field to (before, after); values are JSON: text, whole numbers, booleans, null, lists and objects of them."""
+
+
+# Written with every act: a ready text costs a tenth of what building the expression costs.
+_INSERT = """
+    INSERT INTO {table} (at, actor_id, actor_label, via, action, object_type, object_id, difference, request_id,
+        source_address)
+    VALUES (:at, :actor_id, :actor_label, :via, :action, :object_type, :object_id, CAST(:difference AS jsonb),
+        :request_id, :source_address)
+"""
+_OF_TENANT = text(_INSERT.format(table="audit_event"))
+_OF_PLATFORM = text(_INSERT.format(table="platform.audit_event"))
 
 
 def record(
@@ -24,9 +35,8 @@ def record(
     difference: Difference | None = None,
 ) -> None:
     """Append one event to the trail of the bound tenant, or of the platform when none is bound."""
-    table = AuditEvent if session.info.get("tenant") else PlatformAuditEvent
     session.execute(
-        insert(table),
+        _OF_TENANT if session.info.get("tenant") else _OF_PLATFORM,
         {
             "at": at,
             "actor_id": actor.person_id,
@@ -35,7 +45,7 @@ def record(
             "action": action,
             "object_type": object_type,
             "object_id": str(object_id),
-            "difference": {name: [before, after] for name, (before, after) in (difference or {}).items()},
+            "difference": json.dumps(difference or {}),
             "request_id": actor.request_id,
             "source_address": actor.source_address,
         },

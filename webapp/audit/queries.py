@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from webapp.audit.models import AuditEvent
@@ -35,14 +35,23 @@ def events(
     before_id: int | None = None,
     object_type: str | None = None,
     object_id: str | None = None,
+    action: str | None = None,
+    actor: str | None = None,
 ) -> list[Event]:
-    """Return at most `limit` events, newest first, older than `before_id`, of one object if it is named."""
+    """Return at most `limit` events, newest first, older than `before_id`.
+
+    Of one object, one action, one person (the label of then, in any case of its letters) where named.
+    """
     columns = [getattr(AuditEvent, name) for name in Event.__dataclass_fields__]
     query = select(*columns).order_by(AuditEvent.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(AuditEvent.id < before_id)
     if object_type is not None:
         query = query.where(AuditEvent.object_type == object_type)
-        if object_id is not None:
-            query = query.where(AuditEvent.object_id == object_id)
+    if object_id is not None:
+        query = query.where(AuditEvent.object_id == object_id)
+    if action is not None:
+        query = query.where(AuditEvent.action == action)
+    if actor is not None:
+        query = query.where(func.lower(AuditEvent.actor_label) == actor.lower())
     return [Event(*row) for row in session.execute(query)]

@@ -19,8 +19,9 @@ DEMO_OWNER = "owner@demo.example"
 def sign_in_lines(settings: Settings, base_url: str) -> list[str]:
     """Return how to sign in, for the terminal: links that work once, because a password is never printed."""
     base_url, at = base_url.rstrip("/"), utc_now()
-    database = Database(app_url(settings.database_url, settings.secret_key), pool_size=1,
-                        pooler=settings.database_pooler)
+    database = Database(
+        app_url(settings.database_url, settings.secret_key), pool_size=1, pooler=settings.database_pooler
+    )
     try:
         with database.platform() as session:
             return [*_operator(session, at, base_url), *_demo(session, at, base_url)]

@@ -41,8 +41,9 @@ def installation(data_dir: Path) -> Iterator[Installation]:
     """Open the installation for the time of a command; raises EmbeddedError, SettingsError."""
     with Instance(data_dir).servers() as settings:
         engine = owner_engine(settings.database_url)
-        database = Database(app_url(settings.database_url, settings.secret_key), pool_size=1,
-                            pooler=settings.database_pooler)
+        database = Database(
+            app_url(settings.database_url, settings.secret_key), pool_size=1, pooler=settings.database_pooler
+        )
         try:
             yield Installation(settings, engine, database, utc_now())
         finally:
@@ -53,8 +54,14 @@ def installation(data_dir: Path) -> Iterator[Installation]:
 def on_installation(act: Callable[..., None]) -> Callable[..., None]:
     """Give a command the option `--data-dir` and, as its first argument, the open installation."""
 
-    @click.option("--data-dir", default=".comptoir", show_default=True, envvar="COMPTOIR_DATA_DIR",
-                  type=click.Path(path_type=Path), help="Where all data lives, unless COMPTOIR_DATABASE_URL is set.")
+    @click.option(
+        "--data-dir",
+        default=".comptoir",
+        show_default=True,
+        envvar="COMPTOIR_DATA_DIR",
+        type=click.Path(path_type=Path),
+        help="Where all data lives, unless COMPTOIR_DATABASE_URL is set.",
+    )
     @wraps(act)
     def command(data_dir: Path, **options: Any) -> None:
         with installation(data_dir) as place:

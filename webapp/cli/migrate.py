@@ -1,6 +1,5 @@
 """`comptoir migrate`: the database, the platform's schema and every workspace's."""
 
-
 import click
 
 from webapp.cli.installation import Installation, on_installation

@@ -61,6 +61,12 @@ def make_sign_in_link(session: Session, at: datetime, base_url: str, person_id: 
 def _add(session: Session, at: datetime, email: str, name: str, *, is_operator: bool) -> UUID:
     email = email.strip()
     return commands.add_person(
-        session=session, actor=ACTOR, at=at, person_id=new_id(), email=email,
-        name=name.strip() or email.partition("@")[0][:200] or email, password=None, is_operator=is_operator,
+        session=session,
+        actor=ACTOR,
+        at=at,
+        person_id=new_id(),
+        email=email,
+        name=name.strip() or email.partition("@")[0][:200] or email,
+        password=None,
+        is_operator=is_operator,
     )

@@ -61,10 +61,17 @@ def create(place: Installation, slug: str, name: str, owner: str, currency: str)
 
 def _let_in(place: Installation, tenant_id: UUID, person_id: UUID, *, is_new: bool) -> str:
     with place.database.platform() as session:
-        record(session=session, actor=ACTOR, at=place.at, action="tenant.created", object_type="tenant",
-               object_id=tenant_id)
-        commands.add_member(session=session, actor=ACTOR, at=place.at, tenant_id=tenant_id, person_id=person_id,
-                            role=Role.OWNER)
+        record(
+            session=session,
+            actor=ACTOR,
+            at=place.at,
+            action="tenant.created",
+            object_type="tenant",
+            object_id=tenant_id,
+        )
+        commands.add_member(
+            session=session, actor=ACTOR, at=place.at, tenant_id=tenant_id, person_id=person_id, role=Role.OWNER
+        )
         return make_sign_in_link(session, place.at, place.base_url, person_id) if is_new else ""
 
 
@@ -120,14 +127,22 @@ def remove(place: Installation, slug: str, yes: bool) -> None:  # noqa: FBT001 c
     if found is None:
         _refuse(f"there is no workspace called {slug}: see comptoir tenant list")
     if not yes:
-        typed = click.prompt(f"All books of {found.name} will be gone. Type {slug} to remove it", default="",
-                             show_default=False)
+        typed = click.prompt(
+            f"All books of {found.name} will be gone. Type {slug} to remove it", default="", show_default=False
+        )
         if typed.strip() != slug:
             _refuse("nothing was removed: what was typed is not the short name")
     remove_tenant(place.engine, slug=slug)
     with place.database.platform() as session:
-        record(session=session, actor=ACTOR, at=place.at, action="tenant.removed", object_type="tenant",
-               object_id=found.id, difference={"slug": (slug, None)})
+        record(
+            session=session,
+            actor=ACTOR,
+            at=place.at,
+            action="tenant.removed",
+            object_type="tenant",
+            object_id=found.id,
+            difference={"slug": (slug, None)},
+        )
     click.echo(f"workspace {slug} is removed")
 
 

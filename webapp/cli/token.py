@@ -25,10 +25,21 @@ def token() -> None:
 @click.option("--tenant", "slug", required=True, help="Short name of the workspace that it opens.")
 @click.option("--person", "email", required=True, metavar="EMAIL", help="The member whose rights it carries.")
 @click.option("--name", default="command line", show_default=True, help="What the list of tokens shows.")
-@click.option("--days", default=commands.TOKEN_LIFE.days, show_default=True, type=click.IntRange(1, 366),
-              help="Days until it expires.")
-@click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), metavar="ROOM:read|write",
-              help="Narrow it to a scope; repeat for more. Without it: all.")
+@click.option(
+    "--days",
+    default=commands.TOKEN_LIFE.days,
+    show_default=True,
+    type=click.IntRange(1, 366),
+    help="Days until it expires.",
+)
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(SCOPES),
+    metavar="ROOM:read|write",
+    help="Narrow it to a scope; repeat for more. Without it: all.",
+)
 @on_installation
 def create(place: Installation, slug: str, email: str, name: str, days: int, scopes: tuple[str, ...]) -> None:
     """Make a token of a member and print it alone; it cannot be seen again."""
@@ -38,9 +49,17 @@ def create(place: Installation, slug: str, email: str, name: str, days: int, sco
         if person is None or found is None:
             raise Refusal(_missing(email, slug, known=person is not None))
         made = commands.create_token(
-            session=session, actor=ACTOR, at=place.at, token_id=secrets.token_hex(TOKEN_ID_BYTES), secret=new_secret(),
-            tenant_id=found[0].id, person_id=person.id, name=name, scopes=frozenset(scopes or SCOPES),
-            known_scopes=SCOPES, life=timedelta(days=days),
+            session=session,
+            actor=ACTOR,
+            at=place.at,
+            token_id=secrets.token_hex(TOKEN_ID_BYTES),
+            secret=new_secret(),
+            tenant_id=found[0].id,
+            person_id=person.id,
+            name=name,
+            scopes=frozenset(scopes or SCOPES),
+            known_scopes=SCOPES,
+            life=timedelta(days=days),
         )
     click.echo(made)
 

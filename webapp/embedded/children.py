@@ -44,8 +44,8 @@ class Child:
     exit_code: int | None = field(default=None, init=False)
     _rest: bytes = field(default=b"", init=False)
 
-    def start(self, *foreign_files: int) -> None:
-        """Fork; the child closes `foreign_files`, which are the supervisor's own."""
+    def start(self, *foreign_files: int) -> int:
+        """Fork and return `output`; the child closes `foreign_files`, which are the supervisor's own."""
         reading, writing = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -56,6 +56,7 @@ class Child:
         os.close(writing)
         os.set_blocking(reading, False)
         self.pid, self.output, self.exit_code, self._rest = pid, reading, None, b""
+        return reading
 
     def _live(self, parent: int, writing: int, foreign_files: list[int]) -> None:
         """Become the child; never returns."""

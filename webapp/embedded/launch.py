@@ -13,6 +13,7 @@ import pwd
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 CLONE_NEWUSER = 0x10000000
 PR_SET_PDEATHSIG = 1
@@ -66,12 +67,12 @@ def _enter_user_namespace(uid: int, gid: int) -> None:
     Path("/proc/self/gid_map").write_text(f"{gid} {real_gid} 1")
 
 
-def _reaches(plan: dict) -> bool:
+def _reaches(plan: dict[str, Any]) -> bool:
     """Tell whether the program can be run and its directories written by who we are now."""
     return os.access(plan["run"][0], os.X_OK) and all(os.access(path, os.W_OK | os.X_OK) for path in plan["owned"])
 
 
-def _namespace_works(plan: dict, uid: int, gid: int) -> bool:
+def _namespace_works(plan: dict[str, Any], uid: int, gid: int) -> bool:
     """Try the namespace in a child, because a half-entered one cannot be left."""
     child = os.fork()
     if child == 0:
@@ -93,7 +94,7 @@ def _keep_file_access() -> None:
         libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
 
 
-def _become(plan: dict, uid: int, gid: int) -> None:
+def _become(plan: dict[str, Any], uid: int, gid: int) -> None:
     """Give the server's directories to the account and become it."""
     for top in plan["owned"]:
         for folder, _, names in os.walk(top):
@@ -108,7 +109,7 @@ def _become(plan: dict, uid: int, gid: int) -> None:
         _keep_file_access()
 
 
-def stop_being_root(plan: dict) -> None:
+def stop_being_root(plan: dict[str, Any]) -> None:
     """Become somebody PostgreSQL accepts; exit with one line where the machine allows neither way."""
     if _has_ordinary_name():
         return
@@ -137,7 +138,7 @@ def _run_first(command: list[str]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def main(plan: dict) -> None:
+def main(plan: dict[str, Any]) -> None:
     """Prepare what the plan says and become its program."""
     die_with_parent(signal.SIGKILL, plan["parent"])
     if plan["leave_root"]:

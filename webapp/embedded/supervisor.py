@@ -159,10 +159,11 @@ class Supervisor:
             # What it left behind still holds the old pipe.
             self.selector.unregister(child.output)
             child.hang_up()
-        own = [key.fd for key in self.selector.get_map().values()] + [self.selector.fileno(), self.signals.writing]  # type: ignore[attr-defined]  # epoll and kqueue have it
-        child.start(*own, *(fd for fd in [self.instance.lock_file] if fd is not None))
+        heard = [key.fd for key in self.selector.get_map().values()]
+        locks = [] if self.instance.lock_file is None else [self.instance.lock_file]
+        output = child.start(*heard, *locks, self.selector.fileno(), self.signals.writing)
         self._attempts(name).begun(time.monotonic())
-        self.selector.register(child.output, selectors.EVENT_READ, lambda: self._hear(child))
+        self.selector.register(output, selectors.EVENT_READ, lambda: self._hear(child))
 
     def _attempts(self, name: str) -> Attempts:
         return self.attempts.setdefault(name, Attempts())
@@ -172,10 +173,8 @@ class Supervisor:
     def _keep(self, settings: "Settings") -> None:
         """Pass on the log, restart what ends, announce readiness, until a stop is asked for."""
         give_up = time.monotonic() + READY_TIMEOUT_SECONDS
+        self._pump(0)
         while not self.stops_asked:
-            self._pump(READY_POLL_SECONDS if not self.is_ready else 1.0)
-            if self.stops_asked:
-                return
             if self.is_migrated and "web" not in self.children:
                 for name, target in roles.lasting(settings).items():
                     self._start_child(name, Child(name, target))
@@ -183,8 +182,9 @@ class Supervisor:
             self._tend_children()
             if not self.is_ready and self.sign_in_lines is not None:
                 self._announce_if_ready()
-                if not self.is_ready and time.monotonic() > give_up:
-                    raise StartFailed(f"not ready after {READY_TIMEOUT_SECONDS} s: {self._readiness()}")
+            if not self.is_ready and time.monotonic() > give_up:
+                raise StartFailed(f"not ready after {READY_TIMEOUT_SECONDS} s: {self._readiness()}")
+            self._pump(1.0 if self.is_ready else READY_POLL_SECONDS)
 
     def _pump(self, timeout_seconds: float) -> None:
         """Wait for something to happen and pass it on."""

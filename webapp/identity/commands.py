@@ -1,6 +1,8 @@
 """Acts of identity, on a transaction bound to the platform: people, passwords, sessions, tokens, links."""
 
+import threading
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -30,8 +32,12 @@ TOKENS_MAX = 100
 LINK_LIFE = timedelta(hours=24)
 SEEN_EVERY = timedelta(minutes=1)
 
+HASHES_AT_ONCE = 2
+"""Argon2id takes 64 MiB and 150 ms: more at once would starve what is not a sign-in."""
+HASH_WAIT_SECONDS = 20
+
 _hasher = PasswordHasher()
-_NOBODY = _hasher.hash("nobody has this password; it costs an unknown address the time of a known one")
+_turn = threading.BoundedSemaphore(HASHES_AT_ONCE)
 
 PASSWORD_PROBLEMS = {
     "password_short": N_("The password needs at least %(minimum)s characters; several words are fine."),
@@ -47,6 +53,15 @@ class SignInRefused(DomainError):
     status = 422
     title = N_("Sign-in was refused")
     message = N_("The address and the password do not belong together. Check both and try again.")
+
+
+class SignInBusy(DomainError):
+    """Too many passwords are being compared; none was looked at."""
+
+    code = "sign_in_busy"
+    status = 503
+    title = N_("Not available at the moment")
+    message = N_("Many people are signing in just now. Please try again in a moment.")
 
 
 class LinkSpent(DomainError):
@@ -140,15 +155,25 @@ def set_password(*, session: Session, actor: Actor, at: datetime, person_id: UUI
            object_id=person_id)
 
 
+@cache
+def _nobody() -> str:
+    """Return a hash that no password has; it costs an unknown address the time of a known one."""
+    return _hasher.hash("nobody has this password")
+
+
 def verify_password(*, stored: tuple[UUID, str] | None, password: str) -> UUID:
     """Compare a password (150 ms of Argon2id, for unknown addresses too) and return the person's id.
 
-    Call it outside a transaction. Raises SignInRefused.
+    Call it outside a transaction. Raises SignInRefused, SignInBusy.
     """
+    if not _turn.acquire(timeout=HASH_WAIT_SECONDS):
+        raise SignInBusy
     try:
-        _hasher.verify(_NOBODY if stored is None else stored[1], password[:PASSWORD_LENGTH_MAX])
+        _hasher.verify(_nobody() if stored is None else stored[1], password[:PASSWORD_LENGTH_MAX])
     except (VerificationError, InvalidHashError):
         raise SignInRefused from None
+    finally:
+        _turn.release()
     if stored is None:
         raise SignInRefused
     return stored[0]

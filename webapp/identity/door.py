@@ -1,12 +1,14 @@
 """Who asks? The browser's session cookie or an API token, read once per request."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
+from uuid import UUID
 
 import structlog
-from flask import Flask, Response, abort, g, redirect, request, url_for
+from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
+from itsdangerous import BadData, URLSafeSerializer
 
 from webapp.access.guard import View
 from webapp.identity import commands, queries
@@ -15,9 +17,11 @@ from webapp.identity.rules import hash_secret, parse_token
 from webapp.kernel.actor import Actor, Via
 from webapp.kernel.db import bind_platform
 from webapp.web.problem import answer_status, is_api
-from webapp.web.render import frame
+from webapp.web.render import frame, see_other
 from webapp.web.state import services
 from webapp.web.unit import open_unit
+
+DEVICE_SECONDS = 365 * 24 * 3600
 
 
 def cookie_name() -> str:
@@ -42,6 +46,40 @@ def set_cookie(response: Response, secret: str) -> None:
 def clear_cookie(response: Response) -> None:
     """Take the session's secret from the browser."""
     response.delete_cookie(cookie_name(), secure=services().settings.secure, httponly=True, samesite="Lax")
+
+
+def device_cookie_name() -> str:
+    """Return the name of the cookie by which an account knows a browser that it signed in from."""
+    return "__Host-comptoir-device" if services().settings.secure else "comptoir-device"
+
+
+def remember_device(response: Response, person_id: UUID) -> None:
+    """Let the account know this browser; it opens nothing, but strangers' guesses do not slow it down."""
+    settings = services().settings
+    mark = _device_marks().dumps([str(person_id), services().new_secret()[:16]])
+    response.set_cookie(
+        device_cookie_name(), mark, max_age=DEVICE_SECONDS, secure=settings.secure, httponly=True, samesite="Lax",
+        path="/",
+    )
+
+
+def known_device(person_id: UUID) -> str:
+    """Return the mark of this browser if the account knows it, else an empty text."""
+    try:
+        whose, mark = _device_marks().loads(request.cookies.get(device_cookie_name(), ""))
+    except (BadData, ValueError):
+        return ""
+    return str(mark) if whose == str(person_id) else ""
+
+
+def _device_marks() -> URLSafeSerializer:
+    return URLSafeSerializer(services().settings.secret_key, salt="device")
+
+
+def _surround() -> None:
+    """Fill the frame of a full page of the platform, as the composition root says."""
+    if request.headers.get("HX-Request-Type") != "partial":
+        current_app.extensions["surroundings"](frame())
 
 
 def recognise_session() -> PersonView | None:
@@ -92,6 +130,42 @@ def remember(person: PersonView, *, via: Via) -> None:
     structlog.contextvars.bind_contextvars(person_id=str(person.id))
 
 
+def safe_next(target: str | None) -> str:
+    """Return the local path to go on to; never another site."""
+    parts = urlsplit(target or "/")
+    local = not parts.scheme and not parts.netloc and parts.path.startswith("/") and not parts.path.startswith("//")
+    return target if target and local and "\\" not in target else "/"
+
+
+def begin_session(person_id: UUID, target: str) -> Response:
+    """Open a new session and go on: the one of this browser ends, and the account knows the browser now."""
+    at, secret = services().clock(), services().new_secret()
+    end_present_session(at)
+    commands.open_session(
+        session=g.db,
+        actor=g.actor,
+        at=at,
+        session_id=services().new_id(),
+        secret=secret,
+        person_id=person_id,
+        life=timedelta(seconds=services().settings.session_absolute_seconds),
+        user_agent=request.headers.get("User-Agent", ""),
+    )
+    response = see_other(safe_next(target))
+    set_cookie(response, secret)
+    remember_device(response, person_id)
+    return response
+
+
+def end_present_session(at: datetime) -> None:
+    """End the session whose cookie came along, so that nobody goes on with a secret that was planted."""
+    planted = request.cookies.get(cookie_name(), "")
+    idle = timedelta(seconds=services().settings.session_idle_seconds)
+    found = queries.person_by_session(session=g.db, secret_hash=hash_secret(planted), at=at, idle=idle)
+    if found is not None:
+        commands.revoke_session(session=g.db, actor=g.actor, at=at, person_id=found[0].id, session_id=found[1])
+
+
 def anonymous(via: Via = "link") -> Actor:
     """Return the actor of a request before anybody is known."""
     return Actor(
@@ -127,6 +201,7 @@ def signed_in(view: View) -> View:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         if recognise_session() is None:
             return ask_to_sign_in()
+        _surround()
         return view(*args, **kwargs)
 
     guarded.public = False  # type: ignore[attr-defined]
@@ -143,6 +218,7 @@ def operator_only(view: View) -> View:
             return ask_to_sign_in()
         if not person.is_operator:
             abort(404)
+        _surround()
         return view(*args, **kwargs)
 
     guarded.public = False  # type: ignore[attr-defined]

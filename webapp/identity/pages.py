@@ -1,6 +1,6 @@
 """Sign in and out, the first operator's link, the profile, the list of sessions."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -9,41 +9,28 @@ from flask import Blueprint, Response, flash, g, redirect, request, url_for
 from flask_babel import gettext as _
 
 from webapp.identity import commands, queries
-from webapp.identity.door import anonymous, clear_cookie, public, recognise_session, remember, set_cookie, signed_in
+from webapp.identity.attempts import TooManyAttempts, bucket, count_attempt, forget_attempts
+from webapp.identity.door import (
+    anonymous,
+    begin_session,
+    clear_cookie,
+    known_device,
+    public,
+    recognise_session,
+    remember,
+    safe_next,
+    signed_in,
+)
 from webapp.identity.rules import hash_secret
 from webapp.kernel.db import bind_platform
 from webapp.kernel.errors import DomainError, Invalid
+from webapp.web.fields import field_errors
 from webapp.web.limits import limit_sign_in
 from webapp.web.render import render, see_other
 from webapp.web.state import services
 from webapp.web.unit import close_unit, open_unit
 
 bp = Blueprint("identity", __name__)
-
-
-def safe_next(target: str | None) -> str:
-    """Return the local path to go on to; never another site."""
-    parts = urlsplit(target or "/")
-    local = not parts.scheme and not parts.netloc and parts.path.startswith("/") and not parts.path.startswith("//")
-    return target if target and local and "\\" not in target else "/"
-
-
-def begin_session(person_id: UUID, target: str) -> Response:
-    """Open a new session (the old one ends) and go on."""
-    at, secret = services().clock(), services().new_secret()
-    commands.open_session(
-        session=g.db,
-        actor=g.actor,
-        at=at,
-        session_id=services().new_id(),
-        secret=secret,
-        person_id=person_id,
-        life=timedelta(seconds=services().settings.session_absolute_seconds),
-        user_agent=request.headers.get("User-Agent", ""),
-    )
-    response = see_other(safe_next(target))
-    set_cookie(response, secret)
-    return response
 
 
 @bp.get("/sign-in")
@@ -60,16 +47,23 @@ def sign_in() -> Response:
 @limit_sign_in
 def post_sign_in() -> Response:
     """Check address and password and open a session."""
-    email = request.form.get("email", "").strip()
+    email = request.form.get("email", "").replace("\0", "").strip()
     target = safe_next(request.form.get("next"))
     session = open_unit()
     bind_platform(session)
     stored = queries.password_hash(session=session, email=email)
     close_unit(commit=True)
+    key = bucket(email, known_device(stored[0]) if stored else "")
     try:
+        count_attempt(services().redis, key, at=services().clock())
         person_id = commands.verify_password(stored=stored, password=request.form.get("password", ""))
-    except commands.SignInRefused as error:
-        return render("identity/sign_in.html", status=422, next=target, email=email, error=_(error.text))
+    except (commands.SignInRefused, commands.SignInBusy, TooManyAttempts) as error:
+        response = render("identity/sign_in.html", status=error.status, next=target, email=email,
+                          error=_(error.text, **error.params))
+        if isinstance(error, TooManyAttempts):
+            response.headers["Retry-After"] = str(error.params["seconds"])
+        return response
+    forget_attempts(services().redis, key)
     session = open_unit()
     bind_platform(session)
     person = queries.people(session=session, ids={person_id})[person_id]
@@ -132,13 +126,6 @@ def post_first_operator(secret: str) -> Response:
                       errors=field_errors(error))
     remember(queries.people(session=session, ids={person_id})[person_id], via="link")
     return begin_session(person_id, "/")
-
-
-def field_errors(error: DomainError) -> dict[str, str]:
-    """Return translated messages by field; a refusal without fields stands under `form`."""
-    if isinstance(error, Invalid) and error.errors:
-        return {item.field: _(item.message, **item.params) for item in error.errors}
-    return {"form": _(error.text, **error.params)}
 
 
 @bp.get("/sign-in/<secret>")

@@ -10,6 +10,9 @@ EMAIL_LENGTH_MAX = 254
 PASSWORD_LENGTH_MIN = 15
 """NIST SP 800-63B-4, 3.1.1.2: a password that is the only factor has at least 15 characters."""
 PASSWORD_LENGTH_MAX = 1024
+ATTEMPTS_FREE = 5
+DELAY_SECONDS_MAX = 15 * 60
+ATTEMPTS_KEPT_SECONDS = 24 * 3600
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
 _TOKEN = re.compile(r"cpt_live_(?P<id>[0-9a-f]{16})_(?P<secret>[A-Za-z0-9-]{43})(?P<check>[0-9a-f]{8})", re.ASCII)
@@ -37,6 +40,13 @@ def password_problem(password: str, *, email: str) -> str | None:
     if len(set(password)) < 5 or password.casefold() in {email.casefold(), "passwordpassword"}:  # noqa: PLR2004
         return "password_common"
     return None
+
+
+def delay_seconds(attempts: int) -> int:
+    """Return how long an account waits after so many attempts without success: 0, then 1, 2, 4 … 900 seconds."""
+    if attempts < ATTEMPTS_FREE:
+        return 0
+    return min(1 << min(attempts - ATTEMPTS_FREE, 30), DELAY_SECONDS_MAX)
 
 
 def hash_secret(secret: str) -> bytes:

@@ -112,18 +112,18 @@ class _Reader:
     def factor(self, depth: int) -> Fraction:
         if not self.rest or depth > DEPTH_MAX:
             raise _not_an_amount(self.text)
-        token = self.rest.pop(0)
-        if token in {"+", "-"}:
+        part = self.rest.pop(0)
+        if part in {"+", "-"}:
             value = self.factor(depth + 1)
-            return value if token == "+" else -value
-        if token == "(":
+            return value if part == "+" else -value
+        if part == "(":
             value = self.expression(depth + 1)
             if not self.rest or self.rest.pop(0) != ")":
                 raise _not_an_amount(self.text)
             return value
-        if token in ")*/":
+        if part in ")*/":
             raise _not_an_amount(self.text)
-        return self.number(token)
+        return self.number(part)
 
     def number(self, token: str) -> Fraction:
         sign = _decimal_sign(token, self.places, self.decimal_sign)

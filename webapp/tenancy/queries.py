@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from webapp.kernel.db import TenantRef
@@ -53,14 +53,30 @@ class InvitationView:
 _TENANT = (Tenant.id, Tenant.slug, Tenant.name, Tenant.base_currency, Tenant.is_demo, Tenant.suspended_at)
 
 
+# Asked with every request: a ready text costs a tenth of what building the expression costs.
+_MEMBERSHIP = text("""
+    SELECT m.role, t.id, t.slug, t.name, t.base_currency, t.is_demo, t.suspended_at
+    FROM platform.tenant t JOIN platform.membership m ON m.tenant_id = t.id
+    WHERE t.slug = :slug AND m.person_id = :person_id
+""")
+
+
 def membership(*, session: Session, slug: str, person_id: UUID) -> tuple[TenantView, str] | None:
     """Return a workspace and the person's role in it; None for an outsider as for an unknown slug."""
-    row = session.execute(
+    row = session.execute(_MEMBERSHIP, {"slug": slug, "person_id": person_id}).first()
+    return None if row is None else (TenantView(*row[1:]), row[0])
+
+
+def places(*, session: Session, person_id: UUID) -> list[tuple[TenantView, str]]:
+    """Return the workspaces of a person by name, with the role in each (at most 500)."""
+    rows = session.execute(
         select(Membership.role, *_TENANT)
         .join(Membership, Membership.tenant_id == Tenant.id)
-        .where(Tenant.slug == slug, Membership.person_id == person_id),
-    ).first()
-    return None if row is None else (TenantView(*row[1:]), row[0])
+        .where(Membership.person_id == person_id)
+        .order_by(Tenant.name, Tenant.slug)
+        .limit(LIST_MAX),
+    )
+    return [(TenantView(*row[1:]), row[0]) for row in rows]
 
 
 def workspaces(*, session: Session, person_id: UUID) -> list[TenantView]:

@@ -1,25 +1,90 @@
-"""Rate limits on Valkey (flask-limiter), with the IETF `RateLimit` fields beside the older ones (AP-4)."""
+"""Rate limits on Valkey: flask-limiter for sign-in, one counter a call for the API, told in `RateLimit` fields (AP-4)."""
 
+import math
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, Response, g, request
+import structlog
+from flask import Blueprint, Flask, Response, abort, g, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
+from redis import Redis
+from redis.exceptions import RedisError
 
 from webapp.settings import Settings
-from webapp.web.state import services
+from webapp.web.state import KEY, Services, services
+
+WINDOW_SECONDS = 60
+CALLERS_MAX = 10_000
+"""Callers that one process counts by itself at most; beyond, it forgets them all."""
+TRY_AGAIN_SECONDS = 10
+"""So long after Valkey failed a process counts for itself before it asks again."""
+TOKEN_PREFIX = "Bearer cpt_live_"  # noqa: S105 - what every token begins with
+TOO_MANY = 429
+
+log = structlog.get_logger()
+limiter = Limiter(key_func=get_remote_address, headers_enabled=False)
 
 
 def caller() -> str:
     """Return whose requests are counted together: a token by its id, else the network address."""
     token = request.headers.get("Authorization", "")
-    if token.startswith("Bearer cpt_live_"):
-        return "token:" + token[len("Bearer cpt_live_"):][:16]
+    if token.startswith(TOKEN_PREFIX):
+        return "token:" + token[len(TOKEN_PREFIX):][:16]
     return "address:" + get_remote_address()
 
 
-limiter = Limiter(key_func=caller, headers_enabled=False)
+@dataclass(slots=True)
+class Window:
+    """What is left of a caller's present minute."""
+
+    quota: int
+    used: int
+    ends_in_seconds: int
+
+    @property
+    def remaining(self) -> int:
+        """Return how many calls are left."""
+        return max(0, self.quota - self.used)
+
+
+class Counter:
+    """Counts the calls of a minute in Valkey; when it does not answer, each process counts for itself: never open."""
+
+    def __init__(self, redis: "Redis[Any]") -> None:
+        self._redis = redis
+        self._mine: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._ask_after = 0.0
+
+    def count(self, name: str, *, now: float, quota: int) -> Window:
+        """Count one call of a caller; `now` in seconds since 1970."""
+        number = int(now // WINDOW_SECONDS)
+        key = f"limits/api/{name}/{number}"
+        used = self._in_valkey(key) if now >= self._ask_after else None
+        if used is None:
+            self._ask_after = max(self._ask_after, now + TRY_AGAIN_SECONDS if now >= self._ask_after else 0.0)
+            used = self._by_myself(key)
+        return Window(quota, used, math.ceil((number + 1) * WINDOW_SECONDS - now))
+
+    def _in_valkey(self, key: str) -> int | None:
+        try:
+            used = int(self._redis.incr(key))
+            if used == 1:
+                self._redis.expire(key, 2 * WINDOW_SECONDS)
+        except (RedisError, OSError) as error:
+            log.warning("limits.valkey_unreachable", reason=str(error))
+            return None
+        return used
+
+    def _by_myself(self, key: str) -> int:
+        with self._lock:
+            if len(self._mine) > CALLERS_MAX:
+                self._mine.clear()
+            self._mine[key] = self._mine.get(key, 0) + 1
+            return self._mine[key]
 
 
 def limit_sign_in(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,13 +94,13 @@ def limit_sign_in(view: Callable[..., Any]) -> Callable[..., Any]:
     )(view)
 
 
-def limit_api(blueprint: Any) -> None:
+def limit_api(blueprint: Blueprint) -> None:
     """Limit the calls of one token per minute."""
-    limiter.limit(lambda: f"{services().settings.api_requests_per_minute}/minute")(blueprint)
+    blueprint.record(lambda setup: setup.app.extensions["limited"].add(blueprint.name))
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Count in Valkey; when it does not answer, each process counts for itself, so that limits never open."""
+    """Count before anything else is done for a call."""
     app.config.update(
         RATELIMIT_STORAGE_URI=settings.redis_url.replace("unix://", "redis+unix://", 1),
         RATELIMIT_STRATEGY="fixed-window",
@@ -44,18 +109,29 @@ def install(app: Flask, settings: Settings) -> None:
         RATELIMIT_KEY_PREFIX="limits",
     )
     limiter.init_app(app)
+    limited: set[str] = app.extensions.setdefault("limited", set())
+    built: Services = app.extensions[KEY]
+    counter = Counter(built.redis)
+
+    @app.before_request
+    def count() -> None:
+        if request.blueprint in limited:
+            now = services().clock().timestamp()
+            g.window = counter.count(caller(), now=now, quota=settings.api_requests_per_minute)
+            if g.window.used > g.window.quota:
+                abort(TOO_MANY)
 
     @app.after_request
     def say(response: Response) -> Response:
-        current = getattr(g, "_limiter_current", None) or limiter.current_limit
-        if current is not None and request.path.startswith("/api/"):
-            seconds = max(0, round(current.reset_at - services().clock().timestamp()))
-            quota, window = current.limit.amount, current.limit.get_expiry()
-            response.headers["RateLimit-Policy"] = f'"tok";q={quota};w={window}'
-            response.headers["RateLimit"] = f'"tok";r={current.remaining};t={seconds}'
-            response.headers["X-RateLimit-Limit"] = str(quota)
-            response.headers["X-RateLimit-Remaining"] = str(current.remaining)
-            response.headers["X-RateLimit-Reset"] = str(int(current.reset_at))
-            if response.status_code == 429:  # noqa: PLR2004 - HTTP's own number
-                response.headers["Retry-After"] = str(max(1, seconds))
+        window: Window | None = g.get("window")
+        if window is not None:
+            headers = response.headers
+            headers["RateLimit-Policy"] = f'"tok";q={window.quota};w={WINDOW_SECONDS}'
+            headers["RateLimit"] = f'"tok";r={window.remaining};t={window.ends_in_seconds}'
+            headers["X-RateLimit-Limit"] = str(window.quota)
+            headers["X-RateLimit-Remaining"] = str(window.remaining)
+            headers["X-RateLimit-Reset"] = str(int(services().clock().timestamp()) + window.ends_in_seconds)
+            if response.status_code == TOO_MANY:
+                headers["Retry-After"] = str(max(1, window.ends_in_seconds))
         return response
+

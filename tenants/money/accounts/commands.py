@@ -1,5 +1,6 @@
 """Acts on the chart of accounts."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tenants.money.accounts import queries
+from tenants.money.accounts.charts import CHARTS, ChartAccount, ChartTemplate
 from tenants.money.accounts.models import Account
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.rules import DEPTH_MAX, AccountDraft, Kind, Purpose, clean_iban, draft_errors
@@ -36,6 +38,13 @@ class TooManyAccounts(Conflict):
 
     code = "too_many_accounts"
     message = N_("A workspace has at most %(maximum)s accounts.")
+
+
+class ChartNotEmpty(Conflict):
+    """There are accounts already; a chart is only for a start."""
+
+    code = "chart_not_empty"
+    message = N_("There are accounts already. A chart to start from can only be taken while there are none.")
 
 
 class AccountInUse(Conflict):
@@ -104,6 +113,37 @@ def change_account(
     record(session=session, actor=actor, at=at, action="account.changed", object_type="account", object_id=account_id,
            difference=difference)
     return _view(session, account_id)
+
+
+def adopt_chart(
+    *,
+    session: Session,
+    actor: Actor,
+    at: datetime,
+    template: ChartTemplate,
+    currency: str,
+    translate: Callable[[str], str] = str,
+) -> int:
+    """Open all accounts of a chart in one currency and return how many; `translate` names them in a language.
+
+    Raises ChartNotEmpty, Invalid (currency).
+    """
+    if queries.accounts_count(session=session, own=True):
+        raise ChartNotEmpty
+    opened = 0
+
+    def open_all(accounts: tuple[ChartAccount, ...], parent_id: int | None) -> None:
+        nonlocal opened
+        for one in accounts:
+            draft = AccountDraft(translate(one.name), one.kind, currency, code=one.code, parent_id=parent_id)
+            made = open_account(session=session, actor=actor, at=at, draft=draft)
+            opened += 1
+            open_all(one.below, made.id)
+
+    open_all(CHARTS[template], None)
+    record(session=session, actor=actor, at=at, action="chart.adopted", object_type="chart", object_id=template.value,
+           difference={"currency": (None, currency), "accounts": (None, opened)})
+    return opened
 
 
 def ensure_purpose_account(

@@ -55,6 +55,7 @@ MESSAGES: dict[str, str] = REASONS | {
     "nothing_to_book": N_("The file was read, and there is no movement in it."),
     "day_range": N_("“%(value)s” lies outside the years that entries can have (1900 to 2999)."),
     "job_parked": N_("The work on this file was given up after three attempts. It can be tried again."),
+    "left": N_("Closed or changed since it was imported, so it stayed in the books."),
     "kept": N_("Kept in the books."),
     "reversed": N_("Reversed by a new entry."),
 }

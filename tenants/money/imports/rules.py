@@ -41,6 +41,8 @@ class RowState(StrEnum):
     IGNORED = "ignored"
     SKIPPED = "skipped"
     MERGED = "merged"
+    LEFT = "left"
+    """Published, and still in the books after the import was undone: it was closed or edited before."""
 
 
 class Decision(StrEnum):

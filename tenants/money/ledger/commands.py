@@ -42,6 +42,18 @@ _INSERT_POSTINGS = text("""
         CAST(:accounts AS bigint[]), CAST(:amounts AS bigint[]), CAST(:currencies AS text[]), CAST(:memos AS text[]))
         AS d (entry_id, position, day, account_id, amount, currency, memo)
 """)
+# One entry is the common case: one trip, and the accounts' balances stay locked the shorter.
+_INSERT_ONE = text("""
+    WITH booked AS (
+        INSERT INTO entry (day, description, counterparty, note, rate, created_at, created_by)
+        VALUES (:day, :description, :counterparty, :note, :rate, :at, :by) RETURNING id, day
+    )
+    INSERT INTO posting (entry_id, position, day, account_id, amount, currency, memo)
+    SELECT booked.id, position, booked.day, account_id, amount, currency, memo
+    FROM booked, unnest(CAST(:accounts AS bigint[]), CAST(:amounts AS bigint[]), CAST(:currencies AS text[]),
+        CAST(:memos AS text[])) WITH ORDINALITY AS d (account_id, amount, currency, memo, position)
+    RETURNING entry_id
+""")
 _NEXT_IDS = text("SELECT nextval('entry_id_seq') FROM generate_series(1, :count)")
 
 
@@ -81,6 +93,8 @@ def book(
     errors = errors or _account_errors(session, drafts, prefix=prefix)
     if errors:
         raise Invalid(errors=tuple(errors[:100]))
+    if len(drafts) == 1:
+        return [_insert_one(session, actor=actor, at=at, draft=drafts[0])]
     ids = list(session.scalars(_NEXT_IDS, {"count": len(drafts)}))
     with book_rules():
         session.execute(_INSERT_ENTRIES, {
@@ -95,6 +109,24 @@ def book(
         })
         _insert_postings(session, [(key, draft.day, draft.postings) for key, draft in zip(ids, drafts, strict=True)])
     return ids
+
+
+def _insert_one(session: Session, *, actor: Actor, at: datetime, draft: EntryDraft) -> int:
+    with book_rules():
+        entry_id: int = session.execute(_INSERT_ONE, {
+            "at": at,
+            "by": actor.person_id,
+            "day": draft.day,
+            "description": draft.description,
+            "counterparty": draft.counterparty,
+            "note": draft.note,
+            "rate": draft.rate,
+            "accounts": [posting.account_id for posting in draft.postings],
+            "amounts": [posting.minor for posting in draft.postings],
+            "currencies": [posting.currency for posting in draft.postings],
+            "memos": [posting.memo for posting in draft.postings],
+        }).scalars().first()
+    return entry_id
 
 
 def _insert_postings(session: Session, lines: Sequence[tuple[int, date, tuple[PostingDraft, ...]]]) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
-    func,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -54,8 +54,10 @@ class Entry(TenantBase):
     closed_because: Mapped[str | None] = mapped_column(Text)
 
 
-WORDS = func.to_tsvector(
-    text("'simple'"), Entry.description + text("' '") + Entry.counterparty + text("' '") + Entry.note
+_MARKS = "-_/.,@+#*&()[]<>=!?|~^"
+WORDS = literal_column(
+    "to_tsvector('simple', translate(entry.description || ' ' || entry.counterparty || ' ' || entry.note,"
+    f" '{_MARKS}', '{' ' * len(_MARKS)}'))",
 )
 """The expression of the index `entry_words`."""
 
@@ -93,3 +95,18 @@ class EntryVersion(TenantBase):
     replaced_at: Mapped[datetime] = mapped_column(Instant)
     replaced_by: Mapped[UUID]
     deleted: Mapped[bool] = mapped_column(server_default="false")
+
+
+class SavedView(TenantBase):
+    """A search that a person kept, for themselves or for all members."""
+
+    __tablename__ = "saved_view"
+    __table_args__ = (Index("saved_view_person", "person_id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    person_id: Mapped[UUID]
+    name: Mapped[str] = mapped_column(Text)
+    query: Mapped[str] = mapped_column(Text)
+    shared: Mapped[bool] = mapped_column(server_default="false")
+    is_default: Mapped[bool] = mapped_column(server_default="false")
+    created_at: Mapped[datetime] = mapped_column(Instant)

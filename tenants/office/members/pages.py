@@ -10,8 +10,9 @@ from tenants.door import PAGES_PREFIX, guard_room
 from tenants.office.members import commands, queries
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission, Role
-from webapp.kernel.errors import Conflict, DomainError, Invalid
+from webapp.kernel.errors import Conflict, Invalid
 from webapp.web.addresses import outside
+from webapp.web.fields import field_errors
 from webapp.web.render import render, see_other
 from webapp.web.state import services
 
@@ -35,7 +36,8 @@ def invite() -> Response:
         draft = invitation_draft(values["email"], commands.role_named(values["role"]))
         send_invitation(draft)
     except (Invalid, Conflict) as error:
-        return _page(status=422, values=values, errors=_errors(error))
+        errors = field_errors(error)
+        return _page(status=422, values=values, errors={"email": errors["form"]} if "form" in errors else errors)
     flash(_("The invitation is on its way to %(email)s.", email=values["email"]), "success")
     return see_other(url_for("office_members.list_members"))
 
@@ -90,12 +92,6 @@ def remove_member(person_id: UUID) -> Response:
     flash(_("The member was removed, and their tokens with them."), "success")
     here = "tenancy.workspaces" if person_id == g.person.id else "office_members.list_members"
     return see_other(url_for(here))
-
-
-def _errors(error: DomainError) -> dict[str, str]:
-    if error.errors:
-        return {item.field: _(item.message, **item.params) for item in error.errors}
-    return {"email": _(error.text, **error.params)}
 
 
 def _page(

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from webapp.embedded import sockets
+
 DEADLINE_SECONDS = 30
 
 
@@ -45,9 +47,13 @@ def processes_naming(text: str) -> list[int]:
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
+def data_dir(tmp_path: Path) -> Iterator[Path]:
     """Return a folder that a person might have: with a space and far longer than a socket's path may be."""
-    return tmp_path / "Mes comptes à moi" / ("d" * 150)
+    folder = tmp_path / "Mes comptes à moi" / ("d" * 150)
+    yield folder
+    for server in ("postgres", "valkey"):
+        # What was killed leaves its socket's directory to the next start; here there is none.
+        sockets.release(folder / server)
 
 
 @pytest.fixture

@@ -13,7 +13,17 @@ _OTHERS = {ord(c): "'" for c in "\u2019\u2018`\u00b4\u066c"} | {0xFF0B: "+", 0x0
 _CLEANED = _MARKS | _SPACES | _SIGNS | _OTHERS
 _LOOSE_SPACES = re.compile(r"(?<![0-9]) +| +(?![0-9])", re.ASCII)
 _SHAPE = re.compile(r"(?P<sign>[+-]?)(?P<body>[0-9][0-9., ']*|[.,][0-9]+)", re.ASCII)
-_WORDS = {"€": "EUR", "£": "GBP", "₺": "TRY", "₹": "INR", "₽": "RUB", "zł": "PLN", "Kč": "CZK", "Ft": "HUF", "Fr": "CHF"}
+_WORDS = {
+    "€": "EUR",
+    "£": "GBP",
+    "₺": "TRY",
+    "₹": "INR",
+    "₽": "RUB",
+    "zł": "PLN",
+    "Kč": "CZK",
+    "Ft": "HUF",
+    "Fr": "CHF",
+}
 _WORDS |= {"DH": "MAD", "DHS": "MAD", "DT": "TND", "د.م": "MAD", "د.ت": "TND", "US$": "USD", "R$": "BRL"}
 _SILENT = frozenset({"$", "¥", "kr", "¤", "KR", "lei", "ر.س"})
 _CODES = frozenset(currencies())
@@ -117,10 +127,10 @@ def clean(text: str) -> str:
     return _LOOSE_SPACES.sub("", text.replace("\t", " "))
 
 
-def to_minor(text: str, currency: str, decimal: str = "") -> tuple[int, str]:
-    """Read an amount into minor units, with the currency that it names itself, else the one given.
+def parts_of(text: str, decimal: str = "") -> tuple[tuple[bool, str, str], str | None]:
+    """Read an amount as ((negative, whole digits, fraction digits), the currency that it names).
 
-    Raises AmountError: `missing_amount`, `bad_amount`, `unknown_currency`, `too_precise`, `too_large`.
+    Raises AmountError: `missing_amount`, `bad_amount`.
     """
     cleaned = clean(text)
     if not cleaned:
@@ -128,11 +138,19 @@ def to_minor(text: str, currency: str, decimal: str = "") -> tuple[int, str]:
     if "\uf8ff" in cleaned:  # the Arabic decimal sign leaves no doubt
         cleaned, decimal = cleaned.replace(",", "").replace("\uf8ff", "."), "."
     cleaned, named = split_currency(cleaned)
-    currency = named or currency
     try:
-        negative, whole, fraction = digits_of(cleaned, decimal)
+        return digits_of(cleaned[:60], decimal), named
     except AmountError:
         raise AmountError("bad_amount", {"value": text.strip()[:40]}) from None
+
+
+def to_minor(text: str, currency: str, decimal: str = "") -> tuple[int, str]:
+    """Read an amount into minor units, with the currency that it names itself, else the one given.
+
+    Raises AmountError: `missing_amount`, `bad_amount`, `unknown_currency`, `too_precise`, `too_large`.
+    """
+    (negative, whole, fraction), named = parts_of(text, decimal)
+    currency = named or currency
     return scale(negative=negative, whole=whole, fraction=fraction, currency=currency, text=text), currency
 
 
@@ -160,7 +178,7 @@ def fast_reader(currency: str, decimal: str) -> Callable[[str], int | None]:
     pattern = rf"[+-]?[0-9]{{1,10}}(?:{sign}[0-9]{{{width}}})?" if width else r"[+-]?[0-9]{1,12}"
     matches = re.compile(pattern, re.ASCII).fullmatch
     mark = decimal or "."
-    factor = 10**width
+    factor: int = 10**width
 
     def read(text: str) -> int | None:
         if matches(text) is None:
@@ -180,7 +198,15 @@ def currency_code(text: str) -> str:
     return _WORDS.get(word) or (word.upper() if word.upper() in _CODES else _NAMES.get(word.casefold(), word))
 
 
-_NAMES = {"euro": "EUR", "euros": "EUR", "dollar": "USD", "dirham": "MAD", "dirhams": "MAD", "درهم": "MAD", "دينار": "TND"}
+_NAMES = {
+    "euro": "EUR",
+    "euros": "EUR",
+    "dollar": "USD",
+    "dirham": "MAD",
+    "dirhams": "MAD",
+    "درهم": "MAD",
+    "دينار": "TND",
+}
 
 
 def is_currency(code: str) -> bool:

@@ -5,7 +5,7 @@ from datetime import date
 from tenants.money.imports.readers.amounts import AmountError, to_minor
 from tenants.money.imports.readers.camt_node import Node, canonical, entry_day
 from tenants.money.imports.readers.dates import DateError
-from tenants.money.imports.readers.lines import Ignored, Line, Row, Wrong, bank_id, collapse, joined
+from tenants.money.imports.readers.lines import Ignored, Line, Row, Wrong, bank_id, collapse, joined, labelled
 
 BATCH_TEXTS_MAX = 10
 """How many payments of a batch are named in the text of its one line."""
@@ -30,6 +30,7 @@ def entry_rows(entry: Node, *, label: str | None, owner: str, currency: str) -> 
         "currency": named,
         "counterparty": joined(_counterparty(entry, p, owner) for p in payments[:1]),
         "text": _text(entry, payments),
+        **labelled(label),
     }
     if status not in {"", "BOOK"}:
         return [Wrong(entry.line, raw, "unknown_status", {"value": status[:40]}, fields)]
@@ -101,7 +102,9 @@ def _parts(payments: list[Node], *, entry_outward: bool, currency: str, total: i
         return []
     parts: list[int] = []
     for payment in payments:
-        amount = next((n for path in ("Amt", "AmtDtls/TxAmt/Amt", "AmtDtls/InstdAmt/Amt") for n in payment.all(path)), None)
+        amount = next(
+            (n for path in ("Amt", "AmtDtls/TxAmt/Amt", "AmtDtls/InstdAmt/Amt") for n in payment.all(path)), None
+        )
         if amount is None or amount.attributes.get("Ccy", currency).upper() != currency:
             return []
         try:

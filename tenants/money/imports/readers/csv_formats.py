@@ -46,7 +46,15 @@ _SPARKASSE_PAYER = "beguenstigter/zahlungspflichtiger|begunstigter/zahlungspflic
 FORMATS: tuple[StatementFormat, ...] = (
     StatementFormat(
         "sparkasse.v2",
-        ("auftragskonto", "buchungstag", "valutadatum", "verwendungszweck", _SPARKASSE_PAYER, "kontonummer/iban", "betrag"),
+        (
+            "auftragskonto",
+            "buchungstag",
+            "valutadatum",
+            "verwendungszweck",
+            _SPARKASSE_PAYER,
+            "kontonummer/iban",
+            "betrag",
+        ),
         _SPARKASSE,
         "%d.%m.%Y",
         ",",
@@ -218,7 +226,7 @@ def match(header: Sequence[str]) -> StatementFormat | None:
 
 
 def mapping_of(known: StatementFormat, header: Sequence[str], columns: list[list[str]]) -> Mapping:
-    """Return the mapping of a format for this header. What the rows themselves show beyond doubt goes before the format."""
+    """Return a format's mapping for this header. What the rows show beyond doubt goes before the format."""
     places: dict[str, int] = {}
     currency = ""
     for index, name in enumerate(header):

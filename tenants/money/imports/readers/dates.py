@@ -159,17 +159,19 @@ def judge(samples: Iterable[str], *, prefer: Order = "dmy") -> tuple[str, bool]:
     """
     texts = [plain_digits(t.strip()).translate(_MARKS) for t in samples if t.strip()]
     triples: list[tuple[int, int, int]] = []
-    separator = "/"
+    separator, year_first = "/", ""
     for text in texts:
         match = _SEPARATED.fullmatch(text)
         if match is None:
             continue
         if len(match[1]) == 4:
-            return f"%Y{text[4]}%m{text[4]}%d".replace(" ", "-"), False
+            # every form reads these too, so dates written otherwise decide
+            year_first = year_first or f"%Y{text[4]}%m{text[4]}%d".replace(" ", "-")
+            continue
         separator = next((c for c in text if not c.isdigit()), "/")
         triples.append((int(match[1]), int(match[2]), full_year(match[3])))
     if not triples:
-        return _unseparated(texts)
+        return (year_first, False) if year_first else _unseparated(texts)
     day_first = f"%d{separator}%m{separator}%Y"
     month_first = f"%m{separator}%d{separator}%Y"
     firsts_above = any(a > 12 for a, _, _ in triples)

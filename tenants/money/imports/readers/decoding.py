@@ -72,7 +72,7 @@ def decode(head: bytes, encoding: str) -> str:
 
 
 def texts(chunks: Iterable[bytes], encoding: str, *, final: bool = True) -> Iterator[str]:
-    """Decode chunks one after the other, with line ends as \\n and zero bytes made visible."""
+    """Decode chunks one after the other, with one kind of line end and zero bytes made visible."""
     name = "utf-8-sig" if encoding == "utf-8" else encoding
     errors = _FALLBACK if not encoding.startswith("utf-16") and encoding != "utf-32" else "replace"
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(name)(errors), translate=True)

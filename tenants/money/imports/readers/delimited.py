@@ -81,6 +81,8 @@ class _OpenField:
             cells = split(raw, mapping.delimiter, mapping.quote)
             if not self._swallows_rows(cells, line):
                 return [self._table.read(self.number, raw, cells)], None
+            self.lines.append(line)
+            return self.given_up(), None
         rows = self.given_up()
         # the mark was a stray one, so this line speaks for itself
         if ending_of(line, mapping.delimiter, mapping.quote) == "open":
@@ -107,9 +109,12 @@ class _OpenField:
         for offset, line in enumerate(self.lines):
             if offset and (not line or line.isspace()):
                 continue
-            fields = table.fields(split(line, mapping.delimiter, mapping.quote))
-            code, params = ("swallowed", opened) if offset else ("unclosed_quote", {})
-            rows.append(Wrong(self.number + offset, line, code, params, fields))
+            if offset:
+                fields = table.fields(split(line, mapping.delimiter, mapping.quote))
+                rows.append(Wrong(self.number + offset, line, "swallowed", opened, fields))
+            else:
+                fields = table.fields([cell.strip(mapping.quote) for cell in line.split(mapping.delimiter)])
+                rows.append(Wrong(self.number, line, "unclosed_quote", {}, fields))
         return rows
 
 

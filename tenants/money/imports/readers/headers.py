@@ -16,7 +16,8 @@ _NAMES = {
         |belegdatum|fecha operacion|fecha de operacion|fecha contable|f. operacion|fecha operativa|fecha transaccion
         |data operazione|data contabile|تاريخ العملية|تاريخ المعاملة|تاريخ القيد|التاريخ|تاريخ|datum|date|fecha|data
         |started date|jour|day|dato|datetime|date/time|timestamp|created""",
-    "value_day": """value date|valuedate|value dt|valuta|valutadatum|wertstellung|wertstellungstag|wert|date valeur
+    "value_day": """value date|valuedate|value dt|valuta|valutadatum|wertstellung|wertstellungstag
+        |wertstellungsdatum|wert|date valeur
         |date de valeur|valeur|fecha valor|fecha de valor|f. valor|data valuta|تاريخ القيمة|تاريخ الحق|rentedatum""",
     "amount": """amount|transaction amount|booked amount|net amount|betrag|umsatz|umsatzbetrag|buchungsbetrag
         |montant|montant operation|montant de l'operation|montant net|importe|importe operacion|monto|cantidad|importo
@@ -28,11 +29,14 @@ _NAMES = {
         |inflow|haben|gutschrift|eingang|haber|abono|abonos|entree|entrees|recette|recettes|avere|entrate
         |montant credit|دائن|الدائن|إيداع|إيداعات|المبلغ الدائن|in|received""",
     "sign": """sens|sign|d/c|c/d|dc|cd|dr/cr|cr/dr|debit/credit|credit/debit|debit credit|credit debit indicator
-        |soll/haben|soll haben|s/h|af bij|+/-|indicator|direction|الاتجاه|طبيعة العملية""",
-    "currency": """currency|ccy|currency code|devise|wahrung|waehrung|moneda|divisa|monnaie|valuta code|munt|العملة|عملة""",
+        |soll/haben|soll haben|s/h|af bij|+/-|indicator|direction
+        |debit or credit|credit or debit|transaction type|type|typ|tipo|الاتجاه|طبيعة العملية""",
+    "currency": """currency|ccy|currency code|devise|wahrung|waehrung|moneda|divisa|monnaie|munt
+        |العملة|عملة""",
     "counterparty": """counterparty|counterparty name|counter party|partner name|partner|payee|payee name|merchant
-        |merchant name|beneficiary|beneficiary name|recipient|payer|contact|name|sender / empfanger|auftraggeber/empfanger
-        |auftraggeber / empfanger|beguenstigter/zahlungspflichtiger|begunstigter/zahlungspflichtiger
+        |merchant name|beneficiary|beneficiary name|recipient|payer|contact|name|sender / empfanger
+        |auftraggeber/empfanger        |auftraggeber / empfanger|beguenstigter/zahlungspflichtiger
+        |begunstigter/zahlungspflichtiger
         |auftraggeber / begunstigter|zahlungsempfanger*in|zahlungsempfanger|zahlungspflichtige*r|empfanger
         |auftraggeber|name zahlungsbeteiligter|gegenpartei|beneficiaire|tiers|donneur d'ordre|emetteur|nom|contrepartie
         |beneficiario|ordenante|contraparte|المستفيد|الطرف المقابل|اسم المستفيد|الاسم|naam / omschrijving""",

@@ -31,7 +31,10 @@ class Line(NamedTuple):
 
 
 class Wrong(NamedTuple):
-    """One row that could not be read: a code of REASONS, its parameters and the texts found, to be edited in place."""
+    """One row that could not be read: a code of REASONS, its parameters and the texts found, to be edited in place.
+
+    `fields` has date, amount (with its sign), currency, counterparty and text; and account_label if the file has one.
+    """
 
     line: int
     raw: str
@@ -96,12 +99,17 @@ _BANK_NON_IDS = frozenset({"NONREF", "NOTPROVIDED", "NOTAVAILABLE", "NOREF", "UN
 def bank_id(reference: str, day: date, minor: int) -> str | None:
     """Return an identity from a bank's own reference, or None when it says nothing.
 
-    Banks number from 1 again in the next file; with day and amount beside it, such a number is not taken for an old one.
+    Some banks number from 1 again in the next file; with day and amount beside it, such a number is not an old one.
     """
     text = reference.strip()
     if not text.strip("0 -") or "".join(filter(str.isalnum, text)).upper() in _BANK_NON_IDS:
         return None
     return f"{text[:200]}|{day.isoformat()}|{minor}"
+
+
+def labelled(label: str | None) -> dict[str, str]:
+    """Return the field `account_label` of a wrong row, if the file names an account for it."""
+    return {"account_label": label} if label else {}
 
 
 def collapse(text: str) -> str:
@@ -122,7 +130,7 @@ def joined(parts: Iterable[str], separator: str = " · ") -> str:
 _SAYS_NOTHING = frozenset({"-", "--", "n/a", "N/A"})
 
 REASONS: dict[str, str] = {
-    # rows: Wrong
+    # of Wrong rows
     "bad_date": N_("“%(value)s” is not a date in the form %(form)s."),
     "no_such_day": N_("“%(value)s” is a day that does not exist."),
     "missing_date": N_("The date is missing."),
@@ -141,7 +149,7 @@ REASONS: dict[str, str] = {
     "truncated": N_("The file ends in the middle; what follows is missing."),
     "malformed": N_("From line %(at)s on the file is damaged and cannot be read."),
     "bad_record": N_("The record does not have the form that is expected here."),
-    # rows: Ignored
+    # of Ignored rows
     "pending": N_("Not booked by the bank yet."),
     "reverted": N_("Taken back by the bank."),
     "not_booked": N_("Has a state that is not booked."),
@@ -152,7 +160,7 @@ REASONS: dict[str, str] = {
     "zero": N_("An amount of zero: nothing to book."),
     "information": N_("Information only, not a movement."),
     "investment": N_("A movement of securities; only cash is imported."),
-    # the whole file: Unreadable and TooManyRows
+    # of whole files, Unreadable and TooManyRows
     "empty_file": N_("The file is empty."),
     "pdf": N_("This is a PDF. Download the statement as CSV, OFX, MT940, CAMT or XLSX instead."),
     "image": N_("This is a picture, not a statement."),

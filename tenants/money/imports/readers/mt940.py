@@ -8,8 +8,9 @@ from datetime import date
 from tenants.money.imports.readers.amounts import AmountError, to_minor
 from tenants.money.imports.readers.dates import DateError, full_year, to_day
 from tenants.money.imports.readers.decoding import LINE_MAX, numbered_lines, texts
-from tenants.money.imports.readers.lines import Ignored, Line, Notes, Row, StatedBalance, Wrong, bank_id
+from tenants.money.imports.readers.lines import Ignored, Line, Notes, Row, StatedBalance, Wrong, bank_id, labelled
 from tenants.money.imports.readers.mt940_details import details
+from webapp.kernel.money import decimal
 
 _TAG = re.compile(r"^(?:\{\d:.*\{4:)?:(\d{2}[A-Z]?|NS):")
 # ISO 15022 field 61: 6!n[4!n]2a[1!a]15d1!a3!c16x[//16x][34x]; banks shorten the amount and omit the type
@@ -48,9 +49,9 @@ def read_mt940(chunks: Iterable[bytes], encoding: str, default_currency: str, no
     for found in _fields(texts(chunks, encoding)):
         yield from statement.take(found)
         last = found
+    if last is not None and statement.is_open:
+        yield statement.cut_off(last.number)
     yield from statement.close()
-    if last is not None and statement.is_open and not last.tag.startswith("62"):
-        yield Wrong(last.number, "", "truncated", {}, {})
 
 
 def _fields(parts: Iterable[str]) -> Iterator[_Field]:
@@ -112,6 +113,26 @@ class _Statement:
             entry, self._entry = self._entry, None
             yield self._row(entry)
 
+    def cut_off(self, number: int) -> Wrong:
+        """Return the wrong row of a message without its end; the entry that waits may be incomplete."""
+        entry, self._entry = self._entry, None
+        if entry is None:
+            return Wrong(number, "", "truncated", {}, {})
+        row = self._row(entry)
+        if isinstance(row, Wrong):
+            return row._replace(code="truncated", params={})
+        fields = {"date": entry.line[0][:6], "amount": "", "currency": self._currency, "counterparty": "", "text": ""}
+        if isinstance(row, Line):
+            amount = decimal(row.minor, row.currency)
+            fields |= {
+                "date": row.day.isoformat(),
+                "amount": amount,
+                "counterparty": row.counterparty,
+                "text": row.text,
+            }
+        fields |= labelled(self._label)
+        return Wrong(entry.number, row.raw, "truncated", {}, fields)
+
     def _balance(self, tag: str, text: str) -> None:
         match = _BALANCE.match(text.strip())
         if match is None:
@@ -135,6 +156,7 @@ class _Statement:
         match = _ENTRY.fullmatch(entry.line[0].strip())
         said = details(entry.details or entry.line[1:])
         fields = {"currency": self._currency, "counterparty": said.counterparty, "text": said.text}
+        fields |= labelled(self._label)
         if match is None:
             return Wrong(entry.number, raw, "bad_record", {}, {"date": entry.line[0][:6], "amount": "", **fields})
         outward = match["mark"] in {"D", "RC", "ED"}
@@ -144,7 +166,9 @@ class _Statement:
             day = _entry_day(match["entry"], match["value"], value_day)
             minor, currency = to_minor(amount, self._currency, ",")
         except (DateError, AmountError) as error:
-            return Wrong(entry.number, raw, error.code, error.params, {"date": match["value"], "amount": amount, **fields})
+            return Wrong(
+                entry.number, raw, error.code, error.params, {"date": match["value"], "amount": amount, **fields}
+            )
         if minor == 0:
             return Ignored(entry.number, raw, "zero")
         identity = bank_id((match["bank"] or "").strip(), day, minor)

@@ -1,16 +1,50 @@
 """Field 86 of MT940: who and what for, in the three ways that banks write it."""
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
 from tenants.money.imports.readers.lines import collapse, joined
 
 _NUMBERED = re.compile(r"^\d{3}([?>^~+$@%*])\d{2}")
 _MARKERS = re.compile(r"(EREF|KREF|MREF|BREF|RREF|CRED|DEBT|COAM|OAMT|SVWZ|ABWA|ABWE|IBAN|BIC|PURP|SQTP)[+:]")
-_CODES = (
-    "EREF MARF PREF RTRN BENM ORDP CNTP CSID REMI ISDT PURP ULTC ULTD ULTB TRTP IBAN BIC NAME ID ADDR CITY"
-    " OCMT CHGS EXCH USTD STRD RTYP TRAN SVCL ACCW IBK AC NAR KREF SVWZ".split()
-)
+_CODES = [
+    "EREF",
+    "MARF",
+    "PREF",
+    "RTRN",
+    "BENM",
+    "ORDP",
+    "CNTP",
+    "CSID",
+    "REMI",
+    "ISDT",
+    "PURP",
+    "ULTC",
+    "ULTD",
+    "ULTB",
+    "TRTP",
+    "IBAN",
+    "BIC",
+    "NAME",
+    "ID",
+    "ADDR",
+    "CITY",
+    "OCMT",
+    "CHGS",
+    "EXCH",
+    "USTD",
+    "STRD",
+    "RTYP",
+    "TRAN",
+    "SVCL",
+    "ACCW",
+    "IBK",
+    "AC",
+    "NAR",
+    "KREF",
+    "SVWZ",
+]
 _SLASHED = re.compile(rf"/({'|'.join(_CODES)})/")
 _NAMED = re.compile(r"(?:NAAM|NAME|NOM)\s*:\s*(.{2,70}?)(?=\s{2,}|\s[A-Z]{3,}\s?:|$)")
 _WIDTH = 65
@@ -41,7 +75,7 @@ def details(lines: list[str]) -> Details:
 def _together(lines: list[str]) -> str:
     """Join lines, without a space where a full line broke a word."""
     text = lines[0]
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in pairwise(lines):
         text += line if len(before) >= _WIDTH - 1 else f" {line}"
     return text
 
@@ -86,7 +120,7 @@ def _of_codes(text: str) -> Details:
         found.setdefault(code, value.strip("/ "))
     name = found.get("NAME", "")
     if not name and "CNTP" in found:
-        name = (found["CNTP"].split("/") + ["", "", ""])[2]
+        name = [*found["CNTP"].split("/"), "", "", ""][2]
     said = found.get("REMI") or found.get("USTD") or found.get("STRD") or ""
     said = re.sub(r"^(?:USTD|STRD)/+", "", said)
     fallback = joined([found.get("TRTP", ""), found.get("EREF", ""), parts[0]])

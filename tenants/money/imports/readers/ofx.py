@@ -1,4 +1,4 @@
-"""OFX 1.x (SGML), 2.x (XML) and QFX, as banks really write them: a tolerant reader of tags, without a DTD or entities."""
+"""OFX 1.x (SGML), 2.x (XML) and QFX as banks really write them: a tolerant reader of tags, without DTD or entities."""
 
 import html
 import re
@@ -21,6 +21,7 @@ from tenants.money.imports.readers.lines import (
     bank_id,
     collapse,
     joined,
+    labelled,
 )
 
 RECORD_MAX = 64 * 1024
@@ -29,8 +30,28 @@ _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9_.]*)\s*(/?)>")
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _DTD = re.compile(r"<!\s*(?:DOCTYPE|ENTITY|ELEMENT|ATTLIST)\b", re.IGNORECASE)
 _INVESTMENT = frozenset(
-    "BUYDEBT BUYMF BUYOPT BUYOTHER BUYSTOCK CLOSUREOPT INCOME INVEXPENSE JRNLFUND JRNLSEC MARGININTEREST REINVEST"
-    " RETOFCAP SELLDEBT SELLMF SELLOPT SELLOTHER SELLSTOCK SPLIT TRANSFER".split()
+    [
+        "BUYDEBT",
+        "BUYMF",
+        "BUYOPT",
+        "BUYOTHER",
+        "BUYSTOCK",
+        "CLOSUREOPT",
+        "INCOME",
+        "INVEXPENSE",
+        "JRNLFUND",
+        "JRNLSEC",
+        "MARGININTEREST",
+        "REINVEST",
+        "RETOFCAP",
+        "SELLDEBT",
+        "SELLMF",
+        "SELLOPT",
+        "SELLOTHER",
+        "SELLSTOCK",
+        "SPLIT",
+        "TRANSFER",
+    ]
 )
 _STATEMENTS = frozenset({"STMTRS", "CCSTMTRS", "INVSTMTRS", "LOANSTMTRS"})
 
@@ -174,7 +195,11 @@ class _Reader:
         if tag.name in {"PAYEE", "BANKACCTTO", "CCACCTTO", "CURRENCY", "ORIGCURRENCY"}:
             self._inner = "" if tag.closing else tag.name
         elif not tag.closing and (tag.value or tag.name not in record):
-            key = f"{self._inner}.{tag.name}" if self._inner in {"BANKACCTTO", "CCACCTTO", "CURRENCY", "ORIGCURRENCY"} else tag.name
+            key = (
+                f"{self._inner}.{tag.name}"
+                if self._inner in {"BANKACCTTO", "CCACCTTO", "CURRENCY", "ORIGCURRENCY"}
+                else tag.name
+            )
             record.setdefault(key, tag.value)
         return None
 
@@ -232,8 +257,9 @@ class _Reader:
             "date": record.get("DTPOSTED", "")[:8],
             "amount": record.get("TRNAMT", ""),
             "currency": record.get("CURRENCY.CURSYM", "") or self._currency,
-            "counterparty": joined([name, record.get("EXTDNAME", "")]) if not name else name,
+            "counterparty": name or record.get("EXTDNAME", ""),
             "text": joined(["" if memo == name else memo, record.get("CHECKNUM", "") if check else ""]),
+            **labelled(self._label),
         }
 
 

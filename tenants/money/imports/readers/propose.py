@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tenants.money.imports.readers.amounts import AmountError, clean, digits_of, exponent_of, is_currency, split_currency
+from tenants.money.imports.readers.amounts import (
+    AmountError,
+    clean,
+    exponent_of,
+    is_currency,
+    parts_of,
+    split_currency,
+)
 from tenants.money.imports.readers.dates import Order, judge, looks_like_day
 from tenants.money.imports.readers.headers import normal, role_of
 from tenants.money.imports.readers.mapping import COLUMNS_MAX, Mapping
@@ -47,7 +54,7 @@ def _by_name(header: Sequence[str], columns: list[list[str]], rows: list[list[st
     single = {role: index for role, index in best.items() if role not in lists}
     return Mapping(
         **single,  # type: ignore[arg-type]  # roles of ROLES are fields of Mapping
-        **lists,
+        **lists,  # type: ignore[arg-type]  # the same
         width=len(header),
         fixed_currency="" if "currency" in best else currency,
     )
@@ -73,12 +80,11 @@ def _fits(role: str, values: list[str], rows: int) -> bool:
 
 def looks_like_amount(text: str) -> bool:
     """Tell whether a text is an amount, whatever its decimal sign."""
-    cleaned = split_currency(clean(text))[0]
     try:
-        digits_of(cleaned, "")
+        parts_of(text)
     except AmountError:
         return False
-    return len(cleaned) < 30
+    return len(text) < 40
 
 
 def _by_content(columns: list[list[str]], rows: list[list[str]]) -> Mapping | None:
@@ -90,9 +96,7 @@ def _by_content(columns: list[list[str]], rows: list[list[str]]) -> Mapping | No
     if not days or not money:
         return None
     doubts: tuple[str, ...] = ("no_header",)
-    apart = len(money) >= 2 and all(
-        sum(bool(row[i].strip()) for i in money[:2] if i < len(row)) <= 1 for row in rows
-    )
+    apart = len(money) >= 2 and all(sum(bool(row[i].strip()) for i in money[:2] if i < len(row)) <= 1 for row in rows)
     directions = {"debit": money[0], "credit": money[1]} if apart else {"amount": money[0]}
     if apart:
         doubts += ("direction",)
@@ -142,12 +146,12 @@ def settle(mapping: Mapping, columns: list[list[str]], header: Sequence[str] = (
 
 
 def judge_decimal(texts: Sequence[str], currencies: Sequence[str]) -> tuple[str, bool]:
-    """Decide the decimal sign of a column of amounts on the whole sample; returns (sign or "", whether doubt remains)."""
+    """Decide the decimal sign of a column of amounts on the whole sample; returns (sign or "", whether in doubt)."""
     votes = {".": 0, ",": 0}
     open_signs: list[str] = []
     grouped_otherwise = False
     for text in texts:
-        number = split_currency(clean(text))[0].strip("+-()")
+        number = split_currency(clean(text))[0].strip("+-()").replace("\uf8ff", "")
         signs = [c for c in number if c in ".,"]
         grouped_otherwise = grouped_otherwise or " " in number or "'" in number
         if not signs:

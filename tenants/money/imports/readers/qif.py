@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 from tenants.money.imports.readers.amounts import AmountError, to_minor
 from tenants.money.imports.readers.dates import DateError, judge, to_day
 from tenants.money.imports.readers.decoding import LINE_MAX, numbered_lines, texts
-from tenants.money.imports.readers.lines import Ignored, Line, Notes, Row, StatedBalance, Unreadable, Wrong, joined
+from tenants.money.imports.readers.lines import (
+    Ignored,
+    Line,
+    Notes,
+    Row,
+    StatedBalance,
+    Unreadable,
+    Wrong,
+    joined,
+    labelled,
+)
 from tenants.money.imports.readers.mapping import Mapping
 from tenants.money.imports.readers.propose import judge_decimal
 
@@ -125,7 +135,7 @@ def _read(
         row = _line(record, raw, label, mapping, currency)
         if truncated and not isinstance(row, Wrong):
             # without its caret nobody knows whether the record is complete
-            row = Wrong(record.number, raw, "truncated", {}, _fields(record, currency))
+            row = Wrong(record.number, raw, "truncated", {}, _fields(record, currency, label))
         opening = record.first("P").casefold() == "opening balance"
         if opening and isinstance(row, Ignored | Line):
             minor, day = (row.minor, row.day) if isinstance(row, Line) else (0, None)
@@ -139,7 +149,7 @@ def _line(record: _Record, raw: str, label: str | None, mapping: Mapping, curren
         minor, named = to_minor(record.first("T") or record.first("U"), currency, mapping.decimal)
     except (DateError, AmountError) as error:
         code = "missing_date" if error.code == "bad_date" and not record.first("D") else error.code
-        return Wrong(record.number, raw, code, error.params, _fields(record, currency))
+        return Wrong(record.number, raw, code, error.params, _fields(record, currency, label))
     if minor == 0:
         return Ignored(record.number, raw, "zero")
     if mapping.flip_sign:
@@ -154,11 +164,12 @@ def _text(record: _Record) -> str:
     return joined([record.first("M"), record.first("N"), category, *splits])
 
 
-def _fields(record: _Record, currency: str) -> dict[str, str]:
+def _fields(record: _Record, currency: str, label: str | None) -> dict[str, str]:
     return {
         "date": _plain_date(record.first("D")),
         "amount": record.first("T") or record.first("U"),
         "currency": currency,
         "counterparty": record.first("P"),
         "text": _text(record),
+        **labelled(label),
     }

@@ -1,4 +1,4 @@
-"""Read a whole statement: chunks of bytes in; lines, wrong and ignored rows out, and what the file states beside them."""
+"""Read a whole statement: chunks of bytes in, rows out, and afterwards what the file states beside them."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -53,7 +53,7 @@ def read(
     default_currency: str,
     max_rows: int,
 ) -> Reading:
-    """Read a statement. `mapping` goes before the recognition's own; `default_currency` holds where the file names none.
+    """Read a statement. `mapping` goes before the recognition's own; `default_currency` is for files that name none.
 
     Memory stays bounded except for workbooks, which are small. Raises Unreadable `no_mapping` at once.
     """

@@ -84,7 +84,7 @@ def recognise(
     for magic, code in _MAGIC:
         if head.startswith(magic):
             raise Unreadable(code)
-    if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _workbook(head if len(head) >= size or whole is None else whole())
     found = encoding or detect(head, whole=len(head) >= size)
     text = decode(head, found).lstrip("\ufeff")

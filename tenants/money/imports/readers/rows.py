@@ -9,15 +9,14 @@ from tenants.money.imports.readers.amounts import (
     AmountError,
     clean,
     currency_code,
-    digits_of,
     fast_reader,
+    parts_of,
     scale,
-    split_currency,
     to_minor,
 )
 from tenants.money.imports.readers.balances import BALANCE_TEXT, RunningBalances, stated_in
 from tenants.money.imports.readers.dates import DateError, to_day
-from tenants.money.imports.readers.lines import Ignored, Line, Notes, Row, Wrong, bank_id, collapse, joined
+from tenants.money.imports.readers.lines import Ignored, Line, Notes, Row, Wrong, bank_id, collapse, joined, labelled
 from tenants.money.imports.readers.mapping import OPTIONAL_ROLES, Mapping
 
 _TOTAL = re.compile(
@@ -31,8 +30,45 @@ _REVERTED = re.compile(
     r"revert|cancel|declin|fail|reject|void|refund pending|storn|abgelehnt|annul|rejet|rechaz|refus|ملغ|مرفوض",
     re.IGNORECASE,
 )
-_OUT = frozenset("d db dr debit débit dbit s soll debe cargo - out af ausgabe sortie مدين".split())
-_IN = frozenset("c cr credit crédit crdt h haben haber abono + in bij einnahme entrée دائن".split())
+_OUT = frozenset(
+    [
+        "d",
+        "db",
+        "dr",
+        "debit",
+        "débit",
+        "dbit",
+        "s",
+        "soll",
+        "debe",
+        "cargo",
+        "-",
+        "out",
+        "af",
+        "ausgabe",
+        "sortie",
+        "مدين",
+    ]
+)
+_IN = frozenset(
+    [
+        "c",
+        "cr",
+        "credit",
+        "crédit",
+        "crdt",
+        "h",
+        "haben",
+        "haber",
+        "abono",
+        "+",
+        "in",
+        "bij",
+        "einnahme",
+        "entrée",
+        "دائن",
+    ]
+)
 _CACHE_MAX = 5_000
 
 
@@ -116,6 +152,7 @@ class Table:
             "currency": cell(mapping.currency) or self.default_currency,
             "counterparty": joined(cell(i) for i in mapping.counterparty),
             "text": joined(cell(i) for i in mapping.text),
+            **labelled(cell(mapping.account_label)),
         }
 
     def wrong(self, line: int, raw: str, cells: list[str], code: str, **params: str) -> Wrong:
@@ -252,10 +289,7 @@ class Table:
         return (minor, currency) if minor is not None else to_minor(text, currency, mapping.decimal)
 
     def _multiplied(self, text: str, currency: str) -> tuple[int, str]:
-        cleaned, named = split_currency(clean(text))
-        if not cleaned:
-            raise AmountError("missing_amount", {})
-        negative, whole, fraction = digits_of(cleaned[:40], self.mapping.decimal)
+        (negative, whole, fraction), named = parts_of(text, self.mapping.decimal)
         product = format(Decimal(f"{whole}.{fraction or 0}") * Decimal(self.mapping.multiplier), "f")
         whole, _, fraction = product.partition(".")
         currency = named or currency

@@ -17,7 +17,7 @@ HEADER_LINES_MAX = 40
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A table: its format ("generic" if no known one fits), its header (empty: none) and the mapping, if it is clear."""
+    """A table: its format ("generic" if none is known), its header (empty: none) and the mapping if it is clear."""
 
     format: str
     header: tuple[str, ...]
@@ -39,10 +39,9 @@ def in_lines(lines: list[str]) -> Found | None:
     else:
         delimiters = DELIMITERS
     tables = {d: _records(lines, d) for d in delimiters if d not in '"\r\n\0'}
-    for rows in (tables,):
-        named = [found for d, records in rows.items() if (found := _known(records, d))]
-        if named:
-            return named[0]
+    named = next((found for d, records in tables.items() if (found := _known(records, d))), None)
+    if named:
+        return named
     guesses = [found for d, records in tables.items() if (found := _with_header(records, d))]
     if guesses:
         return max(guesses, key=lambda found: (found.mapping is not None, len(found.header)))
@@ -111,7 +110,7 @@ def _with_header(records: _Records, delimiter: str) -> Found | None:
 
 
 def _without_names(tables: dict[str, _Records]) -> Found | None:
-    """Return a table whose header says nothing that is known, or that has none: a person decides what a column means."""
+    """Return a table without a header, or with one in unknown words: a person decides what a column means."""
     best: tuple[int, int, str] | None = None
     for delimiter, records in tables.items():
         widths = Counter(len(row) for _, row in records[:200] if 1 < len(row) <= COLUMNS_MAX)

@@ -106,7 +106,6 @@ def test_no_text_breaks_the_reader(text, sign):
     try:
         minor, currency = to_minor(text, "EUR", sign)
     except AmountError as error:
-        assert error.code in {"bad_amount", "missing_amount", "too_precise", "too_large", "unknown_currency"}
-    else:
-        assert isinstance(minor, int)
-        assert len(currency) == 3
+        minor, currency = 0, error.code
+    assert isinstance(minor, int)
+    assert currency in {"bad_amount", "missing_amount", "too_precise", "too_large"} or len(currency) == 3

@@ -36,7 +36,13 @@ def test_a_date_is_read(text, form):
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [("2024-02-30", "no_such_day"), ("31.04.2024", "no_such_day"), ("soon", "bad_date"), ("1/2/3/4", "bad_date"), ("", "bad_date")],
+    [
+        ("2024-02-30", "no_such_day"),
+        ("31.04.2024", "no_such_day"),
+        ("soon", "bad_date"),
+        ("1/2/3/4", "bad_date"),
+        ("", "bad_date"),
+    ],
 )
 def test_what_is_no_day_says_why(text, code):
     with pytest.raises(DateError) as caught:
@@ -75,6 +81,7 @@ def test_no_text_breaks_the_reader(text, form):
     looks_like_day(text)
     judge([text, text])
     try:
-        assert isinstance(to_day(text, form), date)
+        answer = to_day(text, form)
     except DateError as error:
-        assert error.code in {"bad_date", "no_such_day"}
+        answer = error.code
+    assert isinstance(answer, date) or answer in {"bad_date", "no_such_day"}

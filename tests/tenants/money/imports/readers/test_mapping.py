@@ -12,14 +12,32 @@ from tenants.money.imports.readers.propose import judge_decimal, propose
     ("header", "row", "roles"),
     [
         ("Date|Amount|Description", "2024-01-31|1.00|x", {"date": 0, "amount": 1, "text": (2,)}),
-        ("Transaction Date|Payee|Memo|Withdrawals|Deposits", "31/01/2024|a|b|1.00|", {"date": 0, "debit": 3, "credit": 4}),
-        ("Date opération|Libellé|Montant|Devise", "31/01/2024|x|1,00|EUR", {"date": 0, "text": (1,), "amount": 2, "currency": 3}),
-        ("Buchungstag|Wertstellung|Empfänger|Verwendungszweck|Soll|Haben", "31.01.2024|31.01.2024|a|b|1,00|",
-         {"date": 0, "value_day": 1, "counterparty": (2,), "text": (3,), "debit": 4, "credit": 5}),
-        ("Fecha|Fecha valor|Concepto|Importe|Saldo", "31/01/2024|31/01/2024|x|1,00|5,00",
-         {"date": 0, "value_day": 1, "text": (2,), "amount": 3, "balance": 4}),
-        ("التاريخ|البيان|مدين|دائن|الرصيد", "31/01/2024|شراء|1.00||5.00",
-         {"date": 0, "text": (1,), "debit": 2, "credit": 3, "balance": 4}),
+        (
+            "Transaction Date|Payee|Memo|Withdrawals|Deposits",
+            "31/01/2024|a|b|1.00|",
+            {"date": 0, "debit": 3, "credit": 4},
+        ),
+        (
+            "Date opération|Libellé|Montant|Devise",
+            "31/01/2024|x|1,00|EUR",
+            {"date": 0, "text": (1,), "amount": 2, "currency": 3},
+        ),
+        (
+            "Buchungstag|Wertstellung|Empfänger|Verwendungszweck|Soll|Haben",
+            "31.01.2024|31.01.2024|a|b|1,00|",
+            {"date": 0, "value_day": 1, "counterparty": (2,), "text": (3,), "debit": 4, "credit": 5},
+        ),
+        (
+            "Fecha|Fecha valor|Concepto|Importe|Saldo",
+            "31/01/2024|31/01/2024|x|1,00|5,00",
+            {"date": 0, "value_day": 1, "text": (2,), "amount": 3, "balance": 4},
+        ),
+        (
+            "التاريخ|البيان|مدين|دائن|الرصيد",
+            "31/01/2024|شراء|1.00||5.00",
+            {"date": 0, "text": (1,), "debit": 2, "credit": 3, "balance": 4},
+        ),
+        ("Date|Amount|Type|Description", "31/01/2024|1.00|debit|x", {"date": 0, "amount": 1, "sign": 2, "text": (3,)}),
         ("Fecha|Descripción|Cargo|Abono", "31/01/2024|x|1,00|", {"date": 0, "debit": 2, "credit": 3}),
     ],
 )
@@ -77,7 +95,9 @@ def test_names_in_unknown_words_are_confirmed_by_a_person(reads):
 
 
 def test_a_mapping_survives_json():
-    mapping = Mapping(date=0, debit=2, credit=3, text=(1, 4), width=5, delimiter=";", decimal=",", doubts=("date_order",))
+    mapping = Mapping(
+        date=0, debit=2, credit=3, text=(1, 4), width=5, delimiter=";", decimal=",", doubts=("date_order",)
+    )
 
     assert Mapping.from_dict(json.loads(json.dumps(mapping.to_dict()))) == mapping
 
@@ -107,3 +127,9 @@ def test_a_mapping_that_does_not_hold_is_refused_at_its_field(values, field):
         Mapping.from_dict(values)
 
     assert caught.value.field == field
+
+
+def test_arabic_digits_and_names_are_read(reads):
+    text = "التاريخ;البيان;مدين;دائن;الرصيد\n٣١/٠١/٢٠٢٤;شراء;١٢٫٥٠;;٨٧٫٥٠\n٣٠/٠١/٢٠٢٤;راتب;;١٬١٠٠٫٠٠;١٠٠٫٠٠\n"
+
+    assert [(line.minor, line.text) for line in reads(text).lines] == [(-1250, "شراء"), (110000, "راتب")]

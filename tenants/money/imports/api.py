@@ -1,0 +1,500 @@
+"""JSON API of imports: upload, follow, map, decide, correct, publish, undo."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+from uuid import UUID
+
+from flask import Response, g, jsonify, request
+from flask_openapi3 import APIBlueprint, FileStorage, Tag
+from pydantic import BaseModel, ConfigDict, Field
+
+from tenants.door import API_PREFIX, guard_room
+from tenants.idempotency import once
+from tenants.money.imports import commands, corrections, exports, queries, reversal
+from tenants.money.imports.presentation import balance_out, import_out, row_out
+from tenants.money.imports.readers.csv_formats import FORMATS
+from tenants.money.imports.readers.mapping import Mapping, MappingError
+from tenants.money.imports.refusals import MappingUnfit
+from tenants.money.imports.rules import Decision
+from tenants.schemas import PROBLEMS, Id, ListQuery, MoneyOut, Problem, WorkspacePath
+from webapp.access.guard import check, requires
+from webapp.access.permissions import Permission
+from webapp.kernel.errors import FieldError, Invalid, N_, NotFound
+from webapp.web.pagination import cut, read_cursor
+from webapp.web.state import services
+
+bp = APIBlueprint(
+    "api_imports", __name__, url_prefix=API_PREFIX, abp_tags=[Tag(name="imports")],
+    abp_responses=PROBLEMS | {413: Problem}, abp_security=[{"token": []}],
+)
+guard_room(bp)
+CHUNK_BYTES = commands.CHUNK_BYTES
+
+
+class UploadIn(BaseModel):
+    """A statement file and what to do with it."""
+
+    file: FileStorage = Field(description="The statement as the bank gave it; its format is told by what it holds.")
+    account_id: Id = Field(description="The account that the statement is of.")
+    format: str | None = Field(None, max_length=40, description="Refuse the file unless it is of this format.")
+    publish: Literal["auto"] | None = Field(
+        None, description="`auto` publishes as soon as nothing is doubtful or wrong.",
+    )
+
+
+class Counts(BaseModel):
+    """Rows by what becomes of them; `ignored` rows (pending, totals) are not counted in `rows`."""
+
+    rows: int
+    new: int
+    duplicate: int
+    doubtful: int
+    wrong: int
+    published: int
+    ignored: int
+    skipped: int
+    merged: int
+
+
+class ProgressOut(BaseModel):
+    """How far the work is, in rows; `total` is an estimate while the file is read."""
+
+    done: int
+    total: int | None
+    seconds_left: int | None
+
+
+class BalanceOut(BaseModel):
+    """A balance that the file states beside the books."""
+
+    account_id: int | None
+    account_label: str | None
+    kind: str
+    date: str
+    stated: MoneyOut
+    booked: MoneyOut
+    difference: MoneyOut
+
+
+class Reason(BaseModel):
+    """A code and its words."""
+
+    code: str
+    detail: str
+
+
+class ImportOut(BaseModel):
+    """An import."""
+
+    id: int
+    state: str
+    account_id: int
+    file_name: str
+    size_bytes: int
+    format: str | None
+    encoding: str | None
+    header: list[str]
+    mapping: dict[str, Any] | None
+    mapping_by: str | None
+    counts: Counts
+    accounts: list[dict[str, Any]]
+    balances: list[BalanceOut]
+    progress: ProgressOut | None
+    error: Reason | None
+    publish: str | None
+    job_id: UUID | None
+    created_at: str
+    created_by: UUID
+    published_at: str | None
+
+
+class ImportList(BaseModel):
+    """A page of imports, newest first."""
+
+    data: list[ImportOut]
+    next_cursor: str | None
+    has_more: bool
+
+
+class RowOut(BaseModel):
+    """One row of a statement."""
+
+    position: int
+    line: int
+    raw: str
+    state: str
+    reason: str | None
+    reason_code: str | None
+    fields: dict[str, str] | None
+    date: str | None
+    value_date: str | None
+    amount: str | None
+    amount_minor: int | None
+    currency: str | None
+    counterparty: str
+    description: str
+    bank_id: str | None
+    account_id: int | None
+    account_label: str | None
+    category_id: int | None
+    suggestion: dict[str, Any] | None
+    match: dict[str, Any] | None
+
+
+class RowList(BaseModel):
+    """A page of rows in the file's order."""
+
+    data: list[RowOut]
+    next_cursor: str | None
+    has_more: bool
+
+
+class ImportPath(WorkspacePath):
+    """One import of a workspace."""
+
+    import_id: Id
+
+
+class RowPath(ImportPath):
+    """One row of an import."""
+
+    position: int = Field(ge=1, le=2**31 - 1)
+
+
+RowStateName = Literal["new", "duplicate", "doubtful", "wrong", "ignored", "skipped", "merged", "published", "reversed", "left"]
+
+
+class RowQuery(ListQuery):
+    """A page of rows, of one state if named."""
+
+    state: RowStateName | None = None
+
+
+class MappingIn(BaseModel):
+    """How to read the file: a whole mapping, or only another encoding with everything else recognised again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mapping: dict[str, Any] | None = Field(None, description="As it was read from the import, changed.")
+    encoding: str | None = Field(None, max_length=20)
+
+
+class DecisionIn(BaseModel):
+    """One decision on rows; without positions, on every row that is `of` that state."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decision: Decision
+    positions: list[int] | None = Field(None, min_length=1, max_length=1000)
+    of: Literal["doubtful", "wrong"] = "doubtful"
+
+
+class CategoryIn(BaseModel):
+    """A category for rows; without `category_id` the suggested one, without `positions` every row that has one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    category_id: Id | None = None
+    positions: list[int] | None = Field(None, min_length=1, max_length=1000)
+
+
+class RowIn(BaseModel):
+    """What a wrong row should say."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    date: str = Field(max_length=40, examples=["2026-01-31"])
+    amount: str = Field(max_length=60, examples=["-12.34"])
+    currency: str = Field(max_length=12, examples=["EUR"])
+    counterparty: str = Field("", max_length=300)
+    text: str = Field("", max_length=1000)
+
+
+class LeftIn(BaseModel):
+    """What becomes of an entry that an undone import left."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decision: Literal["keep", "reverse"]
+
+
+class FormatOut(BaseModel):
+    """A statement format."""
+
+    code: str
+    kind: str
+
+
+class FormatList(BaseModel):
+    """Every statement format that is known."""
+
+    data: list[FormatOut]
+    next_cursor: None
+    has_more: bool
+
+
+def _found(import_id: int) -> queries.ImportView:
+    view = queries.imported(session=g.db, import_id=import_id)
+    if view is None:
+        raise NotFound
+    return view
+
+
+def _whole(import_id: int) -> dict[str, Any]:
+    view = _found(import_id)
+    balances = [balance_out(one) for one in queries.balances(session=g.db, view=view)]
+    return import_out(view, g.at) | {"balances": balances}
+
+
+def _accepted(import_id: int) -> tuple[Any, int, str]:
+    return _whole(import_id), 202, f"/api/v1/t/{g.slug}/imports/{import_id}"
+
+
+@bp.get("/formats", responses={200: FormatList}, operation_id="listFormats", summary="List statement formats")
+@requires(Permission.IMPORTS_IMPORTS_READ)
+def list_formats(path: WorkspacePath) -> Response:
+    """Every format that is recognised; files are told apart by what they hold, not by their names."""
+    data = [{"code": code, "kind": code} for code in ("csv", "xlsx", "ofx", "qif", "mt940", "camt")]
+    data += [{"code": one.code, "kind": "csv"} for one in FORMATS]
+    return jsonify(data=data, next_cursor=None, has_more=False)
+
+
+@bp.get("/imports", responses={200: ImportList}, operation_id="listImports", summary="List imports")
+@requires(Permission.IMPORTS_IMPORTS_READ)
+def list_imports(path: WorkspacePath, query: ListQuery) -> Response:
+    """Imports, newest first; balances are left to the single import."""
+    from datetime import datetime
+
+    position = read_cursor("imports", query.cursor)
+    before = (datetime.fromisoformat(position[0]), int(position[1])) if position else None
+    found = queries.imports(session=g.db, limit=query.limit + 1, before=before)
+    page, cursor = cut(found, query.limit, "imports", lambda one: [one.created_at.isoformat(), one.id])
+    data = [import_out(one, g.at) | {"balances": []} for one in page]
+    return jsonify(data=data, next_cursor=cursor, has_more=cursor is not None)
+
+
+@bp.post("/imports", responses={202: ImportOut}, operation_id="createImport", summary="Upload a statement")
+@requires(Permission.IMPORTS_IMPORTS_WRITE)
+def create_import(path: WorkspacePath, form: UploadIn) -> Response:
+    """Upload a statement file; the work is done by a job. Follow `Location` until the state is review or published."""
+    upload_file = request.files.get("file")
+    if upload_file is None:
+        raise Invalid(errors=(FieldError("file", "missing", N_("Choose the statement's file.")),))
+    if form.publish == "auto":
+        check(Permission.IMPORTS_IMPORTS_PUBLISH, role=g.role, scopes=g.scopes)
+    upload = commands.Upload(form.account_id, upload_file.filename or "", form.format, form.publish == "auto")
+
+    def act() -> tuple[Any, int, str]:
+        import_id = commands.receive(
+            session=g.db, actor=g.actor, at=g.at, new_id=services().new_id, upload=upload,
+            content=pieces(upload_file.stream.read), bytes_max=services().settings.upload_bytes_max,
+        )
+        return _accepted(import_id)
+
+    return once(act, required=False, content=_seen(upload, upload_file.stream))
+
+
+def pieces(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    """Yield a file's content in pieces of a megabyte."""
+    while chunk := read(CHUNK_BYTES):
+        yield chunk
+
+
+def _seen(upload: commands.Upload, stream: Any) -> bytes | None:
+    """Return what identifies an upload, for its Idempotency-Key."""
+    if "Idempotency-Key" not in request.headers:
+        return None
+    digest = hashlib.sha256(repr(upload).encode("utf-8", "surrogatepass"))
+    for chunk in pieces(stream.read):
+        digest.update(chunk)
+    stream.seek(0)
+    return digest.digest()
+
+
+@bp.get("/imports/<int:import_id>", responses={200: ImportOut}, operation_id="getImport", summary="Get an import")
+@requires(Permission.IMPORTS_IMPORTS_READ)
+def get_import(path: ImportPath) -> Response:
+    """Where an import is, its counts, and what the file states of balances."""
+    return jsonify(_whole(path.import_id))
+
+
+@bp.delete("/imports/<int:import_id>", responses={204: None}, operation_id="deleteImport", summary="Cancel an import")
+@requires(Permission.IMPORTS_IMPORTS_WRITE)
+def delete_import(path: ImportPath) -> tuple[str, int]:
+    """Give an import up before it is published; its record stays, as cancelled."""
+    commands.cancel(session=g.db, actor=g.actor, at=g.at, import_id=path.import_id)
+    return "", 204
+
+
+@bp.post("/imports/<int:import_id>/cancellation", responses={202: ImportOut}, operation_id="cancelImport",
+         summary="Cancel an import")
+@requires(Permission.IMPORTS_IMPORTS_WRITE)
+def cancel_import(path: ImportPath) -> Response:
+    """Give an import up before it is published; work that runs stops within seconds."""
+
+    def act() -> tuple[Any, int, str]:
+        commands.cancel(session=g.db, actor=g.actor, at=g.at, import_id=path.import_id)
+        return _accepted(path.import_id)
+
+    return once(act, required=False)
+
+
+@bp.post("/imports/<int:import_id>/retry", responses={202: ImportOut}, operation_id="retryImport",
+         summary="Try a given-up import again")
+@requires(Permission.IMPORTS_IMPORTS_WRITE)
+def retry_import(path: ImportPath) -> Response:
+    """Give the work three more attempts after it was given up."""
+
+    def act() -> tuple[Any, int, str]:
+        commands.retry(session=g.db, actor=g.actor, at=g.at, import_id=path.import_id)
+        return _accepted(path.import_id)
+
+    return once(act, required=False)
+
+
+@bp.get("/imports/<int:import_id>/rows", responses={200: RowList}, operation_id="listImportRows", summary="List rows")
+@requires(Permission.IMPORTS_IMPORTS_READ)
+def list_rows(path: ImportPath, query: RowQuery) -> Response:
+    """The rows of the file in its order, each with its line, its raw text and, where there is one, the reason."""
+    purpose = f"import-rows/{path.import_id}/{query.state or ''}"
+    position = read_cursor(purpose, query.cursor)
+    found = queries.rows(session=g.db, view=_found(path.import_id), limit=query.limit + 1, state=query.state,
+                         after=int(position[0]) if position else 0)
+    page, cursor = cut(found, query.limit, purpose, lambda one: [one.position])
+    return jsonify(data=[row_out(one) for one in page], next_cursor=cursor, has_more=cursor is not None)
+
+
+@bp.get("/imports/<int:import_id>/rows.csv", operation_id="exportImportRows", summary="Export rows as CSV")
+@requires(Permission.IMPORTS_IMPORTS_READ)
+def export_rows(path: ImportPath, query: RowQuery) -> Response:
+    """The rows as CSV; text that a spreadsheet would run is marked as text."""
+    return csv_answer(_found(path.import_id), query.state)
+
+
+def csv_answer(view: queries.ImportView, state: str | None) -> Response:
+    """Answer with the rows of an import as a CSV file."""
+    body = "".join(exports.csv_rows(session=g.db, view=view, state=state))
+    response = Response(body, content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="import-{view.id}.csv"'
+    return response
+
+
+@bp.get("/imports/<int:import_id>/rows/<int:position>", responses={200: RowOut}, operation_id="getImportRow",
+        summary="Get a row")
+@requires(Permission.IMPORTS_IMPORTS_READ)
+def get_row(path: RowPath) -> Response:
+    """One row."""
+    found = queries.row(session=g.db, view=_found(path.import_id), position=path.position)
+    if found is None:
+        raise NotFound
+    return jsonify(row_out(found))
+
+
+@bp.put("/imports/<int:import_id>/rows/<int:position>", responses={200: RowOut}, operation_id="correctImportRow",
+        summary="Correct a wrong row")
+@requires(Permission.IMPORTS_IMPORTS_WRITE)
+def correct_row(path: RowPath, body: RowIn) -> Response:
+    """Say what a row that could not be read means."""
+    corrections.correct_row(session=g.db, actor=g.actor, at=g.at, import_id=path.import_id, position=path.position,
+                            typed=corrections.Correction(**body.model_dump()))
+    return get_row(path)
+
+
+@bp.put("/imports/<int:import_id>/mapping", responses={202: ImportOut}, operation_id="mapImport",
+        summary="Say how the file is read")
+@requires(Permission.IMPORTS_IMPORTS_WRITE)
+def map_import(path: ImportPath, body: MappingIn) -> tuple[Response, int, dict[str, str]]:
+    """Read the file by this mapping, or in another encoding; the mapping is remembered for the account and header."""
+    if body.mapping is None and body.encoding is None:
+        raise Invalid(errors=(FieldError("mapping", "missing", N_("Send a mapping or an encoding.")),))
+    choose_mapping(path.import_id, body.mapping, body.encoding)
+    answer, status, location = _accepted(path.import_id)
+    return jsonify(answer), status, {"Location": location}
+
+
+def choose_mapping(import_id: int, values: dict[str, Any] | None, encoding: str | None) -> None:
+    """Pass a mapping on to the command. Raises MappingUnfit and what the command raises."""
+    try:
+        mapping = Mapping.from_dict(values) if values is not None else None
+        if encoding is not None and mapping is None:
+            Mapping(encoding=encoding)
+    except MappingError as error:
+        raise MappingUnfit(detail=str(error)) from None
+    if mapping is not None and not mapping.is_complete():
+        raise MappingUnfit(detail="a date, and an amount or debit and credit, are needed")
+    commands.choose_mapping(session=g.db, actor=g.actor, at=g.at, new_id=services().new_id, import_id=import_id,
+                            mapping=mapping, encoding=encoding)
+
+
+@bp.post("/imports/<int:import_id>/decisions", responses={200: ImportOut}, operation_id="decideImportRows",
+         summary="Keep, merge or skip rows")
+@requires(Permission.IMPORTS_IMPORTS_WRITE)
+def decide_rows(path: ImportPath, body: DecisionIn) -> Response:
+    """Decide what becomes of doubtful or wrong rows."""
+
+    def act() -> tuple[Any, int, str]:
+        commands.decide(session=g.db, actor=g.actor, at=g.at, import_id=path.import_id, decision=body.decision,
+                        positions=body.positions, of=body.of)
+        return _whole(path.import_id), 200, ""
+
+    return once(act, required=False)
+
+
+@bp.post("/imports/<int:import_id>/categories", responses={200: ImportOut}, operation_id="categoriseImportRows",
+         summary="Categorise rows")
+@requires(Permission.IMPORTS_IMPORTS_WRITE)
+def categorise_rows(path: ImportPath, body: CategoryIn) -> Response:
+    """Give rows a category, or accept the suggested ones."""
+
+    def act() -> tuple[Any, int, str]:
+        commands.categorise(session=g.db, actor=g.actor, at=g.at, import_id=path.import_id, positions=body.positions,
+                            category_id=body.category_id)
+        return _whole(path.import_id), 200, ""
+
+    return once(act, required=False)
+
+
+@bp.post("/imports/<int:import_id>/publication", responses={202: ImportOut}, operation_id="publishImport",
+         summary="Publish an import")
+@requires(Permission.IMPORTS_IMPORTS_PUBLISH)
+def publish_import(path: ImportPath) -> Response:
+    """Book every new row, all or none."""
+
+    def act() -> tuple[Any, int, str]:
+        commands.request_publication(session=g.db, actor=g.actor, at=g.at, new_id=services().new_id,
+                                     import_id=path.import_id)
+        return _accepted(path.import_id)
+
+    return once(act, required=False)
+
+
+@bp.post("/imports/<int:import_id>/reversal", responses={202: ImportOut}, operation_id="reverseImport",
+         summary="Undo an import")
+@requires(Permission.IMPORTS_IMPORTS_REVERSE)
+def reverse_import(path: ImportPath) -> Response:
+    """Take every entry of the import back out of the books; those closed or edited since are left and listed."""
+
+    def act() -> tuple[Any, int, str]:
+        commands.request_reversal(session=g.db, actor=g.actor, at=g.at, new_id=services().new_id,
+                                  import_id=path.import_id)
+        return _accepted(path.import_id)
+
+    return once(act, required=False)
+
+
+@bp.post("/imports/<int:import_id>/rows/<int:position>/settlement", responses={200: RowOut},
+         operation_id="settleLeftRow", summary="Keep or reverse what an undone import left")
+@requires(Permission.IMPORTS_IMPORTS_REVERSE)
+def settle_left(path: RowPath, body: LeftIn) -> Response:
+    """Keep an entry that stayed in the books, or reverse it by a new one."""
+
+    def act() -> tuple[Any, int, str]:
+        reversal.settle_left(session=g.db, actor=g.actor, at=g.at, import_id=path.import_id, position=path.position,
+                             reverse_it=body.decision == "reverse")
+        found = queries.row(session=g.db, view=_found(path.import_id), position=path.position)
+        if found is None:
+            raise NotFound
+        return row_out(found), 200, ""
+
+    return once(act, required=False)

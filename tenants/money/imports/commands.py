@@ -1,0 +1,323 @@
+"""Acts of people on an import: receive, map, decide, correct, publish, undo, cancel. The long work is done by jobs."""
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from tenants.money.accounts import queries as account_queries
+from tenants.money.accounts.rules import CATEGORIES, Kind
+from tenants.money.imports.models import Import, ImportChunk, ImportRow, StatementMapping
+from tenants.money.imports.readers.mapping import Mapping
+from tenants.money.imports.refusals import FileTooLarge, NotNow, RowNotDecidable, Undecided
+from tenants.money.imports.rules import (
+    CANCELLABLE,
+    DECISIONS_MAX,
+    FILE_NAME_MAX,
+    MAPPABLE,
+    WORKING,
+    Decision,
+    State,
+)
+from webapp.audit.commands import record
+from webapp.jobs import commands as job_commands
+from webapp.kernel.actor import Actor
+from webapp.kernel.db import bound_tenant, on_platform
+from webapp.kernel.errors import FieldError, Invalid, N_, NotFound
+
+CHUNK_BYTES = 1024 * 1024
+QUEUE = "imports"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What a person says of a file that they upload."""
+
+    account_id: int
+    file_name: str
+    requested_format: str | None = None
+    publish_auto: bool = False
+
+
+def receive(
+    *,
+    session: Session,
+    actor: Actor,
+    at: datetime,
+    new_id: Callable[[], UUID],
+    upload: Upload,
+    content: Iterable[bytes],
+    bytes_max: int,
+) -> int:
+    """Keep an uploaded file and start the work on it; return the import's id.
+
+    Raises Invalid (account_id, file), FileTooLarge.
+    """
+    account = account_queries.account(session=session, account_id=upload.account_id)
+    if account is None or account.kind not in {Kind.ASSET, Kind.LIABILITY}:
+        unknown = N_("Choose the account that the statement is of: an asset or a liability of this workspace.")
+        raise Invalid(errors=(FieldError("account_id", "unknown", unknown),))
+    name = "".join(c for c in upload.file_name if c.isprintable())[-FILE_NAME_MAX:].strip() or "statement"
+    job_id = new_id()
+    import_id = session.execute(insert(Import).values(
+        account_id=account.id, state=State.RECEIVED.value, file_name=name, size_bytes=0, sha256=b"",
+        requested_format=upload.requested_format or None, publish_auto=upload.publish_auto, job_id=job_id,
+        created_at=at, created_by=actor.person_id, changed_at=at,
+    ).returning(Import.id)).scalar_one()
+    size, digest = _keep_content(session, import_id, content, bytes_max)
+    session.execute(update(Import).where(Import.id == import_id).values(size_bytes=size, sha256=digest))
+    _start(session, actor, at, job_id, "imports.check", import_id)
+    record(session=session, actor=actor, at=at, action="import.received", object_type="import", object_id=import_id,
+           difference={"file_name": (None, name), "size_bytes": (None, size), "account_id": (None, account.id),
+                       "sha256": (None, digest.hex())})
+    return import_id
+
+
+def _keep_content(session: Session, import_id: int, content: Iterable[bytes], bytes_max: int) -> tuple[int, bytes]:
+    size, digest = 0, hashlib.sha256()
+    for position, chunk in enumerate(content):
+        size += len(chunk)
+        if size > bytes_max:
+            raise FileTooLarge(megabytes=bytes_max // CHUNK_BYTES)
+        digest.update(chunk)
+        session.execute(insert(ImportChunk), {"import_id": import_id, "position": position, "content": chunk})
+    if size == 0:
+        raise Invalid(errors=(FieldError("file", "empty_file", N_("The file is empty.")),))
+    return size, digest.digest()
+
+
+def _start(session: Session, actor: Actor, at: datetime, job_id: UUID, kind: str, import_id: int) -> None:
+    job_commands.enqueue(session=session, actor=actor, at=at, job_id=job_id, kind=kind,
+                         arguments={"import_id": import_id}, queue=QUEUE)
+
+
+def lock(session: Session, import_id: int) -> Import:
+    """Lock an import's row and return it. Raises NotFound."""
+    found = session.execute(select(Import).where(Import.id == import_id).with_for_update()).scalar_one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _locked_in(session: Session, import_id: int, states: Collection[State]) -> Import:
+    found = lock(session, import_id)
+    if found.state not in states:
+        raise NotNow(state=found.state)
+    return found
+
+
+def set_state(session: Session, import_id: int, at: datetime, state: State, **values: Any) -> None:
+    """Move an import to a state."""
+    session.execute(update(Import).where(Import.id == import_id).values(state=state.value, changed_at=at, **values))
+
+
+def choose_mapping(
+    *,
+    session: Session,
+    actor: Actor,
+    at: datetime,
+    new_id: Callable[[], UUID],
+    import_id: int,
+    mapping: Mapping | None,
+    encoding: str | None = None,
+) -> None:
+    """Read the file (again) as a person says: by a mapping, which is remembered, or in another encoding only.
+
+    Raises NotFound, NotNow.
+    """
+    found = _locked_in(session, import_id, MAPPABLE)
+    written = None if mapping is None else mapping.to_dict() | {"doubts": []}
+    before, job_id = found.mapping, new_id()
+    if written is not None and found.header_fingerprint:
+        query = upsert(StatementMapping).values(
+            account_id=found.account_id, header_fingerprint=found.header_fingerprint, mapping=written, used_at=at,
+        )
+        session.execute(query.on_conflict_do_update(
+            index_elements=["account_id", "header_fingerprint"], set_={"mapping": written, "used_at": at},
+        ))
+    chosen = mapping.encoding if mapping is not None else encoding
+    set_state(session, import_id, at, State.RECEIVED, job_id=job_id, mapping=written, error_code=None, error_params={},
+              mapping_by="person", encoding=chosen)
+    _start(session, actor, at, job_id, "imports.check", import_id)
+    record(session=session, actor=actor, at=at, action="import.mapped", object_type="import", object_id=import_id,
+           difference={"mapping": (before, written), "encoding": (found.encoding, chosen)})
+
+
+_DECIDE = {
+    Decision.KEEP: "UPDATE import_row SET state = 'new', decided_by = :by WHERE {rows} AND match_entry_id IS NOT NULL"
+    " AND state IN ('doubtful', 'skipped', 'merged')",
+    Decision.MERGE: "UPDATE import_row SET state = 'merged', decided_by = :by WHERE {rows} AND match_entry_id IS NOT NULL"
+    " AND (state IN ('doubtful', 'skipped') OR (state = 'new' AND reason = 'near_match'))",
+    Decision.SKIP: "UPDATE import_row SET state = 'skipped', decided_by = :by WHERE {rows}"
+    " AND state IN ('doubtful', 'merged', 'wrong', 'new')",
+    Decision.REOPEN: "UPDATE import_row SET decided_by = NULL, state = CASE WHEN match_entry_id IS NOT NULL THEN 'doubtful'"
+    " WHEN reason IS NOT NULL THEN 'wrong' ELSE 'new' END WHERE {rows} AND decided_by IS NOT NULL"
+    " AND state IN ('new', 'skipped', 'merged')",
+}
+_NAMED = "import_id = :id AND position = ANY (CAST(:positions AS integer[]))"
+_ALL_DOUBTFUL = "import_id = :id AND state = 'doubtful'"
+_ALL_WRONG = "import_id = :id AND state = 'wrong'"
+
+
+def decide(
+    *,
+    session: Session,
+    actor: Actor,
+    at: datetime,
+    import_id: int,
+    decision: Decision,
+    positions: Collection[int] | None,
+    of: str = "doubtful",
+) -> int:
+    """Keep, merge or skip rows (or take that back) and return how many; `positions` None means all `doubtful` or `wrong`.
+
+    Raises NotFound, NotNow, RowNotDecidable, Invalid.
+    """
+    if positions is not None and not 1 <= len(positions) <= DECISIONS_MAX:
+        raise Invalid(errors=(FieldError("positions", "count", N_("Name 1 to %(maximum)s rows."),
+                                         {"maximum": DECISIONS_MAX}),))
+    _locked_in(session, import_id, {State.REVIEW})
+    rows = _NAMED if positions is not None else _ALL_WRONG if of == "wrong" else _ALL_DOUBTFUL
+    query = text(_DECIDE[decision].format(rows=rows))
+    values: dict[str, Any] = {"id": import_id, "by": actor.person_id}
+    if positions is not None:
+        values["positions"] = list(positions)
+    if decision is Decision.REOPEN:
+        values.pop("by")
+    changed: int = session.execute(query, values).rowcount  # type: ignore[attr-defined]  # an UPDATE has a row count
+    if not changed:
+        raise RowNotDecidable
+    recount(session=session, import_id=import_id, at=at)
+    record(session=session, actor=actor, at=at, action="import.decided", object_type="import", object_id=import_id,
+           difference={"decision": (None, decision.value), "rows": (None, changed),
+                       "positions": (None, sorted(positions)[:100] if positions is not None else of)})
+    return changed
+
+
+def categorise(
+    *, session: Session, actor: Actor, at: datetime, import_id: int, positions: Collection[int] | None,
+    category_id: int | None,
+) -> int:
+    """Give rows a category, or (None) the one that is suggested for each; return how many rows took it.
+
+    `positions` None means every row that has a suggestion. Raises NotFound, NotNow, Invalid (category_id).
+    """
+    _locked_in(session, import_id, {State.REVIEW})
+    query = update(ImportRow).where(ImportRow.import_id == import_id, ImportRow.state.in_(["new", "doubtful"]))
+    if positions is not None:
+        query = query.where(ImportRow.position.in_(list(positions)[:DECISIONS_MAX]))
+    if category_id is None:
+        query = query.where(ImportRow.suggested_id.is_not(None), ImportRow.category_id.is_(None))
+        query = query.values(category_id=ImportRow.suggested_id)
+    else:
+        category = account_queries.account(session=session, account_id=category_id)
+        if category is None or category.kind not in CATEGORIES or category.closed_on is not None or positions is None:
+            unknown = N_("Choose an income or expense account of this workspace.")
+            raise Invalid(errors=(FieldError("category_id", "unknown", unknown),))
+        query = query.where(ImportRow.currency == category.currency).values(category_id=category_id)
+    changed: int = session.execute(query).rowcount  # type: ignore[attr-defined]  # an UPDATE has a row count
+    if not changed and category_id is not None:
+        other = N_("The category is kept in another currency than these rows.")
+        raise Invalid(errors=(FieldError("category_id", "currency", other),))
+    record(session=session, actor=actor, at=at, action="import.categorised", object_type="import", object_id=import_id,
+           difference={"category_id": (None, category_id or "suggested"), "rows": (None, changed)})
+    return changed
+
+
+_RECOUNT = text("""
+    UPDATE import i SET changed_at = :at, rows_duplicate = c.duplicate, rows_doubtful = c.doubtful, rows_wrong = c.wrong,
+        rows_ignored = c.ignored, rows_skipped = c.skipped, rows_merged = c.merged, rows_new = c.total - c.others,
+        rows_total = c.total - c.ignored
+    FROM (
+        SELECT count(*) AS total, count(*) FILTER (WHERE state <> 'new') AS others,
+            count(*) FILTER (WHERE state = 'duplicate') AS duplicate, count(*) FILTER (WHERE state = 'doubtful') AS doubtful,
+            count(*) FILTER (WHERE state = 'wrong') AS wrong, count(*) FILTER (WHERE state = 'ignored') AS ignored,
+            count(*) FILTER (WHERE state = 'skipped') AS skipped, count(*) FILTER (WHERE state = 'merged') AS merged
+        FROM import_row WHERE import_id = :id
+    ) c
+    WHERE i.id = :id
+    RETURNING i.rows_total, i.rows_new, i.rows_doubtful, i.rows_wrong
+""")
+
+
+def recount(*, session: Session, import_id: int, at: datetime) -> tuple[int, int, int, int]:
+    """Count the rows of an import by what becomes of them; return (rows, new, doubtful, wrong)."""
+    row = session.execute(_RECOUNT, {"id": import_id, "at": at}).one()
+    return row[0], row[1], row[2], row[3]
+
+
+def request_publication(
+    *, session: Session, actor: Actor, at: datetime, new_id: Callable[[], UUID], import_id: int
+) -> None:
+    """Start booking the new rows. Raises NotFound, NotNow, Undecided."""
+    found = _locked_in(session, import_id, {State.REVIEW})
+    if found.rows_doubtful:
+        raise Undecided(count=found.rows_doubtful)
+    job_id = new_id()
+    set_state(session, import_id, at, State.PUBLISHING, job_id=job_id, error_code=None, error_params={})
+    _start(session, actor, at, job_id, "imports.publish", import_id)
+
+
+def request_reversal(
+    *, session: Session, actor: Actor, at: datetime, new_id: Callable[[], UUID], import_id: int
+) -> None:
+    """Start taking a published import back out of the books. Raises NotFound, NotNow."""
+    _locked_in(session, import_id, {State.PUBLISHED})
+    job_id = new_id()
+    set_state(session, import_id, at, State.REVERSING, job_id=job_id, error_code=None, error_params={})
+    _start(session, actor, at, job_id, "imports.reverse", import_id)
+
+
+def cancel(*, session: Session, actor: Actor, at: datetime, import_id: int) -> None:
+    """Give an import up before it is in the books; a job that runs stops at its next beat.
+
+    Raises NotFound, NotNow.
+    """
+    state, job_id = _state_of(session, import_id)
+    if state == State.PUBLISHING:
+        # The publishing job holds the row until it is through: ask it to stop; it may be quicker.
+        _stop_job(session, at, job_id)
+    elif state not in CANCELLABLE:
+        raise NotNow(state=state)
+    else:
+        _locked_in(session, import_id, CANCELLABLE)
+        if state in WORKING:
+            _stop_job(session, at, job_id)
+        session.execute(delete(ImportRow).where(ImportRow.import_id == import_id))
+        set_state(session, import_id, at, State.CANCELLED)
+    record(session=session, actor=actor, at=at, action="import.cancelled", object_type="import", object_id=import_id,
+           difference={"state": (state, State.CANCELLED.value)})
+
+
+def _state_of(session: Session, import_id: int) -> tuple[str, UUID | None]:
+    row = session.execute(select(Import.state, Import.job_id).where(Import.id == import_id)).first()
+    if row is None:
+        raise NotFound
+    return row[0], row[1]
+
+
+def _stop_job(session: Session, at: datetime, job_id: UUID | None) -> None:
+    tenant = bound_tenant(session)
+    if job_id is not None:
+        with on_platform(session):
+            try:
+                job_commands.cancel(session=session, job_id=job_id, tenant_id=tenant.id, at=at)
+            except (job_commands.JobOver, NotFound):
+                return
+
+
+def retry(*, session: Session, actor: Actor, at: datetime, import_id: int) -> None:
+    """Give the job of an import that was given up three more attempts. Raises NotFound, NotNow."""
+    state, job_id = _state_of(session, import_id)
+    if state not in WORKING or job_id is None:
+        raise NotNow(state=state)
+    tenant = bound_tenant(session)
+    with on_platform(session):
+        job_commands.retry(session=session, job_id=job_id, tenant_id=tenant.id, at=at)
+    record(session=session, actor=actor, at=at, action="import.retried", object_type="import", object_id=import_id)

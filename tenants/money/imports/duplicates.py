@@ -1,0 +1,132 @@
+"""What of a file is in the books already: exact identities first, then what only looks alike. Set-based and indexed.
+
+LATERAL with a limit keeps each row's search to a few index entries, whatever the planner knows of a table just filled.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from itertools import groupby
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from tenants.money.imports.rules import NEAR, Wording, similar
+
+PAIRS_AT_ONCE = 2_000
+
+_HAS_KEYS = text("""
+    SELECT EXISTS (SELECT FROM statement_key k WHERE k.account_id IN
+        (SELECT DISTINCT account_id FROM import_row WHERE import_id = :id AND state = 'new'))
+""")
+_EXACT = text("""
+    UPDATE import_row r SET state = 'duplicate', reason = 'already_booked', match_entry_id = found.entry_id
+    FROM (
+        SELECT n.position, k.entry_id
+        FROM import_row n
+        CROSS JOIN LATERAL (
+            SELECT entry_id FROM statement_key
+            WHERE account_id = n.account_id AND fingerprint = n.fingerprint LIMIT 1
+        ) k
+        WHERE n.import_id = :id AND n.state = ANY (CAST(:states AS text[])) AND n.position BETWEEN :first AND :last
+    ) AS found
+    WHERE r.import_id = :id AND r.position = found.position
+""")
+_RANGE = text("""
+    SELECT min(day), max(day), array_agg(DISTINCT account_id) FROM import_row
+    WHERE import_id = :id AND state = 'new' AND account_id IS NOT NULL AND position BETWEEN :first AND :last
+""")
+_HAS_ENTRIES = text("""
+    SELECT EXISTS (SELECT FROM account_day WHERE account_id = ANY (CAST(:accounts AS bigint[])) AND day BETWEEN :low AND :high)
+""")
+_NEAR = text("""
+    SELECT r.position, r.day, r.counterparty, r.description, p.entry_id, p.day, e.counterparty, e.description
+    FROM import_row r
+    CROSS JOIN LATERAL (
+        (SELECT entry_id, day FROM posting
+         WHERE abs(amount) = abs(r.amount) AND day BETWEEN r.day AND r.day + :near
+             AND account_id = r.account_id AND amount = r.amount
+         ORDER BY day, entry_id LIMIT 4)
+        UNION ALL
+        (SELECT entry_id, day FROM posting
+         WHERE abs(amount) = abs(r.amount) AND day BETWEEN r.day - :near AND r.day - 1
+             AND account_id = r.account_id AND amount = r.amount
+         ORDER BY day DESC, entry_id DESC LIMIT 4)
+    ) p
+    CROSS JOIN LATERAL (
+        SELECT counterparty, description FROM entry
+        WHERE id = p.entry_id AND (closed_because IS NULL OR closed_because IN ('locked', 'reconciled')) LIMIT 1
+    ) e
+    WHERE r.import_id = :id AND r.state = 'new' AND r.account_id IS NOT NULL AND r.position BETWEEN :first AND :last
+    ORDER BY r.position, abs(p.day - r.day), p.entry_id
+""")
+_MATCHED = text("SELECT match_entry_id FROM import_row WHERE import_id = :id AND state <> 'new' AND match_entry_id IS NOT NULL")
+_DOUBT = text("""
+    UPDATE import_row r SET state = 'doubtful', reason = 'near_match', match_entry_id = d.entry_id
+    FROM unnest(CAST(:positions AS integer[]), CAST(:entries AS bigint[])) AS d (position, entry_id)
+    WHERE r.import_id = :id AND r.position = d.position
+""")
+_SHUT = text("""
+    UPDATE import_row r SET state = 'wrong', reason = CASE WHEN EXISTS (
+            SELECT FROM account a WHERE a.id = r.account_id AND (r.day > a.closed_on OR r.day < a.opened_on)
+        ) THEN 'account_closed' ELSE 'period_closed' END,
+        params = jsonb_build_object('params', '{}'::jsonb, 'fields', jsonb_build_object('date', r.day))
+    WHERE r.import_id = :id AND r.state IN ('new', 'doubtful') AND r.position BETWEEN :first AND :last AND (
+        EXISTS (SELECT FROM account a WHERE a.id = r.account_id AND (r.day > a.closed_on OR r.day < a.opened_on))
+        OR EXISTS (SELECT FROM period_closing c WHERE c.reopened_at IS NULL AND r.day BETWEEN c.starts AND c.ends))
+""")
+_MAY_BE_SHUT = text("""
+    SELECT EXISTS (SELECT FROM period_closing WHERE reopened_at IS NULL)
+        OR EXISTS (SELECT FROM account WHERE (opened_on IS NOT NULL OR closed_on IS NOT NULL)
+            AND id IN (SELECT DISTINCT account_id FROM import_row WHERE import_id = :id))
+""")
+_ALL_ROWS = (1, 2**31 - 1)
+
+
+def mark(*, session: Session, import_id: int, only: int | None = None) -> None:
+    """Mark what is booked already, what looks alike, and what no longer can be booked; of one row if `only` names it."""
+    first, last = (only, only) if only is not None else _ALL_ROWS
+    bounds = {"id": import_id, "first": first, "last": last}
+    if session.scalar(_HAS_KEYS, {"id": import_id}):
+        session.execute(_EXACT, bounds | {"states": ["new"]})
+    if session.scalar(_MAY_BE_SHUT, {"id": import_id}):
+        session.execute(_SHUT, bounds)
+    _mark_near(session, bounds)
+
+
+def mark_booked_since(*, session: Session, import_id: int) -> int:
+    """Mark rows that another import has booked since this one was checked; return how many."""
+    first, last = _ALL_ROWS
+    states = ["new", "merged"]
+    return session.execute(_EXACT, {"id": import_id, "first": first, "last": last, "states": states}).rowcount  # type: ignore[attr-defined]  # an UPDATE has a row count
+
+
+def _mark_near(session: Session, bounds: dict[str, int]) -> None:
+    low, high, accounts = session.execute(_RANGE, bounds).one()
+    if low is None:
+        return
+    around = {"accounts": accounts, "low": _shifted(low, -1), "high": _shifted(high, 1)}
+    if not session.scalar(_HAS_ENTRIES, around):
+        return
+    taken = set(session.scalars(_MATCHED, {"id": bounds["id"]}))
+    found: dict[int, int] = {}
+    for position, entry_id in _pairs(session, bounds, taken):
+        found[position] = entry_id
+    if found:
+        session.execute(_DOUBT, {"id": bounds["id"], "positions": list(found), "entries": list(found.values())})
+
+
+def _shifted(day: date, way: int) -> date:
+    return date.fromordinal(max(1, min(day.toordinal() + way * NEAR.days, date.max.toordinal())))
+
+
+def _pairs(session: Session, bounds: dict[str, int], taken: set[int]) -> Iterator[tuple[int, int]]:
+    """Yield (position, entry id) of what looks alike; an entry is given to one row only, the first and nearest."""
+    rows = session.execute(_NEAR, bounds | {"near": NEAR.days}, execution_options={"yield_per": PAIRS_AT_ONCE})
+    for position, candidates in groupby(rows, key=lambda row: row[0]):
+        for _, _, counterparty, description, entry_id, _, other_name, other_text in candidates:
+            if entry_id in taken:
+                continue
+            if similar(Wording.of(counterparty, description), Wording.of(other_name, other_text)):
+                taken.add(entry_id)
+                yield position, entry_id
+                break

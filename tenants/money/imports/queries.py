@@ -1,0 +1,260 @@
+"""Reads of imports and their rows; amounts in minor units; always bounded."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import Session
+
+from tenants.money.accounts import queries as account_queries
+from tenants.money.imports.models import Import, ImportRow
+from tenants.money.imports.rules import WORKING, RowState, State, shown_state
+from tenants.money.ledger import queries as ledger_queries
+from tenants.money.ledger.queries import EntryView
+from webapp.jobs import queries as job_queries
+from webapp.jobs.queries import JobView
+from webapp.kernel.db import bound_tenant, on_platform
+
+LEFT_MAX = 200
+"""Most entries that an undone import lists as left in the books."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportView:
+    """One import. `state` is the one to show: a job that was given up makes it failed until it is tried again."""
+
+    id: int
+    account_id: int
+    state: str
+    file_name: str
+    size_bytes: int
+    kind: str | None
+    format: str | None
+    encoding: str | None
+    header: list[str]
+    header_fingerprint: str | None
+    mapping: dict[str, Any] | None
+    mapping_by: str | None
+    accounts: list[dict[str, Any]]
+    publish_auto: bool
+    job_id: UUID | None
+    created_at: datetime
+    created_by: UUID
+    changed_at: datetime
+    published_at: datetime | None
+    rows_total: int
+    rows_new: int
+    rows_duplicate: int
+    rows_doubtful: int
+    rows_wrong: int
+    rows_ignored: int
+    rows_skipped: int
+    rows_merged: int
+    rows_published: int
+    stated_balances: list[dict[str, Any]]
+    error_code: str | None
+    error_params: dict[str, Any]
+    job: JobView | None = None
+
+    @property
+    def is_working(self) -> bool:
+        """Tell whether a job is at work on it."""
+        return self.state in WORKING
+
+
+@dataclass(frozen=True, slots=True)
+class RowView:
+    """One row of a statement with what became of it."""
+
+    position: int
+    line: int
+    raw: str
+    state: str
+    reason: str | None
+    params: dict[str, Any] | None
+    account_id: int | None
+    day: date | None
+    value_day: date | None
+    amount: int | None
+    currency: str | None
+    counterparty: str
+    description: str
+    bank_id: str | None
+    account_label: str | None
+    match_entry_id: int | None
+    category_id: int | None
+    suggested_id: int | None
+    suggestion_percent: int | None
+    decided_by: UUID | None
+    match: EntryView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceView:
+    """A balance that the file states beside the one in the books, with the rows of this import counted in."""
+
+    account_id: int | None
+    account_label: str | None
+    kind: str
+    day: date
+    currency: str
+    stated: int
+    booked: int
+
+    @property
+    def difference(self) -> int:
+        """Return what the bank has more than the books."""
+        return self.stated - self.booked
+
+
+_IMPORT = tuple(getattr(Import, name) for name in ImportView.__dataclass_fields__ if name != "job")
+_ROW = tuple(getattr(ImportRow, name) for name in RowView.__dataclass_fields__ if name != "match")
+
+
+def imported(*, session: Session, import_id: int) -> ImportView | None:
+    """Return one import, with its job while one is at work."""
+    row = session.execute(select(*_IMPORT).where(Import.id == import_id)).first()
+    return None if row is None else _with_jobs(session, [ImportView(*row)])[0]
+
+
+def imports(*, session: Session, limit: int, before: tuple[datetime, int] | None = None) -> list[ImportView]:
+    """Return at most `limit` imports, newest first, older than `before`."""
+    query = select(*_IMPORT).order_by(Import.created_at.desc(), Import.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(tuple_(Import.created_at, Import.id) < before)
+    return _with_jobs(session, [ImportView(*row) for row in session.execute(query)])
+
+
+def _with_jobs(session: Session, views: list[ImportView]) -> list[ImportView]:
+    ids = {view.job_id for view in views if view.is_working and view.job_id is not None}
+    if not ids:
+        return views
+    tenant = bound_tenant(session)
+    with on_platform(session):
+        jobs = {key: job_queries.job(session=session, job_id=key, tenant_id=tenant.id) for key in ids}
+    return [_as_shown(view, jobs.get(view.job_id)) if view.job_id in ids else view for view in views]
+
+
+def _as_shown(view: ImportView, job: JobView | None) -> ImportView:
+    if job is None or job.state not in {"parked", "cancelled"}:
+        return replace(view, job=job)
+    if job.state == "cancelled":
+        return replace(view, job=job, state=State.CANCELLED.value)
+    return replace(view, job=job, state=State.FAILED.value, error_code="job_parked", error_params={})
+
+
+def rows(
+    *, session: Session, view: ImportView, limit: int, state: str | None = None, after: int = 0
+) -> list[RowView]:
+    """Return at most `limit` rows of an import in the file's order, after a position; of one state if named."""
+    query = (
+        select(*_ROW)
+        .where(ImportRow.import_id == view.id, ImportRow.position > after)
+        .order_by(ImportRow.position)
+        .limit(limit)
+    )
+    if state is not None:
+        stored = _stored_state(state, view)
+        if stored is None:
+            return []
+        query = query.where(ImportRow.state == stored)
+        if stored != RowState.NEW:
+            query = query.where(ImportRow.state != RowState.NEW.value)
+    return _with_matches(session, [_row_view(row, view) for row in session.execute(query)])
+
+
+def row(*, session: Session, view: ImportView, position: int) -> RowView | None:
+    """Return one row."""
+    query = select(*_ROW).where(ImportRow.import_id == view.id, ImportRow.position == position)
+    found = session.execute(query).first()
+    return None if found is None else _with_matches(session, [_row_view(found, view)])[0]
+
+
+def _row_view(found: Any, view: ImportView) -> RowView:
+    made = RowView(*found)
+    return replace(made, state=shown_state(made.state, view.state))
+
+
+def _stored_state(state: str, view: ImportView) -> str | None:
+    """Return the stored state behind a shown one; None if no row of this import can be in it."""
+    for stored in RowState:
+        if shown_state(stored.value, view.state) == state:
+            return stored.value
+    return None
+
+
+def _with_matches(session: Session, views: list[RowView]) -> list[RowView]:
+    ids = list({view.match_entry_id for view in views if view.match_entry_id is not None})
+    found = {entry.id: entry for entry in ledger_queries.entries_by_id(session=session, ids=ids)}
+    return [replace(view, match=found.get(view.match_entry_id)) if view.match_entry_id else view for view in views]
+
+
+def similar_unread(*, session: Session, import_id: int, raw: str, before: int) -> int:
+    """Return how many rows before this one have the same raw text."""
+    query = select(func.count()).where(
+        ImportRow.import_id == import_id, ImportRow.state != RowState.NEW.value, ImportRow.raw == raw,
+        ImportRow.position < before,
+    )
+    return session.scalar(query) or 0
+
+
+def balances(*, session: Session, view: ImportView) -> list[BalanceView]:
+    """Return the balances that the file states beside the books; before publication its new rows count as booked."""
+    where = {(plan["label"], plan["currency"]): plan["account_id"] for plan in view.accounts}
+    currencies = account_queries.currencies_of(session=session, ids=[a for a in where.values() if a] or [view.account_id])
+    found = []
+    for one in view.stated_balances:
+        if one["day"] is None:
+            continue
+        day = date.fromisoformat(one["day"])
+        account_id = where.get((one["label"], one["currency"]))
+        if account_id is None and not view.accounts and currencies.get(view.account_id) == one["currency"]:
+            account_id = view.account_id
+        booked = account_queries.balance_on(session=session, account_id=account_id, day=day) if account_id else 0
+        if view.state in {State.REVIEW, State.PUBLISHING}:
+            booked += _staged_sum(session, view.id, one, day)
+        found.append(BalanceView(account_id, one["label"], one["kind"], day, one["currency"], one["minor"], booked))
+    return found
+
+
+def _staged_sum(session: Session, import_id: int, stated: dict[str, Any], day: date) -> int:
+    label = stated["label"]
+    query = select(func.coalesce(func.sum(ImportRow.amount), 0)).where(
+        ImportRow.import_id == import_id, ImportRow.state == RowState.NEW.value, ImportRow.day <= day,
+        ImportRow.currency == stated["currency"],
+        ImportRow.account_label.is_(None) if label is None else ImportRow.account_label == label,
+    )
+    return int(session.scalar(query) or 0)
+
+
+def left_in_books(*, session: Session, import_id: int, limit: int = LEFT_MAX) -> list[tuple[RowView, EntryView]]:
+    """Return the rows of an undone import whose entries stayed, as they were closed or edited since."""
+    view = imported(session=session, import_id=import_id)
+    if view is None:
+        return []
+    query = (
+        select(*_ROW)
+        .where(ImportRow.import_id == import_id, ImportRow.state == RowState.LEFT.value)
+        .order_by(ImportRow.position)
+        .limit(limit)
+    )
+    views = _with_matches(session, [_row_view(found, view) for found in session.execute(query)])
+    return [(one, one.match) for one in views if one.match is not None]
+
+
+def attention_count(*, session: Session) -> int:
+    """Return how many imports wait for a person."""
+    query = select(func.count()).where(Import.state.in_([State.NEEDS_MAPPING.value, State.REVIEW.value]))
+    return session.scalar(query) or 0
+
+
+def latest_on(*, session: Session, account_ids: list[int]) -> dict[int, datetime]:
+    """Return when each account's newest statement was published."""
+    query = (
+        select(Import.account_id, func.max(Import.published_at))
+        .where(Import.account_id.in_(account_ids), Import.published_at.is_not(None))
+        .group_by(Import.account_id)
+    )
+    return {found[0]: found[1] for found in session.execute(query)}

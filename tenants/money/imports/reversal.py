@@ -1,0 +1,95 @@
+"""Undo of an import: its entries leave the books as they came, in one transaction; what a person touched stays, listed."""
+
+from datetime import datetime
+
+from sqlalchemy import select, text, update
+from sqlalchemy.orm import Session
+
+from tenants.money.imports import checking, commands
+from tenants.money.imports.models import Import, ImportRow
+from tenants.money.imports.refusals import NotNow, RowNotDecidable
+from tenants.money.imports.rules import RowState, State
+from tenants.money.ledger import commands as ledger_commands
+from tenants.money.ledger.refusals import book_rules
+from webapp.audit.commands import record
+from webapp.jobs.context import JobContext
+from webapp.kernel.actor import Actor
+from webapp.kernel.errors import DomainError
+
+BATCH_ROWS = 25_000
+_UNTOUCHED = """
+    e.import_id = :id AND e.import_position BETWEEN :first AND :last AND e.version = 1 AND e.closed_at IS NULL
+    AND NOT EXISTS (SELECT FROM period_closing c WHERE c.reopened_at IS NULL AND e.day BETWEEN c.starts AND c.ends)
+    AND NOT EXISTS (SELECT FROM hold h WHERE h.entry_id = e.id)
+"""
+_LAST = text("SELECT coalesce(max(position), 0) FROM import_row WHERE import_id = :id")
+_POSTINGS = text(f"DELETE FROM posting p USING entry e WHERE p.entry_id = e.id AND {_UNTOUCHED}")  # noqa: S608 - constants
+_ENTRIES = text(f"DELETE FROM entry e WHERE {_UNTOUCHED}")  # noqa: S608 - constants
+_LEFT = text("""
+    UPDATE import_row r SET state = 'left', reason = 'left', match_entry_id = e.id
+    FROM entry e WHERE e.import_id = :id AND r.import_id = :id AND r.position = e.import_position
+""")
+_KEYS = text("""
+    DELETE FROM statement_key k WHERE k.import_id = :id
+        AND NOT EXISTS (SELECT FROM entry e WHERE e.id = k.entry_id AND e.import_id = :id)
+""")
+_ONE_KEY = text("DELETE FROM statement_key WHERE import_id = :id AND account_id = :account AND fingerprint = :fingerprint")
+
+
+def reverse(context: JobContext) -> None:
+    """Take an import that is in the state `reversing` out of the books; a refusal puts it back to published."""
+    import_id = int(context.arguments["import_id"])
+    with checking.closing_on_cancel(context, import_id, State.PUBLISHED):
+        try:
+            with context.begin() as session:
+                found = commands.lock(session, import_id)
+                if found.state != State.REVERSING or found.job_id != context.claim.id:
+                    return
+                _reverse(session, context, found)
+        except DomainError as refusal:
+            with context.begin() as session:
+                commands.set_state(session, import_id, context.clock(), State.PUBLISHED, error_code=refusal.code,
+                                   error_params={})
+
+
+def _reverse(session: Session, context: JobContext, found: Import) -> None:
+    at, actor = context.clock(), context.actor
+    last: int = session.execute(_LAST, {"id": found.id}).scalar_one()
+    with book_rules():
+        for first in range(1, last + 1, BATCH_ROWS):
+            values = {"id": found.id, "first": first, "last": first + BATCH_ROWS - 1}
+            session.execute(_POSTINGS, values)
+            session.execute(_ENTRIES, values)
+            context.beat(done=min(first + BATCH_ROWS - 1, last), total=last)
+    session.execute(_KEYS, {"id": found.id})
+    left: int = session.execute(_LEFT, {"id": found.id}).rowcount  # type: ignore[attr-defined]  # an UPDATE has a row count
+    commands.set_state(session, found.id, at, State.REVERSED, rows_published=left)
+    record(session=session, actor=actor, at=at, action="import.reversed", object_type="import", object_id=found.id,
+           difference={"state": (State.PUBLISHED.value, State.REVERSED.value), "entries": (found.rows_published, left)})
+
+
+def settle_left(
+    *, session: Session, actor: Actor, at: datetime, import_id: int, position: int, reverse_it: bool
+) -> None:
+    """Keep an entry that an undone import left in the books, or reverse it by a new one.
+
+    Raises NotFound, NotNow, RowNotDecidable and what reversing an entry raises.
+    """
+    found = commands.lock(session, import_id)
+    if found.state != State.REVERSED:
+        raise NotNow(state=found.state)
+    where = (ImportRow.import_id == import_id, ImportRow.position == position, ImportRow.state == RowState.LEFT.value,
+             ImportRow.reason == "left")
+    row = session.execute(
+        select(ImportRow.match_entry_id, ImportRow.account_id, ImportRow.fingerprint).where(*where),
+    ).first()
+    if row is None:
+        raise RowNotDecidable
+    if reverse_it:
+        ledger_commands.reverse_entry(session=session, actor=actor, at=at, entry_id=row[0], day=at.date())
+        session.execute(_ONE_KEY, {"id": import_id, "account": row[1], "fingerprint": row[2]})
+    session.execute(update(ImportRow).where(*where).values(
+        reason="reversed" if reverse_it else "kept", decided_by=actor.person_id,
+    ))
+    record(session=session, actor=actor, at=at, action="import.left_settled", object_type="import", object_id=import_id,
+           difference={"position": (None, position), "entry_id": (None, row[0]), "reversed": (False, reverse_it)})

@@ -1,0 +1,173 @@
+"""Rows of a statement into the database by COPY, as they are read: bounded memory, no statement per row."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import psycopg
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tenants.money.imports.fingerprints import Fingerprints
+from tenants.money.imports.models import ImportChunk
+from tenants.money.imports.readers.lines import Ignored, Line, Row, Wrong
+from tenants.money.imports.rules import COUNTERPARTY_MAX, DESCRIPTION_MAX
+from tenants.money.imports.suggestions import Suggester
+
+BLOCK_ROWS = 1_000
+"""Rows that are written at once; between blocks the job says how far it is."""
+LABEL_MAX = 200
+_COPY = (
+    "COPY import_row (import_id, position, line, raw, state, reason, params, account_id, day, value_day, amount, currency,"
+    " counterparty, description, bank_id, account_label, fingerprint, suggested_id, suggestion_percent) FROM STDIN"
+)
+_SPECIAL = re.compile(r"[\\\t\n\r\0\ud800-\udfff]")
+_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\u2400"}
+_FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
+_NOTHING = "\\N"
+
+
+@dataclass(slots=True)
+class Staged:
+    """What was loaded: how many rows of each state, and the first label, whose rows lie on the chosen account."""
+
+    states: Counter[str] = field(default_factory=Counter)
+    first_label: str | None = None
+    rows: int = 0
+
+
+def chunks(*, session: Session, import_id: int, read: Callable[[int], None] = lambda _size: None) -> Iterator[bytes]:
+    """Yield the pieces of an uploaded file, one at a time; `read` is told the size of each."""
+    position = 0
+    query = select(ImportChunk.content)
+    while True:
+        content = session.scalar(query.where(ImportChunk.import_id == import_id, ImportChunk.position == position))
+        if content is None:
+            return
+        read(len(content))
+        yield content
+        position += 1
+
+
+def stage(
+    *,
+    session: Session,
+    import_id: int,
+    rows: Iterable[Row],
+    account: tuple[int, str],
+    suggester: Suggester,
+    told: Callable[[int], None],
+) -> Staged:
+    """Load the rows of an import; `account` is (id, currency) of the chosen one, `told` hears the count of rows.
+
+    Rows of the first account label in the account's currency are put on the account at once.
+    """
+    staged = Staged()
+    writer = _Writer(import_id, account, suggester, staged)
+    driver: Any = session.connection().connection.driver_connection
+    with _cursor(driver) as cursor, cursor.copy(_COPY) as copy:
+        block: list[str] = []
+        for row in rows:
+            block.append(writer.line(row))
+            if len(block) == BLOCK_ROWS:
+                copy.write("".join(block))
+                block.clear()
+                told(staged.rows)
+        copy.write("".join(block))
+    told(staged.rows)
+    return staged
+
+
+def _cursor(driver: "psycopg.Connection[Any]") -> "psycopg.Cursor[Any]":
+    return driver.cursor()
+
+
+class _Writer:
+    """Writes rows in COPY's text form. The hot path of an import."""
+
+    def __init__(self, import_id: int, account: tuple[int, str], suggester: Suggester, staged: Staged) -> None:
+        self._import = str(import_id)
+        self._account, self._currency = str(account[0]), account[1]
+        self._suggester = suggester
+        self._staged = staged
+        self._prints = Fingerprints()
+        self._days: dict[date, str] = {}
+        self._seen_line = False
+
+    def line(self, row: Row) -> str:
+        """Return one line of COPY for one row."""
+        staged = self._staged
+        staged.rows += 1
+        kind = type(row)
+        if kind is Line:
+            return self._booked(row)  # type: ignore[arg-type]  # the exact type was just compared
+        if kind is Wrong:
+            return self._wrong(row)  # type: ignore[arg-type]  # the exact type was just compared
+        assert isinstance(row, Ignored)
+        staged.states["ignored"] += 1
+        return self._unbooked(row.line, row.raw, "ignored", row.code, _NOTHING, _NOTHING, "", "")
+
+    def _booked(self, row: Line) -> str:
+        staged = self._staged
+        number, raw, day, value_day, minor, currency, counterparty, text, bank_id, label = row
+        written = self._days.get(day)
+        if written is None:
+            if not _FIRST_DAY <= day <= _LAST_DAY:
+                return self._day_range(row)
+            written = self._days[day] = day.isoformat()
+        if not self._seen_line:
+            self._seen_line, staged.first_label = True, label
+        state, reason = "new", _NOTHING
+        if bank_id is None:
+            identity, shown_id = self._prints.of_raw(written, minor, currency, label, raw), _NOTHING
+        else:
+            identity, again = self._prints.of_bank_id(bank_id, label, currency)
+            shown_id = escaped(bank_id)
+            if again:
+                state, reason = "duplicate", "twice_in_file"
+        staged.states[state] += 1
+        account = self._account if currency == self._currency and label == staged.first_label else _NOTHING
+        suggested = percent = _NOTHING
+        if not self._suggester.is_empty and (found := self._suggester.suggest(counterparty, text, currency)):
+            suggested, percent = str(found[0]), str(found[1])
+        return (
+            f"{self._import}\t{staged.rows}\t{number}\t{escaped(raw)}\t{state}\t{reason}\t\\N\t{account}\t{written}\t"
+            f"{value_day.isoformat() if value_day is not None and value_day != day else _NOTHING}\t{minor}\t{currency}\t"
+            f"{escaped(counterparty[:COUNTERPARTY_MAX])}\t{escaped(text[:DESCRIPTION_MAX])}\t{shown_id}\t"
+            f"{_NOTHING if label is None else escaped(label[:LABEL_MAX])}\t{identity}\t{suggested}\t{percent}\n"
+        )
+
+    def _wrong(self, row: Wrong) -> str:
+        self._staged.states["wrong"] += 1
+        params = json.dumps({"params": row.params, "fields": row.fields}, ensure_ascii=False)
+        return self._unbooked(
+            row.line, row.raw, "wrong", row.code, escaped(params), row.fields.get("currency", "")[:3] or _NOTHING,
+            row.fields.get("counterparty", ""), row.fields.get("text", ""),
+        )
+
+    def _day_range(self, row: Line) -> str:
+        fields = {"date": row.day.isoformat(), "amount": str(row.minor), "currency": row.currency,
+                  "counterparty": row.counterparty, "text": row.text}
+        return self._wrong(Wrong(row.line, row.raw, "day_range", {"value": row.day.isoformat()}, fields))
+
+    def _unbooked(
+        self, number: int, raw: str, state: str, reason: str, params: str, currency: str, counterparty: str, text: str
+    ) -> str:
+        return (
+            f"{self._import}\t{self._staged.rows}\t{number}\t{escaped(raw)}\t{state}\t{reason}\t{params}\t\\N\t\\N\t\\N\t\\N\t"
+            f"{escaped(currency) if currency != _NOTHING else currency}\t{escaped(counterparty[:COUNTERPARTY_MAX])}\t"
+            f"{escaped(text[:DESCRIPTION_MAX])}\t\\N\t\\N\t\\N\t\\N\t\\N\n"
+        )
+
+
+def escaped(text: str) -> str:
+    """Write a text for COPY; what no database can hold is made visible."""
+    return text if _SPECIAL.search(text) is None else _SPECIAL.sub(_escape, text)
+
+
+def _escape(match: "re.Match[str]") -> str:
+    return _ESCAPES.get(match[0], "\ufffd")

@@ -1,0 +1,266 @@
+"""Registers: entries or the postings of one account, newest first, narrowed by criteria, page after page by key.
+
+Each question first finds the keys of its rows in the order of an index, so that a page costs the same wherever it lies.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import BigInteger, Select, and_, exists, func, literal, or_, select, text, tuple_, union
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session, aliased
+
+from tenants.money.ledger import queries
+from tenants.money.ledger.models import WORDS, Entry, Posting
+from tenants.money.ledger.queries import EntryView
+from tenants.money.ledger.rules import FIRST_DAY, LAST_DAY
+from tenants.money.ledger.search import AmountRange, Criteria
+
+PAGE = 60
+"""Rows of one chunk."""
+MATCHING_MAX = 10_000
+"""Rows that one act changes at most, and up to which matches are counted."""
+
+_CUSTOM_PLANS = text("SET LOCAL plan_cache_mode = force_custom_plan")
+"""A search is planned for its own words: one plan for all would scan a million rows for a rare word."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """Where a row stands: entries by day and id, postings of an account also by position."""
+
+    day: date
+    entry_id: int
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How many rows match and what they come to, by currency in minor units; None when more than can be counted."""
+
+    count: int
+    sums: dict[str, int]
+    is_more: bool = False
+
+
+def entry_keys(
+    *, session: Session, criteria: Sequence[Criteria], limit: int, beyond: Key | None = None, ascending: bool = False
+) -> list[Key]:
+    """Return the keys of at most `limit` entries that fit one of the criteria, newest first, past the key `beyond`."""
+    _plan_each(session, criteria)
+    branches = [one for each in criteria for one in _entry_branches(each, beyond, limit, ascending)]
+    if len(branches) == 1:
+        query: Any = branches[0]
+    else:
+        merged = union(*(select(branch.subquery()) for branch in branches)).subquery()
+        query = _ordered(select(merged.c.day, merged.c.entry_id), merged.c.day, merged.c.entry_id, ascending=ascending)
+    return [Key(row[0], row[1]) for row in session.execute(query.limit(limit))]
+
+
+def posting_keys(
+    *,
+    session: Session,
+    account_id: int,
+    criteria: Sequence[Criteria],
+    limit: int,
+    beyond: Key | None = None,
+    ascending: bool = False,
+) -> list[Key]:
+    """Return the keys of at most `limit` postings of one account, newest first, past the key `beyond`."""
+    _plan_each(session, criteria)
+    query = select(Posting.day, Posting.entry_id, Posting.position).where(Posting.account_id == account_id)
+    query = query.where(or_(*(and_(*_posting_conditions(each)) for each in criteria)))
+    if any(each.words or each.states & {"open", "closed"} for each in criteria):
+        query = query.join(Entry, Entry.id == Posting.entry_id)
+    if beyond is not None:
+        here = tuple_(Posting.day, Posting.entry_id, Posting.position)
+        there = (beyond.day, beyond.entry_id, beyond.position)
+        query = query.where(here > there if ascending else here < there)
+    query = _ordered(query, Posting.day, Posting.entry_id, Posting.position, ascending=ascending)
+    return [Key(*row) for row in session.execute(query.limit(limit))]
+
+
+def entries_of(*, session: Session, keys: Sequence[Key]) -> dict[int, EntryView]:
+    """Return the entries of a page by id."""
+    ids = list(dict.fromkeys(key.entry_id for key in keys))
+    return {one.id: one for one in queries.entries_by_id(session=session, ids=ids)}
+
+
+def entry_totals(
+    *, session: Session, criteria: Sequence[Criteria], money_ids: Sequence[int]
+) -> Totals:
+    """Return how many entries match and what they add to `money_ids` (accounts that hold or owe money)."""
+    ids = matching_ids(session=session, criteria=criteria)
+    if len(ids) > MATCHING_MAX:
+        return Totals(MATCHING_MAX, {}, is_more=True)
+    rows = session.execute(
+        select(Posting.currency, func.sum(Posting.amount))
+        .where(Posting.entry_id == any_of(ids), Posting.account_id == any_of(money_ids))
+        .group_by(Posting.currency),
+    )
+    return Totals(len(ids), {row[0]: int(row[1]) for row in rows})
+
+
+def posting_totals(*, session: Session, account_id: int, criteria: Sequence[Criteria]) -> Totals:
+    """Return how many postings of an account match and their sum."""
+    _plan_each(session, criteria)
+    query = select(Posting.amount, Posting.currency).where(Posting.account_id == account_id)
+    query = query.where(or_(*(and_(*_posting_conditions(each)) for each in criteria)))
+    if any(each.words or each.states & {"open", "closed"} for each in criteria):
+        query = query.join(Entry, Entry.id == Posting.entry_id)
+    some = query.limit(MATCHING_MAX + 1).subquery()
+    row = session.execute(select(func.count(), func.sum(some.c.amount), func.min(some.c.currency))).one()
+    if row[0] > MATCHING_MAX:
+        return Totals(MATCHING_MAX, {}, is_more=True)
+    return Totals(row[0], {row[2]: int(row[1])} if row[0] else {})
+
+
+def matching_ids(
+    *, session: Session, criteria: Sequence[Criteria], account_id: int | None = None
+) -> list[int]:
+    """Return the ids of the entries that match, at most one more than MATCHING_MAX."""
+    if account_id is None:
+        return [key.entry_id for key in entry_keys(session=session, criteria=criteria, limit=MATCHING_MAX + 1)]
+    keys = posting_keys(session=session, account_id=account_id, criteria=criteria, limit=MATCHING_MAX + 1)
+    return list(dict.fromkeys(key.entry_id for key in keys))
+
+
+def amounts_after(*, session: Session, account_id: int, key: Key) -> int:
+    """Return the sum of an account's postings on the key's day that stand after it (newer in the register)."""
+    later = tuple_(Posting.entry_id, Posting.position) > (key.entry_id, key.position)
+    query = select(func.coalesce(func.sum(Posting.amount), 0)).where(
+        Posting.account_id == account_id, Posting.day == key.day, later,
+    )
+    return int(session.scalar(query) or 0)
+
+
+def _entry_branches(criteria: Criteria, beyond: Key | None, limit: int, ascending: bool) -> list[Select[Any]]:
+    """Return the questions whose answers, merged, are the page: each follows one index in order.
+
+    An account's postings and an exact amount's postings are indexed by day; everything else follows the entries.
+    """
+    if criteria.accounts:
+        ids, rest = min(criteria.accounts, key=len), list(criteria.accounts)
+        rest.remove(ids)
+        return [
+            _from_postings(criteria, Posting.account_id == one, rest, criteria.amounts, beyond, limit, ascending)
+            for one in ids
+        ] or [_nothing()]
+    for group in criteria.amounts:
+        if all(one.low == one.high for one in group):
+            others = tuple(other for other in criteria.amounts if other is not group)
+            return [
+                _from_postings(criteria, _amount(Posting, one), [], others, beyond, limit, ascending) for one in group
+            ] or [_nothing()]
+    query = select(Entry.day, Entry.id.label("entry_id")).where(
+        *_days(Entry.day, criteria),
+        *_text_and_state(criteria),
+        *(_has_amount(Entry.id, group) for group in criteria.amounts),
+        *_cleared(Entry.id, criteria),
+    )
+    return [_page(query, Entry.day, Entry.id, beyond, limit, ascending=ascending)]
+
+
+def _from_postings(
+    criteria: Criteria,
+    driver: Any,
+    accounts: Sequence[tuple[int, ...]],
+    amounts: Sequence[tuple[AmountRange, ...]],
+    beyond: Key | None,
+    limit: int,
+    ascending: bool,
+) -> Select[Any]:
+    query = select(Posting.day, Posting.entry_id).distinct().where(driver, *_days(Posting.day, criteria))
+    conditions = _text_and_state(criteria)
+    if conditions:
+        query = query.join(Entry, Entry.id == Posting.entry_id).where(*conditions)
+    query = query.where(
+        *(_has_account(Posting.entry_id, ids) for ids in accounts),
+        *(_has_amount(Posting.entry_id, group) for group in amounts),
+        *_cleared(Posting.entry_id, criteria),
+    )
+    return _page(query, Posting.day, Posting.entry_id, beyond, limit, ascending=ascending)
+
+
+def _page(
+    query: Select[Any], day: Any, entry_id: Any, beyond: Key | None, limit: int, *, ascending: bool
+) -> Select[Any]:
+    if beyond is not None:
+        here, there = tuple_(day, entry_id), (beyond.day, beyond.entry_id)
+        query = query.where(here > there if ascending else here < there)
+    return _ordered(query, day, entry_id, ascending=ascending).limit(limit)
+
+
+def _ordered(query: Select[Any], *columns: Any, ascending: bool) -> Select[Any]:
+    return query.order_by(*(column.asc() if ascending else column.desc() for column in columns))
+
+
+def _nothing() -> Select[Any]:
+    return select(Entry.day, Entry.id.label("entry_id")).where(text("false"))
+
+
+def _posting_conditions(criteria: Criteria) -> list[Any]:
+    """Conditions on one account's postings: amounts mean this posting, accounts mean the other side."""
+    found = [text("true"), *_days(Posting.day, criteria), *_text_and_state(criteria)]
+    found += [or_(*(_amount(Posting, one) for one in group)) if group else text("false") for group in criteria.amounts]
+    found += [_has_account(Posting.entry_id, ids) for ids in criteria.accounts]
+    if "cleared" in criteria.states:
+        found.append(Posting.cleared)
+    if "uncleared" in criteria.states:
+        found.append(~Posting.cleared)
+    return found
+
+
+def _text_and_state(criteria: Criteria) -> list[Any]:
+    found = [WORDS.op("@@")(func.to_tsquery(text("'simple'"), words)) for words in criteria.words]
+    if "open" in criteria.states:
+        found.append(Entry.closed_at.is_(None))
+    if "closed" in criteria.states:
+        found.append(Entry.closed_at.is_not(None))
+    return found
+
+
+def _days(column: Any, criteria: Criteria) -> list[Any]:
+    found = []
+    if criteria.first_day > FIRST_DAY:
+        found.append(column >= criteria.first_day)
+    if criteria.last_day < LAST_DAY:
+        found.append(column <= criteria.last_day)
+    return found
+
+
+def _cleared(entry_id: Any, criteria: Criteria) -> list[Any]:
+    """An entry is cleared when one of its postings is marked."""
+    other = aliased(Posting)
+    marked = exists().where(other.entry_id == entry_id, other.cleared)
+    marked = marked if "cleared" in criteria.states else ~marked
+    return [marked] if criteria.states & {"cleared", "uncleared"} else []
+
+
+def _has_account(entry_id: Any, ids: Sequence[int]) -> Any:
+    other = aliased(Posting)
+    return exists().where(other.entry_id == entry_id, other.account_id == any_of(ids))
+
+
+def _has_amount(entry_id: Any, group: Sequence[AmountRange]) -> Any:
+    other = aliased(Posting)
+    one_of = or_(*(_amount(other, one) for one in group)) if group else text("false")
+    return exists().where(other.entry_id == entry_id, one_of)
+
+
+def _amount(posting: Any, one: AmountRange) -> Any:
+    size = func.abs(posting.amount)
+    within = size == one.low if one.low == one.high else size.between(one.low, one.high)
+    return and_(within, posting.currency.in_(one.currencies))
+
+
+def any_of(ids: Sequence[int]) -> Any:
+    """Return the right side of `column = any(…)` for ids of any number, in one parameter."""
+    return func.any(literal(list(ids), ARRAY(BigInteger)))
+
+
+def _plan_each(session: Session, criteria: Sequence[Criteria]) -> None:
+    if not all(each.is_all for each in criteria):
+        session.execute(_CUSTOM_PLANS)

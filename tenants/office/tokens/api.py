@@ -1,0 +1,139 @@
+"""JSON API of API tokens."""
+
+import secrets
+from typing import Any
+from uuid import UUID
+
+from flask import Response, g, jsonify
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import BaseModel, ConfigDict, Field
+
+from tenants.door import API_PREFIX, guard_room
+from tenants.office.tokens import commands, queries
+from tenants.schemas import PROBLEMS, Instant, ListQuery, WorkspacePath, instant
+from webapp.access.guard import decide, requires
+from webapp.access.permissions import Permission
+from webapp.kernel.errors import NotFound
+from webapp.web.pagination import cut, read_cursor
+from webapp.web.state import services
+
+bp = APIBlueprint(
+    "api_tokens", __name__, url_prefix=API_PREFIX, abp_tags=[Tag(name="tokens")], abp_responses=PROBLEMS,
+    abp_security=[{"token": []}],
+)
+guard_room(bp)
+
+
+class TokenIn(BaseModel):
+    """A token to make for yourself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(examples=["Nightly export"], min_length=1, max_length=100)
+    scopes: list[str] = Field(examples=[["ledger:read"]], min_length=1, max_length=100,
+                              description="What the token is narrowed to: `room:read` or `room:write`.")
+    days: int = Field(90, ge=1, le=366, description="How long it lives.")
+
+
+class TokenOut(BaseModel):
+    """A token, without its secret."""
+
+    id: str
+    name: str
+    person_id: UUID
+    scopes: list[str]
+    state: str = Field(examples=["active"], description="active, expired or revoked")
+    created_at: Instant
+    expires_at: Instant
+    used_at: Instant | None
+    revoked_at: Instant | None
+
+
+class TokenMade(TokenOut):
+    """A token with its secret: the only time that it is shown."""
+
+    token: str = Field(examples=["cpt_live_0123456789abcdef_…"])
+
+
+class TokenList(BaseModel):
+    """A page of tokens."""
+
+    data: list[TokenOut]
+    next_cursor: str | None
+    has_more: bool
+
+
+class TokenPath(WorkspacePath):
+    """One token of a workspace."""
+
+    token_id: str = Field(pattern="^[0-9a-f]{16}$")
+
+
+def token_out(row: queries.TokenRow) -> dict[str, Any]:
+    """Write a token for JSON."""
+    token = row.token
+    return {
+        "id": token.id, "name": token.name, "person_id": str(token.person_id), "scopes": token.scopes,
+        "state": row.state(g.at), "created_at": instant(token.created_at), "expires_at": instant(token.expires_at),
+        "used_at": instant(token.used_at) if token.used_at else None,
+        "revoked_at": instant(token.revoked_at) if token.revoked_at else None,
+    }
+
+
+def _whose() -> UUID | None:
+    everybody = decide(Permission.TOKENS_TOKENS_ADMINISTER, role=g.role, scopes=None).permit
+    return None if everybody else g.person.id
+
+
+@bp.get("/tokens", responses={200: TokenList}, operation_id="listTokens", summary="List tokens")
+@requires(Permission.TOKENS_TOKENS_READ)
+def list_tokens(path: WorkspacePath, query: ListQuery) -> Response:
+    """Tokens, newest first: everybody's for owners and accountants, your own otherwise."""
+    position = read_cursor("tokens", query.cursor)
+    rows = sorted(queries.tokens(session=g.db, person_id=_whose()), key=_place, reverse=True)
+    rows = [row for row in rows if position is None or _place(row) < position]
+    page, cursor = cut(rows, query.limit, "tokens", _place)
+    return jsonify(data=[token_out(row) for row in page], next_cursor=cursor, has_more=cursor is not None)
+
+
+def _place(row: queries.TokenRow) -> list[str]:
+    return [instant(row.token.created_at), row.token.id]
+
+
+@bp.post("/tokens", responses={201: TokenMade}, operation_id="createToken", summary="Make a token")
+@requires(Permission.TOKENS_TOKENS_WRITE)
+def create_token(path: WorkspacePath, body: TokenIn) -> Response:
+    """Make a token for yourself, with no more than your role's scopes and this token's own."""
+    token_id = secrets.token_hex(8)
+    whole = commands.create_token(
+        session=g.db, actor=g.actor, at=g.at, token_id=token_id, secret=services().new_secret(), role=g.role,
+        within=g.scopes, draft=commands.TokenDraft(body.name, frozenset(body.scopes), body.days),
+    )
+    response = jsonify({**token_out(_token(token_id)), "token": whole})
+    response.status_code = 201
+    response.headers["Location"] = f"/api/v1/t/{g.slug}/tokens/{token_id}"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@bp.get("/tokens/<token_id>", responses={200: TokenOut}, operation_id="getToken", summary="Get a token")
+@requires(Permission.TOKENS_TOKENS_READ)
+def get_token(path: TokenPath) -> Response:
+    """One token, without its secret."""
+    return jsonify(token_out(_token(path.token_id)))
+
+
+@bp.post("/tokens/<token_id>/revocation", responses={200: TokenOut}, operation_id="revokeToken",
+         summary="Revoke a token")
+@requires(Permission.TOKENS_TOKENS_WRITE)
+def revoke_token(path: TokenPath) -> Response:
+    """Revoke a token: your own, or anybody's for owners and accountants. It stays in the list as revoked."""
+    commands.revoke_token(session=g.db, actor=g.actor, at=g.at, token_id=path.token_id, person_id=_whose())
+    return jsonify(token_out(_token(path.token_id)))
+
+
+def _token(token_id: str) -> queries.TokenRow:
+    row = queries.token(session=g.db, token_id=token_id, person_id=_whose())
+    if row is None:
+        raise NotFound
+    return row

@@ -1,0 +1,71 @@
+"""Make and revoke API tokens: on the platform's tables and in the workspace's trail."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from webapp.access.permissions import GRANTS, SCOPES, Role
+from webapp.audit.commands import record
+from webapp.identity import commands as identity
+from webapp.kernel.actor import Actor
+from webapp.kernel.db import bound_tenant, on_platform
+from webapp.kernel.errors import FieldError, Invalid, N_
+
+
+@dataclass(frozen=True, slots=True)
+class TokenDraft:
+    """What a token is called, what it may, and how many days it lives."""
+
+    name: str
+    scopes: frozenset[str]
+    days: int
+
+
+def scopes_of(role: Role, within: frozenset[str] | None = None) -> tuple[str, ...]:
+    """Return the scopes that a token of this role can use; `within` are those of a token that makes a token."""
+    useful = {permission.scope for permission in GRANTS[role]}
+    return tuple(scope for scope in SCOPES if scope in useful and (within is None or scope in within))
+
+
+def create_token(
+    *,
+    session: Session,
+    actor: Actor,
+    at: datetime,
+    token_id: str,
+    secret: str,
+    role: Role,
+    within: frozenset[str] | None,
+    draft: TokenDraft,
+) -> str:
+    """Make a token of the acting person and return it whole, the only time that it can be seen.
+
+    A token never makes one that may more than itself. Raises Invalid (name, scopes, days), TooManyTokens.
+    """
+    tenant = bound_tenant(session)
+    if not 1 <= draft.days <= identity.TOKEN_LIFE_MAX.days:
+        raise Invalid(errors=(FieldError("days", "range", N_("A token lives 1 to 366 days.")),))
+    with on_platform(session):
+        whole = identity.create_token(
+            session=session, actor=actor, at=at, token_id=token_id, secret=secret, tenant_id=tenant.id,
+            person_id=actor.person_id, name=draft.name, scopes=draft.scopes, known_scopes=scopes_of(role, within),
+            life=timedelta(days=draft.days),
+        )
+    record(session=session, actor=actor, at=at, action="token.created", object_type="token", object_id=token_id,
+           difference={"name": (None, draft.name.strip()), "scopes": (None, sorted(draft.scopes)),
+                       "days": (None, draft.days)})
+    return whole
+
+
+def revoke_token(*, session: Session, actor: Actor, at: datetime, token_id: str, person_id: UUID | None) -> None:
+    """Revoke a token; of one person only if named.
+
+    Raises NotFound.
+    """
+    tenant = bound_tenant(session)
+    with on_platform(session):
+        identity.revoke_token(session=session, actor=actor, at=at, tenant_id=tenant.id, token_id=token_id,
+                              person_id=person_id)
+    record(session=session, actor=actor, at=at, action="token.revoked", object_type="token", object_id=token_id)

@@ -1,0 +1,80 @@
+"""API tokens: make one, see it once, revoke it."""
+
+import secrets
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, flash, g, request, url_for
+from flask_babel import gettext as _
+
+from tenants.door import PAGES_PREFIX, guard_room
+from tenants.office.tokens import commands, queries
+from webapp.access.guard import decide, requires
+from webapp.access.permissions import Permission
+from webapp.kernel.errors import Conflict, Invalid
+from webapp.web.fields import field_errors
+from webapp.web.render import render, see_other
+from webapp.web.state import services
+
+bp = Blueprint("office_tokens", __name__, url_prefix=PAGES_PREFIX)
+guard_room(bp)
+
+DAYS_CHOICES = (7, 30, 90, 366)
+DAYS_DEFAULT = 90
+
+
+def whose() -> UUID | None:
+    """Return None for those who see everybody's tokens, else the person that looks."""
+    everybody = decide(Permission.TOKENS_TOKENS_ADMINISTER, role=g.role, scopes=None).permit
+    return None if everybody else g.person.id
+
+
+@bp.get("/tokens")
+@requires(Permission.TOKENS_TOKENS_READ)
+def list_tokens() -> Response:
+    """List tokens."""
+    return _page()
+
+
+@bp.post("/tokens")
+@requires(Permission.TOKENS_TOKENS_WRITE)
+def create_token() -> Response:
+    """Make a token and show it, once: the answer is the page itself, so that the secret is in no address."""
+    days = request.form.get("days", "")
+    values = {"name": request.form.get("name", ""), "days": days, "scopes": request.form.getlist("scopes")}
+    draft = commands.TokenDraft(
+        values["name"], frozenset(values["scopes"]), int(days) if days.isascii() and days.isdecimal() else 0,
+    )
+    try:
+        whole = commands.create_token(
+            session=g.db, actor=g.actor, at=g.at, token_id=secrets.token_hex(8), secret=services().new_secret(),
+            role=g.role, within=None, draft=draft,
+        )
+    except (Invalid, Conflict) as error:
+        return _page(status=422, values=values, errors=field_errors(error))
+    return _page(status=201, made=whole)
+
+
+@bp.post("/tokens/<token_id>/revocation")
+@requires(Permission.TOKENS_TOKENS_WRITE)
+def revoke_token(token_id: str) -> Response:
+    """Revoke a token."""
+    commands.revoke_token(session=g.db, actor=g.actor, at=g.at, token_id=token_id, person_id=whose())
+    flash(_("The token was revoked; it no longer opens anything."), "success")
+    return see_other(url_for("office_tokens.list_tokens"))
+
+
+def _page(*, status: int = 200, **context: Any) -> Response:
+    scopes = commands.scopes_of(g.role)
+    shown = {
+        "tokens": queries.tokens(session=g.db, person_id=whose()),
+        "everybody": whose() is None,
+        "at": g.at,
+        "scopes": scopes,
+        "days_choices": DAYS_CHOICES,
+        "values": {"name": "", "days": DAYS_DEFAULT, "scopes": [scope for scope in scopes if scope.endswith(":read")]},
+        "errors": {},
+        "made": None,
+        "api_root": f"/api/v1/t/{g.slug}",
+    }
+    return render("office/tokens/tokens.html", status=status, **(shown | context))

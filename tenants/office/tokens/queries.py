@@ -1,0 +1,40 @@
+"""API tokens of the workspace with their owners' names; on a transaction bound to the workspace."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from webapp.identity import queries as identity
+from webapp.identity.queries import TokenView
+from webapp.kernel.db import bound_tenant, on_platform
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """A token, whose it is, and whether it still works."""
+
+    token: TokenView
+    person_name: str
+    person_email: str
+
+    def state(self, at: datetime) -> str:
+        """Return active, expired or revoked."""
+        if self.token.revoked_at is not None:
+            return "revoked"
+        return "active" if self.token.expires_at > at else "expired"
+
+
+def tokens(*, session: Session, person_id: UUID | None) -> list[TokenRow]:
+    """Return tokens, newest first (at most 200): everybody's, or one person's."""
+    tenant = bound_tenant(session)
+    with on_platform(session):
+        found = identity.tokens(session=session, tenant_id=tenant.id, person_id=person_id)
+        people = identity.people(session=session, ids={token.person_id for token in found})
+    return [TokenRow(token, people[token.person_id].name, people[token.person_id].email) for token in found]
+
+
+def token(*, session: Session, token_id: str, person_id: UUID | None) -> TokenRow | None:
+    """Return one of them."""
+    return next((row for row in tokens(session=session, person_id=person_id) if row.token.id == token_id), None)

@@ -1,0 +1,94 @@
+"""JSON API of the trail."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response, g, jsonify
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import BaseModel, Field
+
+from tenants.door import API_PREFIX, guard_room
+from tenants.schemas import PROBLEMS, Id, Instant, ListQuery, WorkspacePath, instant
+from webapp.access.guard import requires
+from webapp.access.permissions import Permission
+from webapp.audit import queries
+from webapp.kernel.errors import NotFound
+from webapp.web.pagination import cut, read_cursor
+
+bp = APIBlueprint(
+    "api_audit_events", __name__, url_prefix=API_PREFIX, abp_tags=[Tag(name="audit events")],
+    abp_responses=PROBLEMS, abp_security=[{"token": []}],
+)
+guard_room(bp)
+
+
+class EventQuery(ListQuery):
+    """A page of events; every filter is exact."""
+
+    object_type: str | None = Field(None, max_length=100, examples=["entry"], pattern="^[^\\x00]*$")
+    object_id: str | None = Field(None, max_length=200, examples=["17"], pattern="^[^\\x00]*$",
+                                  description="Together with object_type.")
+    action: str | None = Field(None, max_length=100, examples=["entry.posted"], pattern="^[^\\x00]*$")
+    actor: str | None = Field(None, max_length=254, examples=["nour@example.org"], pattern="^[^\\x00]*$",
+                              description="The acting person's address as it was then.")
+
+
+class EventOut(BaseModel):
+    """Who did what to what; `difference` maps a field to [before, after]."""
+
+    id: int
+    at: Instant
+    actor_id: UUID
+    actor: str
+    via: str
+    action: str
+    object_type: str
+    object_id: str
+    difference: dict[str, list[Any]]
+    request_id: str
+    source_address: str
+
+
+class EventList(BaseModel):
+    """A page of events."""
+
+    data: list[EventOut]
+    next_cursor: str | None
+    has_more: bool
+
+
+class EventPath(WorkspacePath):
+    """One event of a workspace's trail."""
+
+    event_id: Id
+
+
+def event_out(event: queries.Event) -> dict[str, Any]:
+    """Write an event for JSON."""
+    plain = ("id", "via", "action", "object_type", "object_id", "difference", "request_id", "source_address")
+    return {"at": instant(event.at), "actor_id": str(event.actor_id), "actor": event.actor_label,
+            **{name: getattr(event, name) for name in plain}}
+
+
+@bp.get("/audit-events", responses={200: EventList}, operation_id="listAuditEvents", summary="List audit events")
+@requires(Permission.TRAIL_EVENTS_READ)
+def list_events(path: WorkspacePath, query: EventQuery) -> Response:
+    """Events, newest first; of one object, one action, one person where named."""
+    position = read_cursor("audit-events", query.cursor)
+    rows = queries.events(
+        session=g.db, limit=query.limit + 1, before_id=position[0] if position else None,
+        **query.model_dump(include={"object_type", "object_id", "action", "actor"}, exclude_none=True),
+    )
+    page, cursor = cut(rows, query.limit, "audit-events", lambda row: [row.id])
+    return jsonify(data=[event_out(row) for row in page], next_cursor=cursor, has_more=cursor is not None)
+
+
+@bp.get("/audit-events/<int:event_id>", responses={200: EventOut}, operation_id="getAuditEvent",
+        summary="Get an audit event")
+@requires(Permission.TRAIL_EVENTS_READ)
+def get_event(path: EventPath) -> Response:
+    """One event."""
+    found = queries.events(session=g.db, limit=1, before_id=path.event_id + 1)
+    if not found or found[0].id != path.event_id:
+        raise NotFound
+    return jsonify(event_out(found[0]))

@@ -1,0 +1,58 @@
+"""How an event's difference is read: what was, what is, and of which type."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+VALUE_LENGTH_MAX = 2000
+"""Longer values are cut on pages; the JSON API tells them whole."""
+
+ValueType = Literal["nothing", "text", "number", "yes_no", "list", "record"]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One side of a difference: its type, its text, and for lists and records what is inside."""
+
+    type: ValueType
+    text: str
+    parts: tuple[tuple[str, "Value"], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field of an event: what it was before and is after."""
+
+    field: str
+    before: Value
+    after: Value
+
+
+def value_of(raw: Any, depth: int = 0) -> Value:
+    """Read one JSON value; what lies deeper than three levels is told as JSON text."""
+    if raw is None or raw == "":
+        return Value("nothing", "")
+    if isinstance(raw, bool):
+        return Value("yes_no", "yes" if raw else "no")
+    if isinstance(raw, int | float):
+        return Value("number", str(raw))
+    if isinstance(raw, str):
+        return Value("text", _cut(raw))
+    if depth >= 3:  # noqa: PLR2004 - no event nests deeper on purpose
+        return Value("text", _cut(json.dumps(raw, ensure_ascii=False)))
+    if isinstance(raw, dict):
+        return Value("record", "", tuple((str(key), value_of(item, depth + 1)) for key, item in raw.items()))
+    return Value("list", "", tuple((str(number), value_of(item, depth + 1)) for number, item in enumerate(raw, 1)))
+
+
+def changes_of(difference: dict[str, Any]) -> tuple[Change, ...]:
+    """Return the changed fields of an event in the order in which they were written."""
+    changes = []
+    for field, sides in difference.items():
+        before, after = sides if isinstance(sides, list) and len(sides) == 2 else (None, sides)  # noqa: PLR2004
+        changes.append(Change(field, value_of(before), value_of(after)))
+    return tuple(changes)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= VALUE_LENGTH_MAX else text[:VALUE_LENGTH_MAX] + "…"

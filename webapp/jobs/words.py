@@ -1,0 +1,17 @@
+"""What people read of a job: its kind in words. Marked for translation, translated at the door."""
+
+from webapp.kernel.errors import N_
+
+KINDS = {
+    "import.prepare": N_("Reading a statement"),
+    "import.publish": N_("Booking a statement"),
+    "import.reverse": N_("Taking a statement back out"),
+    "mail.send": N_("Sending a mail"),
+    "tenancy.create": N_("Making a workspace"),
+    "tenancy.remove": N_("Removing a workspace"),
+}
+
+
+def kind_name(kind: str) -> str:
+    """Return a job's kind in words (English), or the kind itself when it has none."""
+    return KINDS.get(kind, kind)

@@ -1,0 +1,36 @@
+"""OpenTelemetry traces of requests, statements and jobs; nothing is imported unless an endpoint is set."""
+
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import Engine
+
+from webapp.settings import Settings
+
+
+def install(settings: Settings, *, service: str, app: Flask | None = None, engine: Engine | None = None) -> Any:
+    """Trace a process when `otlp_endpoint` is set and return its tracer, else None.
+
+    Statements are told without their values; nothing of a header or a form becomes part of a trace.
+    """
+    if not settings.otlp_endpoint:
+        return None
+    # Imported only here: an installation without traces pays neither their time nor their memory.
+    from opentelemetry import trace  # noqa: PLC0415
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    from opentelemetry.instrumentation.flask import FlaskInstrumentor  # noqa: PLC0415
+    from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor  # noqa: PLC0415
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    endpoint = settings.otlp_endpoint.rstrip("/")
+    traces = endpoint if endpoint.endswith("/v1/traces") else f"{endpoint}/v1/traces"
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=traces)))
+    trace.set_tracer_provider(provider)
+    if app is not None:
+        FlaskInstrumentor().instrument_app(app, tracer_provider=provider, excluded_urls="livez,readyz,static/.*")
+    if engine is not None:
+        SQLAlchemyInstrumentor().instrument(engine=engine, tracer_provider=provider)
+    return provider.get_tracer("comptoir")
