@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request, url_for
 from flask_babel import Babel
 from flask_babel import gettext as _
 from flask_openapi3 import Info, OpenAPI
@@ -15,9 +15,25 @@ from pydantic import ValidationError
 from redis import Redis
 
 from tenants.money.accounts import api as accounts_api
+from tenants.money.accounts import pages as accounts_pages
+from tenants.money.dashboard import api as dashboard_api
+from tenants.money.dashboard import pages as dashboard_pages
+from tenants.money.dashboard.gauges import business_gauges
 from tenants.money.imports import api as imports_api
+from tenants.money.imports import pages as imports_pages
 from tenants.money.ledger import api as ledger_api
+from tenants.money.ledger import change_pages, entry_pages
+from tenants.money.ledger import pages as ledger_pages
+from tenants.office.jobs import api as jobs_api
+from tenants.office.jobs import pages as jobs_pages
+from tenants.office.members import api as members_api
+from tenants.office.members import pages as members_pages
+from tenants.office.tokens import api as tokens_api
+from tenants.office.tokens import pages as tokens_pages
+from tenants.office.trail import api as trail_api
+from tenants.office.trail import pages as trail_pages
 from webapp import __version__
+from webapp.access.permissions import Permission
 from webapp.identity import pages as identity_pages
 from webapp.identity.door import check_declarations
 from webapp.jobs.delivery import Courier
@@ -26,12 +42,23 @@ from webapp.kernel.db import Database, app_url
 from webapp.kernel.errors import FieldError
 from webapp.kernel.files import product_files
 from webapp.kernel.ids import new_id, new_secret
+from webapp.platform import metrics, readiness
+from webapp.platform import pages as platform_pages
 from webapp.settings import Settings
-from webapp.web import headers, health, limits, logs, problem, render, unit
+from webapp.tenancy import pages as tenancy_pages
+from webapp.tenancy import queries as tenancy
+from webapp.web import headers, health, limits, logs, problem, render, telemetry, unit
 from webapp.web.state import KEY, Services
 
-API_ROOMS = (accounts_api.bp, imports_api.bp, ledger_api.bp)
-PAGE_ROOMS = (identity_pages.bp,)
+API_ROOMS = (
+    accounts_api.bp, imports_api.bp, ledger_api.bp,
+    dashboard_api.bp, jobs_api.bp, members_api.bp, tokens_api.bp, trail_api.bp,
+)
+PAGE_ROOMS = (
+    identity_pages.bp, imports_pages.bp,
+    dashboard_pages.bp, jobs_pages.bp, members_pages.bp, platform_pages.bp, tenancy_pages.bp, tokens_pages.bp,
+    trail_pages.bp,
+)
 
 
 def create_app(settings: Settings, **overrides: Any) -> Flask:
@@ -74,6 +101,7 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
     }
     app.extensions[KEY] = Services(**(services | overrides))
     app.extensions["navigation"] = navigation
+    app.extensions["surroundings"] = surroundings
     Babel(app, locale_selector=_locale)
     logs.install(app)
     headers.install(app, settings)
@@ -87,16 +115,56 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
     for room in API_ROOMS:
         limits.limit_api(room)
         app.register_api(room)
-    app.register_blueprint(health.blueprint({"valkey": health.valkey}))
+    app.register_blueprint(health.blueprint(readiness.checks()))
     for endpoint in ("health.livez", "health.readyz"):
         app.view_functions[endpoint].public = True  # type: ignore[attr-defined]
     check_declarations(app)
+    built: Services = app.extensions[KEY]
+    app.extensions["metrics"] = metrics.install(app, built.database, (business_gauges,))
+    telemetry.install(settings, service="comptoir-web", app=app, engine=built.database.engine)
     return app
 
 
-def navigation(frame: Any, slug: str) -> list[Any]:
+Way = tuple[str, str, str, bool]
+"""One way onward: its label, address, icon, and whether one is there already."""
+
+
+def navigation(frame: render.Frame, slug: str) -> list[tuple[str, list[Way]]]:
     """Return the wings of a workspace with the rooms that the person may enter."""
-    return []
+    wings = [
+        (_("Money"), [
+            (_("Dashboard"), "money_dashboard.show", "layout-dashboard", Permission.LEDGER_ACCOUNTS_READ),
+            (_("Register"), "money_ledger.register", "list", Permission.LEDGER_ENTRIES_READ),
+            (_("Accounts"), "money_accounts.list_accounts", "landmark", Permission.LEDGER_ACCOUNTS_READ),
+            (_("Imports"), "money_imports.list_imports", "file-up", Permission.IMPORTS_IMPORTS_READ),
+        ]),
+        (_("Office"), [
+            (_("Members"), "office_members.list_members", "users", Permission.MEMBERS_MEMBERS_READ),
+            (_("API tokens"), "office_tokens.list_tokens", "key-round", Permission.TOKENS_TOKENS_READ),
+            (_("Jobs"), "office_jobs.list_jobs", "activity", Permission.JOBS_JOBS_READ),
+            (_("Trail"), "office_trail.list_events", "history", Permission.TRAIL_EVENTS_READ),
+        ]),
+    ]
+    return [
+        (wing, [(label, url_for(endpoint, slug=slug), icon, request.blueprint == endpoint.partition(".")[0])
+                for label, endpoint, icon, permission in rooms
+                if frame.may(permission.value) and endpoint in current_app.view_functions])
+        for wing, rooms in wings
+    ]
+
+
+def surroundings(frame: render.Frame) -> None:
+    """Fill the frame of a page outside every workspace: the workspaces to enter, and the platform for operators."""
+    frame.tenants = tenancy.workspaces(session=g.db, person_id=frame.person.id)
+    ways = [(_("Workspaces"), "tenancy.workspaces", "building-2")]
+    wings = [(_("You"), [*ways, (_("Profile"), "identity.profile", "user")])]
+    if frame.person.is_operator:
+        wings.append((_("Platform"), [
+            (_("All workspaces"), "platform.overview", "server"), (_("Jobs"), "platform.list_jobs", "activity"),
+            (_("Mails"), "platform.list_mails", "mail"),
+        ]))
+    frame.nav = [(wing, [(label, url_for(endpoint), icon, request.endpoint == endpoint)
+                         for label, endpoint, icon in rooms]) for wing, rooms in wings]
 
 
 def _locale() -> str:
@@ -138,6 +206,8 @@ def serve(settings: Settings) -> None:
     from waitress import create_server
 
     app = create_app(settings)
+    if settings.metrics_port:
+        metrics.serve(app.extensions["metrics"], host=settings.host, port=settings.metrics_port)
     server = create_server(app, host=settings.host, port=settings.port, threads=settings.web_threads, ident=None)
     # SystemExit lets waitress finish the requests that it has taken.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

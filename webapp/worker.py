@@ -6,45 +6,57 @@ import socket
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
+import psycopg
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
+from rq.worker.base import StopRequested
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from tenants.money.imports import jobs as import_jobs
 from webapp.jobs import commands
+from webapp.jobs.blame import is_innocent, is_outage
 from webapp.jobs.context import Handler, JobCancelled, JobContext
-from webapp.jobs.delivery import QUEUES, Courier
+from webapp.jobs.delivery import QUEUES, Courier, connect
+from webapp.jobs.succession import bury_the_dead
 from webapp.kernel.clock import utc_now
 from webapp.kernel.db import Database, app_url
 from webapp.kernel.ids import new_id, new_secret
+from webapp.mail import jobs as mail_jobs
 from webapp.settings import Settings
+from webapp.tenancy import jobs as tenancy_jobs
 from webapp.web import logs
 
 TICK_SECONDS = 1.0
 BEAT_SECONDS = 3.0
+RECONNECT_SECONDS = 0.3
+OUTAGE_SECONDS_MAX = 60
+"""So long a worker waits for the database, with a job in its hands, before it leaves the job to the sweep."""
 CLOCK_LOCK = 7_306_001
 """Key of the advisory lock that only one clock holds."""
 
+T = TypeVar("T")
 log = structlog.get_logger()
 _process: dict[str, Any] = {}
 
 
 def handlers() -> dict[str, Handler]:
     """Return the code of every kind of job."""
-    return {**import_jobs.HANDLERS}
+    return {**import_jobs.HANDLERS, **mail_jobs.HANDLERS, **tenancy_jobs.HANDLERS}
 
 
 def prepare(settings: Settings, **overrides: Any) -> None:
     """Open this process's own connections; call it after a fork."""
-    redis: Redis[Any] = Redis.from_url(settings.redis_url, socket_connect_timeout=2)
+    redis: Redis[Any] = connect(settings.redis_url)
     services: dict[str, Any] = {
         "settings": settings,
         "database": Database(app_url(settings.database_url, settings.secret_key), pool_size=4,
@@ -60,10 +72,10 @@ def prepare(settings: Settings, **overrides: Any) -> None:
 
 def perform(job_id: str) -> None:
     """Run one delivered job: claim it, run its code, note how it ended. The tenant is bound per transaction only."""
-    database: Database = _process["database"]
     clock = _process["clock"]
-    with database.platform() as session:
-        claim = commands.claim(session=session, job_id=UUID(job_id), at=clock())
+    claim = _when_database_answers(
+        lambda session: commands.claim(session=session, job_id=UUID(job_id), at=clock()),
+    )
     if claim is None:
         return
     context = JobContext(
@@ -73,29 +85,60 @@ def perform(job_id: str) -> None:
     tenant = str(claim.tenant_id or "")
     with structlog.contextvars.bound_contextvars(job_id=job_id, kind=claim.kind, tenant=tenant):
         began = time.perf_counter()
-        outcome = "done"
-        beating = threading.Event()
-        pulse = threading.Thread(target=_pulse, args=(context, beating), daemon=True)
-        pulse.start()
-        try:
-            handlers()[claim.kind](context)
-        except JobCancelled:
-            outcome = "cancelled"
-        except Exception as error:  # noqa: BLE001 - whatever a job raises is noted on its row, with its trace in the log
-            outcome = "failed"
-            log.error("job.failed", exc_info=error)
-            reason = "".join(traceback.format_exception_only(error)).strip()
-        finally:
-            beating.set()
-            pulse.join()
-        with database.platform() as session:
-            if outcome == "failed":
-                parked = commands.fail(session=session, job_id=claim.id, at=clock(), error=reason)
-                outcome = "parked" if parked else "failed"
-            else:
-                state = "done" if outcome == "done" else "cancelled"
-                commands.finish(session=session, job_id=claim.id, at=clock(), state=state)
+        outcome = _run(context)
         log.info("job", outcome=outcome, milliseconds=round((time.perf_counter() - began) * 1000, 1))
+
+
+def _run(context: JobContext) -> str:
+    """Run a claimed job's code beside its pulse and note on its row how it ended; return that."""
+    clock, claim = _process["clock"], context.claim
+    failure: Exception | None = None
+    outcome = "done"
+    over = threading.Event()
+    pulse = threading.Thread(target=_pulse, args=(context, over), daemon=True)
+    pulse.start()
+    try:
+        handlers()[claim.kind](context)
+    except JobCancelled:
+        outcome = "cancelled"
+    except Exception as error:  # noqa: BLE001 - whatever a job raises is noted on its row, with its trace in the log
+        failure = error
+    finally:
+        over.set()
+        pulse.join()
+    if failure is None:
+        _when_database_answers(lambda session: commands.finish(
+            session=session, job_id=claim.id, at=clock(), state="done" if outcome == "done" else "cancelled",
+        ))
+        return outcome
+    reason = "".join(traceback.format_exception_only(failure)).strip()
+    counts = not is_innocent(failure)
+    if counts:
+        log.error("job.failed", exc_info=failure)
+    else:
+        log.warning("job.interrupted", reason=reason.splitlines()[0])
+    parked = _when_database_answers(
+        lambda session: commands.fail(session=session, job_id=claim.id, at=clock(), error=reason, counts=counts),
+    )
+    return "parked" if parked else "failed" if counts else "interrupted"
+
+
+def _when_database_answers(act: Callable[[Session], T]) -> T:
+    """Do something in a transaction of the platform, waiting while the database is away.
+
+    Raises what the database raises when it stays away, or refuses.
+    """
+    database: Database = _process["database"]
+    patience = time.monotonic() + OUTAGE_SECONDS_MAX
+    while True:
+        try:
+            with database.platform() as session:
+                return act(session)
+        except (SQLAlchemyError, psycopg.Error) as error:
+            if not is_outage(error) or time.monotonic() > patience:
+                raise
+            log.warning("worker.waits_for_database", reason=str(error).splitlines()[0])
+        time.sleep(RECONNECT_SECONDS)
 
 
 def _pulse(context: JobContext, over: threading.Event) -> None:
@@ -103,37 +146,61 @@ def _pulse(context: JobContext, over: threading.Event) -> None:
     while not over.wait(BEAT_SECONDS):
         try:
             context.beat()
-        except (SQLAlchemyError, JobCancelled):
+        except (SQLAlchemyError, psycopg.Error, JobCancelled):
             log.debug("job.pulse_missed")
 
 
 class _Worker(SimpleWorker):
     """Runs jobs in its own process, so that modules are loaded once; the supervisor replaces a process that dies."""
 
+    max_connection_wait_time = 1.0
+
     def run_maintenance_tasks(self) -> None:
         """Nothing of RQ's own registries is relied on: the job rows are the truth."""
+
+    @property
+    def was_told_to_stop(self) -> bool:
+        """Tell whether the loop ended because of a signal, not because Valkey went away."""
+        return self._shutdown_requested_date is not None
 
 
 def work(settings: Settings) -> None:
     """Run jobs until the process is told to stop; a job that runs is finished first."""
     logs.configure(settings.log_level)
     prepare(settings)
-    connection = _process["redis"]
     name = f"worker.{socket.gethostname()}.{os.getpid()}"
     stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
     alive = threading.Thread(target=_note_alive, args=(name, "worker", stop), daemon=True)
     alive.start()
     while not stop.is_set():
         try:
-            queues = [Queue(queue, connection=connection, serializer=JSONSerializer) for queue in QUEUES]
-            worker = _Worker(queues, connection=connection, serializer=JSONSerializer, name=f"{name}.{new_id().hex[:6]}")
-            worker.log_result_lifespan = False
-            worker.work(logging_level="WARNING", with_scheduler=False)
-            stop.set()
-        except (RedisError, OSError) as error:
-            log.warning("worker.valkey_unreachable", reason=str(error))
-            stop.wait(1)
+            if _work_until_valkey_fails(f"{name}.{new_id().hex[-6:]}"):
+                break
+        except StopRequested:
+            break
+        except (RedisError, OSError, SQLAlchemyError, psycopg.Error) as error:
+            log.warning("worker.waits", reason=str(error).splitlines()[0])
+        stop.wait(RECONNECT_SECONDS)
+    stop.set()
     alive.join(timeout=2)
+
+
+def _work_until_valkey_fails(name: str) -> bool:
+    """Run jobs; return whether the process was told to stop. Raises RedisError."""
+    connection = _process["redis"]
+    left = bury_the_dead(connection)
+    if left:
+        count = _when_database_answers(
+            lambda session: commands.put_back(session=session, job_ids=left, at=_process["clock"]()),
+        )
+        log.warning("worker.puts_back_jobs_of_the_dead", count=count)
+    queues = [Queue(queue, connection=connection, serializer=JSONSerializer) for queue in QUEUES]
+    worker = _Worker(queues, connection=connection, serializer=JSONSerializer, name=name)
+    worker.log_result_lifespan = False
+    worker.work(logging_level="WARNING", with_scheduler=False)
+    return worker.was_told_to_stop
 
 
 def tick(settings: Settings) -> None:
@@ -151,7 +218,7 @@ def tick(settings: Settings) -> None:
                     held.commit()
                     _tick_while_held(held, name, stop)
                     held.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": CLOCK_LOCK})
-        except (SQLAlchemyError, RedisError, OSError) as error:
+        except (SQLAlchemyError, psycopg.Error, RedisError, OSError) as error:
             log.warning("clock.waits", reason=str(error).splitlines()[0])
         stop.wait(TICK_SECONDS)
 
@@ -170,8 +237,7 @@ def sweep_once(name: str = "clock") -> int:
     with _process["database"].platform() as session:
         commands.note_alive(session=session, name=name, kind="clock", at=at)
         due = commands.sweep(session=session, at=at)
-    Courier(_process["redis"]).deliver(due)
-    return len(due)
+    return Courier(_process["redis"]).deliver_missing(due)
 
 
 def _note_alive(name: str, kind: Any, stop: threading.Event) -> None:
@@ -179,7 +245,7 @@ def _note_alive(name: str, kind: Any, stop: threading.Event) -> None:
         try:
             with _process["database"].platform() as session:
                 commands.note_alive(session=session, name=name, kind=kind, at=utc_now())
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, psycopg.Error) as error:
             log.warning("worker.database_unreachable", reason=str(error).splitlines()[0])
         if stop.wait(timedelta(seconds=2).total_seconds()):
             return

@@ -2,14 +2,14 @@
 
 import argparse
 
-from tests.bench import posting
+from tests.bench import posting, tenants
 from tests.bench.stage import stage
 
-BENCHES = {"posting": posting.measure}
+BENCHES = {"posting": posting.measure, "tenants": tenants.measure}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *BENCHES], help="which benches; all when none is named")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which benches; all when none is named: " + " ".join(BENCHES))
     names = parser.parse_args().names or list(BENCHES)
     with stage() as on:
         for name in names:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-BACK_OFF_SECONDS = (0.2, 1, 2, 5, 10, 30)
-STEADY_AFTER_SECONDS = 30
+BACK_OFF_SECONDS = (0.2, 0.5, 1, 2, 5, 10)
+STEADY_AFTER_SECONDS = 10
+"""What lived so long does not end because of how it starts."""
 
 
 @dataclass(slots=True)

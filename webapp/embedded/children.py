@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from webapp.embedded import signals
-from webapp.embedded.launch import die_with_parent
+from webapp.embedded.launch import die_with_parent, name_process
 
 LINE_LENGTH_MAX = 64 * 1024
 
@@ -66,6 +66,8 @@ class Child:
             # A session of its own: Ctrl-C on the terminal is for the supervisor, which stops us in order.
             os.setsid()
             die_with_parent(signal.SIGKILL, parent)
+            # An operator, and whoever measures, tells web from worker by it.
+            name_process(f"comptoir-{self.name}")
             _forks_die_with_us()
             for file in foreign_files:
                 with contextlib.suppress(OSError):

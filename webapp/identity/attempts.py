@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from webapp.identity.rules import ATTEMPTS_FREE, ATTEMPTS_KEPT_SECONDS, DELAY_SECONDS_MAX, delay_seconds
-from webapp.kernel.errors import DomainError, N_
+from webapp.kernel.errors import N_, DomainError
 
 log = structlog.get_logger()
 

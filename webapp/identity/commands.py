@@ -24,7 +24,7 @@ from webapp.identity.rules import (
     password_problem,
 )
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import Conflict, DomainError, FieldError, Invalid, N_, NotFound
+from webapp.kernel.errors import N_, Conflict, DomainError, FieldError, Invalid, NotFound
 
 TOKEN_LIFE = timedelta(days=90)
 TOKEN_LIFE_MAX = timedelta(days=366)

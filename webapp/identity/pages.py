@@ -1,8 +1,6 @@
 """Sign in and out, the first operator's link, the profile, the list of sessions."""
 
-from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import Blueprint, Response, flash, g, redirect, request, url_for

@@ -3,12 +3,13 @@
 Enqueue in the transaction of the act; everything else on a transaction bound to the platform.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import and_, delete, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -22,9 +23,11 @@ Queue = Literal["default", "imports", "mail"]
 ATTEMPTS_MAX = 3
 STALE_AFTER = timedelta(seconds=15)
 """A running job that was not heard of for so long has died with its worker."""
-REDELIVER_AFTER = timedelta(seconds=20)
-"""A delivered job that nobody began for so long was lost by Valkey, or waits in a long queue; claiming is idempotent."""
+REDELIVER_AFTER = timedelta(seconds=4)
+"""A delivered job that nobody began for so long is looked for in Valkey, and delivered again if it is not there."""
 SWEEP_MAX = 500
+FORGET_AFTER = timedelta(hours=1)
+"""Heartbeats of processes that ended so long ago are deleted."""
 
 
 class JobOver(Conflict):
@@ -117,12 +120,18 @@ def finish(*, session: Session, job_id: UUID, at: datetime, state: Literal["done
     )
 
 
-def fail(*, session: Session, job_id: UUID, at: datetime, error: str) -> bool:
-    """Note a failure: try again later (2, 4, 8 s) or park after the third; return whether it is parked."""
+def fail(*, session: Session, job_id: UUID, at: datetime, error: str, counts: bool = True) -> bool:
+    """Note a failure: try again later (2, 4 s) or park after the third; return whether it is parked.
+
+    One that does not count (the database went away) is tried again in a second, as if it had not been begun.
+    """
     attempts = session.scalar(select(Job.attempts).where(Job.id == job_id)) or ATTEMPTS_MAX
-    parked = attempts >= ATTEMPTS_MAX
+    parked = counts and attempts >= ATTEMPTS_MAX
     values: dict[str, Any] = {"error": error[:2000], "heartbeat_at": at}
-    if parked:
+    if not counts:
+        values |= {"state": "queued", "attempts": attempts - 1, "available_at": at + timedelta(seconds=1),
+                   "delivered_at": None}
+    elif parked:
         values |= {"state": "parked", "finished_at": at}
     else:
         values |= {"state": "queued", "available_at": at + timedelta(seconds=2**attempts), "delivered_at": None}
@@ -186,16 +195,8 @@ def sweep(*, session: Session, at: datetime) -> list[tuple[str, UUID]]:
         .limit(SWEEP_MAX)
         .with_for_update(skip_locked=True),
     ).all()
-    for job_id, attempts in dead:
-        if attempts >= ATTEMPTS_MAX:
-            values: dict[str, Any] = {
-                "state": "parked",
-                "finished_at": at,
-                "error": "The worker died three times while it ran this job.",
-            }
-        else:
-            values = {"state": "queued", "available_at": at, "delivered_at": None}
-        session.execute(update(Job).where(Job.id == job_id).values(values))
+    _bury(session, [(row[0], row[1]) for row in dead], at)
+    session.execute(delete(Heartbeat).where(Heartbeat.seen_at < at - FORGET_AFTER))
     due = session.execute(
         select(Job.queue, Job.id)
         .where(
@@ -210,6 +211,28 @@ def sweep(*, session: Session, at: datetime) -> list[tuple[str, UUID]]:
     if due:
         session.execute(update(Job).where(Job.id.in_([row[1] for row in due])).values(delivered_at=at))
     return [(row[0], row[1]) for row in due]
+
+
+def put_back(*, session: Session, job_ids: Collection[UUID], at: datetime) -> int:
+    """Take jobs from workers that are known to be dead: queue each again, or park it; return how many still ran."""
+    dead = session.execute(
+        select(Job.id, Job.attempts).where(Job.id.in_(job_ids), Job.state == "running").with_for_update(),
+    ).all()
+    _bury(session, [(row[0], row[1]) for row in dead], at)
+    return len(dead)
+
+
+def _bury(session: Session, dead: list[tuple[UUID, int]], at: datetime) -> None:
+    """Queue a job whose worker died once more, or park it after the third death."""
+    for job_id, attempts in dead:
+        values: dict[str, Any] = {"state": "queued", "available_at": at, "delivered_at": None}
+        if attempts >= ATTEMPTS_MAX:
+            values = {
+                "state": "parked",
+                "finished_at": at,
+                "error": "The worker died three times while it ran this job.",
+            }
+        session.execute(update(Job).where(Job.id == job_id).values(values))
 
 
 def note_alive(*, session: Session, name: str, kind: Literal["worker", "clock"], at: datetime) -> None:

@@ -3,9 +3,9 @@
 from webapp.kernel.errors import N_
 
 KINDS = {
-    "import.prepare": N_("Reading a statement"),
-    "import.publish": N_("Booking a statement"),
-    "import.reverse": N_("Taking a statement back out"),
+    "imports.check": N_("Reading a statement"),
+    "imports.publish": N_("Booking a statement"),
+    "imports.reverse": N_("Taking a statement back out"),
     "mail.send": N_("Sending a mail"),
     "tenancy.create": N_("Making a workspace"),
     "tenancy.remove": N_("Removing a workspace"),

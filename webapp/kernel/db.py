@@ -174,7 +174,8 @@ def on_platform(session: Session) -> Iterator[Session]:
     try:
         yield session
     finally:
-        if session.is_active and not _driver(session).closed:
+        # A transaction that failed cannot be turned back; it is about to be rolled back as a whole.
+        if session.is_active and _driver(session).pgconn.transaction_status == TransactionStatus.INTRANS:
             bind_tenant(session, tenant)
 
 

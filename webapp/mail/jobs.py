@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from webapp.jobs.commands import forget_arguments
-from webapp.jobs.context import JobContext
+from webapp.jobs.context import Handler, JobContext
+from webapp.mail.commands import SEND
 from webapp.mail.delivery import deliver
 from webapp.mail.letters import envelope, write
 from webapp.mail.queries import FOLDER
@@ -18,3 +19,7 @@ def send(context: JobContext) -> None:
     deliver(message, smtp_url=settings.smtp_url, folder=Path(settings.data_dir) / FOLDER, name=name)
     with context.database.platform() as session:
         forget_arguments(session=session, job_id=context.claim.id, keep=("to", "letter", "language"))
+
+
+HANDLERS: dict[str, Handler] = {SEND: send}
+"""Kind to code."""

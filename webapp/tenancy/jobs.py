@@ -9,11 +9,11 @@ from sqlalchemy import Engine
 from webapp.access.permissions import Role
 from webapp.audit.commands import record
 from webapp.identity import queries as identity
-from webapp.jobs.context import JobContext
+from webapp.jobs.context import Handler, JobContext
 from webapp.kernel.db import owner_engine
 from webapp.kernel.errors import NotFound
 from webapp.mail.commands import send_mail
-from webapp.tenancy import commands, provisioning, queries
+from webapp.tenancy import commands, provisioning, queries, registry
 
 STEPS = 2
 """What the progress counts: the schema, then the owner's place."""
@@ -75,3 +75,7 @@ def remove(context: JobContext) -> None:
     with context.database.platform() as session:
         record(session=session, actor=context.actor, at=context.clock(), action="tenant.removed",
                object_type="tenant", object_id=tenant_id, difference={"slug": (slug, None)})
+
+
+HANDLERS: dict[str, Handler] = {registry.CREATE: create, registry.REMOVE: remove}
+"""Kind to code; each is run again after a death."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from babel.dates import format_date, format_datetime
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import format_compact_currency, format_currency, format_decimal
 from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
 from flask_babel import get_locale
 from flask_babel import gettext as _
@@ -17,6 +17,8 @@ from jinja2_fragments.flask import render_block
 from webapp.kernel.errors import FieldError
 from webapp.kernel.files import product_files
 from webapp.kernel.money import exponent
+
+FRAME = "base.html"
 
 
 @dataclass(slots=True)
@@ -88,8 +90,10 @@ def wanted_block(template: str) -> str | None:
     if request.headers.get("HX-Request-Type") != "partial":
         return None
     target = request.headers.get("HX-Target", "").rpartition("#")[2].replace("-", "_")
-    blocks = current_app.jinja_env.get_template(template).blocks
-    return target if target in blocks else None
+    templates = current_app.jinja_env
+    # What the frame consists of is no fragment: it needs the frame around it.
+    found = target in templates.get_template(template).blocks and target not in templates.get_template(FRAME).blocks
+    return target if found else None
 
 
 def error_page(status: int, *, title: str, detail: str, errors: tuple[FieldError, ...] = ()) -> Response:
@@ -139,8 +143,18 @@ def money(minor: int, currency: str) -> str:
     pattern = locale.currency_formats["standard"].pattern if locale else "¤#,##0.00"
     pattern = pattern.replace("#,##0.00", "#,##0" + ("." + "0" * places if places else ""))
     return format_currency(
-        Decimal(minor).scaleb(-places), currency, format=pattern, locale=locale, currency_digits=False,
+        Decimal(minor).scaleb(-places),
+        currency,
+        format=pattern,
+        locale=locale,
+        currency_digits=False,
     )
+
+
+def money_axis(minor: int, currency: str) -> str:
+    """Write a round amount shortly, for the axis of a chart: "€40K"."""
+    value = Decimal(minor).scaleb(-exponent(currency))
+    return format_compact_currency(value, currency, locale=get_locale(), fraction_digits=0 if value % 1000 == 0 else 1)
 
 
 def day(value: date, style: str = "medium") -> str:
@@ -160,7 +174,14 @@ def count(value: int) -> str:
 
 def install(app: Flask) -> None:
     """Give the templates their filters and globals."""
-    app.jinja_env.filters |= {"money": money, "amount": amount, "day": day, "moment": moment, "count": count}
+    app.jinja_env.filters |= {
+        "money": money,
+        "money_axis": money_axis,
+        "amount": amount,
+        "day": day,
+        "moment": moment,
+        "count": count,
+    }
     app.jinja_env.globals |= {"static_url": static_url, "may": lambda permission: frame().may(permission)}
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True

@@ -29,7 +29,6 @@ bp = APIBlueprint(
     abp_responses=PROBLEMS | {413: Problem}, abp_security=[{"token": []}],
 )
 guard_room(bp)
-CHUNK_BYTES = commands.CHUNK_BYTES
 
 
 class UploadIn(BaseModel):
@@ -288,17 +287,11 @@ def create_import(path: WorkspacePath, form: UploadIn) -> Response:
     def act() -> tuple[Any, int, str]:
         import_id = commands.receive(
             session=g.db, actor=g.actor, at=g.at, new_id=services().new_id, upload=upload,
-            content=pieces(upload_file.stream.read), bytes_max=services().settings.upload_bytes_max,
+            content=commands.pieces(upload_file.stream.read), bytes_max=services().settings.upload_bytes_max,
         )
         return _accepted(import_id)
 
     return once(act, required=False, content=_seen(upload, upload_file.stream))
-
-
-def pieces(read: Callable[[int], bytes]) -> Iterator[bytes]:
-    """Yield a file's content in pieces of a megabyte."""
-    while chunk := read(CHUNK_BYTES):
-        yield chunk
 
 
 def _seen(upload: commands.Upload, stream: Any) -> bytes | None:
@@ -306,7 +299,7 @@ def _seen(upload: commands.Upload, stream: Any) -> bytes | None:
     if "Idempotency-Key" not in request.headers:
         return None
     digest = hashlib.sha256(repr(upload).encode("utf-8", "surrogatepass"))
-    for chunk in pieces(stream.read):
+    for chunk in commands.pieces(stream.read):
         digest.update(chunk)
     stream.seek(0)
     return digest.digest()

@@ -1,7 +1,7 @@
 """Acts of people on an import: receive, map, decide, correct, publish, undo, cancel. The long work is done by jobs."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -77,6 +77,12 @@ def receive(
            difference={"file_name": (None, name), "size_bytes": (None, size), "account_id": (None, account.id),
                        "sha256": (None, digest.hex())})
     return import_id
+
+
+def pieces(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    """Yield a file's content in pieces of a megabyte."""
+    while chunk := read(CHUNK_BYTES):
+        yield chunk
 
 
 def _keep_content(session: Session, import_id: int, content: Iterable[bytes], bytes_max: int) -> tuple[int, bytes]:

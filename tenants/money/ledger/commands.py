@@ -1,6 +1,7 @@
 """Acts on the books: post, edit, delete, reverse, close. The database checks every one of them again."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from tenants.money.ledger import queries
 from tenants.money.ledger.models import Entry, EntryVersion, Posting
 from tenants.money.ledger.queries import EntryView
 from tenants.money.ledger.refusals import EntryClosed, book_rules
-from tenants.money.ledger.rules import EntryDraft, PostingDraft, draft_errors, reversed_postings
+from tenants.money.ledger.rules import EntryDraft, PostingDraft, draft_errors, reversed_postings, still_cleared
 from webapp.audit.commands import record
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, FieldError, Invalid, N_, NotFound, Stale
@@ -28,19 +29,19 @@ class AlreadyReversed(Conflict):
     message = N_("The entry was already reversed, by entry %(reversal_id)s.")
 
 
+# Rows travel as one JSON text: it is written and read in C, where arrays are put together element by element.
 _INSERT_ENTRIES = text("""
     INSERT INTO entry (id, day, description, counterparty, note, rate, created_at, created_by)
     SELECT id, day, description, counterparty, note, rate, :at, :by
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:days AS date[]), CAST(:descriptions AS text[]),
-        CAST(:counterparties AS text[]), CAST(:notes AS text[]), CAST(:rates AS text[]))
-        AS d (id, day, description, counterparty, note, rate)
+    FROM json_to_recordset(CAST(:rows AS json)) AS d
+        (id bigint, day date, description text, counterparty text, note text, rate text)
 """)
 _INSERT_POSTINGS = text("""
-    INSERT INTO posting (entry_id, position, day, account_id, amount, currency, memo)
-    SELECT entry_id, position, day, account_id, amount, currency, memo
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:positions AS smallint[]), CAST(:days AS date[]),
-        CAST(:accounts AS bigint[]), CAST(:amounts AS bigint[]), CAST(:currencies AS text[]), CAST(:memos AS text[]))
-        AS d (entry_id, position, day, account_id, amount, currency, memo)
+    INSERT INTO posting (entry_id, position, day, account_id, amount, currency, memo, cleared)
+    SELECT entry_id, position, day, account_id, amount, currency, memo, cleared
+    FROM json_to_recordset(CAST(:rows AS json)) AS d
+        (entry_id bigint, position smallint, day date, account_id bigint, amount bigint, currency text, memo text,
+        cleared boolean)
 """)
 # One entry is the common case: one trip, and the accounts' balances stay locked the shorter.
 _INSERT_ONE = text("""
@@ -90,24 +91,21 @@ def book(
     for index, draft in enumerate(drafts):
         lead = f"{index}/" if prefix else ""
         errors += [FieldError(lead + e.field, e.code, e.message, e.params) for e in draft_errors(draft)]
-    errors = errors or _account_errors(session, drafts, prefix=prefix)
+    errors = errors or account_errors(session, drafts, prefix=prefix)
     if errors:
         raise Invalid(errors=tuple(errors[:100]))
     if len(drafts) == 1:
         return [_insert_one(session, actor=actor, at=at, draft=drafts[0])]
     ids = list(session.scalars(_NEXT_IDS, {"count": len(drafts)}))
     with book_rules():
-        session.execute(_INSERT_ENTRIES, {
-            "at": at,
-            "by": actor.person_id,
-            "ids": ids,
-            "days": [draft.day for draft in drafts],
-            "descriptions": [draft.description for draft in drafts],
-            "counterparties": [draft.counterparty for draft in drafts],
-            "notes": [draft.note for draft in drafts],
-            "rates": [draft.rate for draft in drafts],
-        })
-        _insert_postings(session, [(key, draft.day, draft.postings) for key, draft in zip(ids, drafts, strict=True)])
+        session.execute(_INSERT_ENTRIES, {"at": at, "by": actor.person_id, "rows": json.dumps([
+            {
+                "id": key, "day": draft.day.isoformat(), "description": draft.description,
+                "counterparty": draft.counterparty, "note": draft.note, "rate": draft.rate,
+            }
+            for key, draft in zip(ids, drafts, strict=True)
+        ])})
+        insert_postings(session, [(key, draft.day, draft.postings) for key, draft in zip(ids, drafts, strict=True)])
     return ids
 
 
@@ -129,20 +127,25 @@ def _insert_one(session: Session, *, actor: Actor, at: datetime, draft: EntryDra
     return entry_id
 
 
-def _insert_postings(session: Session, lines: Sequence[tuple[int, date, tuple[PostingDraft, ...]]]) -> None:
-    rows = [(key, n, day, p) for key, day, postings in lines for n, p in enumerate(postings, 1)]
-    session.execute(_INSERT_POSTINGS, {
-        "ids": [row[0] for row in rows],
-        "positions": [row[1] for row in rows],
-        "days": [row[2] for row in rows],
-        "accounts": [row[3].account_id for row in rows],
-        "amounts": [row[3].minor for row in rows],
-        "currencies": [row[3].currency for row in rows],
-        "memos": [row[3].memo for row in rows],
-    })
+def insert_postings(
+    session: Session,
+    lines: Sequence[tuple[int, date, tuple[PostingDraft, ...]]],
+    *,
+    cleared: Collection[tuple[int, int]] = (),
+) -> None:
+    """Store the postings of entries (id, day, postings) in one statement; `cleared` has (entry id, position)."""
+    session.execute(_INSERT_POSTINGS, {"rows": json.dumps([
+        {
+            "entry_id": key, "position": n, "day": written, "account_id": p.account_id, "amount": p.minor,
+            "currency": p.currency, "memo": p.memo, "cleared": (key, n) in cleared,
+        }
+        for key, written, postings in ((key, day.isoformat(), postings) for key, day, postings in lines)
+        for n, p in enumerate(postings, 1)
+    ])})
 
 
-def _account_errors(session: Session, drafts: Sequence[EntryDraft], *, prefix: bool) -> list[FieldError]:
+def account_errors(session: Session, drafts: Sequence[EntryDraft], *, prefix: bool) -> list[FieldError]:
+    """Return the postings whose account does not exist or is kept in another currency."""
     ids = {posting.account_id for draft in drafts for posting in draft.postings}
     known = account_queries.currencies_of(session=session, ids=ids)
     errors = []
@@ -177,7 +180,7 @@ def edit_entry(
     Raises NotFound, Stale, EntryClosed, PeriodClosed, Invalid, AccountClosed, OverdraftExceeded.
     """
     before = _lock(session, entry_id, version)
-    if errors := list(draft_errors(draft)) or _account_errors(session, [draft], prefix=False):
+    if errors := list(draft_errors(draft)) or account_errors(session, [draft], prefix=False):
         raise Invalid(errors=tuple(errors))
     old, new = content_of(draft_of(before)), content_of(draft)
     difference = {name: (old[name], new[name]) for name in new if old[name] != new[name]}
@@ -201,7 +204,8 @@ def edit_entry(
             ),
         )
         if "postings" in difference:
-            _insert_postings(session, [(entry_id, draft.day, draft.postings)])
+            kept = still_cleared(before.postings, draft.postings)
+            insert_postings(session, [(entry_id, draft.day, draft.postings)], cleared={(entry_id, n) for n in kept})
     record(session=session, actor=actor, at=at, action="entry.edited", object_type="entry", object_id=entry_id,
            difference=difference)
     return before.version + 1
@@ -252,7 +256,7 @@ def reverse_entry(
             )
             .returning(Entry.id),
         ).scalar_one()
-        _insert_postings(session, [(new_id, day, reversed_postings(draft.postings))])
+        insert_postings(session, [(new_id, day, reversed_postings(draft.postings))])
         session.execute(update(Entry).where(Entry.id == new_id).values(closed_because="reversal", **closed))
         if before.closed_at is None:
             session.execute(update(Entry).where(Entry.id == entry_id).values(closed_because="reversed", **closed))
@@ -314,13 +318,23 @@ def _keep_version(
         insert(EntryVersion).values(
             entry_id=before.id,
             version=before.version,
-            content=content_of(draft_of(before)) | {"cleared": [p.position for p in before.postings if p.cleared]},
+            content=kept_content(before),
             change_id=change_id,
             replaced_at=at,
             replaced_by=actor.person_id,
             deleted=deleted,
         ),
     )
+
+
+def kept_content(entry: EntryView) -> dict[str, Any]:
+    """Return all that an entry says, so that it can be put back even after it was deleted."""
+    return content_of(draft_of(entry)) | {
+        "cleared": [posting.position for posting in entry.postings if posting.cleared],
+        "created_at": entry.created_at.isoformat(),
+        "created_by": str(entry.created_by),
+        "import_id": entry.import_id,
+    }
 
 
 def draft_of(entry: EntryView) -> EntryDraft:

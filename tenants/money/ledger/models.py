@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    Computed,
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
@@ -14,15 +15,20 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
-    literal_column,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.kernel.db import TenantBase
 
 Instant = DateTime(timezone=True)
+_MARKS = "-_/.,@+#*&()[]<>=!?|~^"
+WORDS = (
+    "to_tsvector('simple', translate(description || ' ' || counterparty || ' ' || note,"
+    f" '{_MARKS}', '{' ' * len(_MARKS)}'))"
+)
+"""What is searched of an entry: the beginnings of its words, punctuation blanked."""
 
 
 class Entry(TenantBase):
@@ -33,6 +39,7 @@ class Entry(TenantBase):
         UniqueConstraint("day", "id"),
         Index("entry_reverses", "reverses_id", unique=True, postgresql_where=text("reverses_id IS NOT NULL")),
         Index("entry_import", "import_id", "import_position", postgresql_where=text("import_id IS NOT NULL")),
+        Index("entry_words", "words", postgresql_using="gin"),
         Index("entry_closed", "id", postgresql_where=text("closed_at IS NOT NULL")),
     )
 
@@ -52,14 +59,7 @@ class Entry(TenantBase):
     closed_at: Mapped[datetime | None] = mapped_column(Instant)
     closed_by: Mapped[UUID | None]
     closed_because: Mapped[str | None] = mapped_column(Text)
-
-
-_MARKS = "-_/.,@+#*&()[]<>=!?|~^"
-WORDS = literal_column(
-    "to_tsvector('simple', translate(entry.description || ' ' || entry.counterparty || ' ' || entry.note,"
-    f" '{_MARKS}', '{' ' * len(_MARKS)}'))",
-)
-"""The expression of the index `entry_words`."""
+    words: Mapped[Any] = mapped_column(TSVECTOR, Computed(WORDS, persisted=True))
 
 
 class Posting(TenantBase):

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, aliased
 
 from tenants.money.ledger import queries
-from tenants.money.ledger.models import WORDS, Entry, Posting
+from tenants.money.ledger.models import Entry, Posting
 from tenants.money.ledger.queries import EntryView
 from tenants.money.ledger.rules import FIRST_DAY, LAST_DAY
 from tenants.money.ledger.search import AmountRange, Criteria
@@ -50,13 +50,8 @@ def entry_keys(
 ) -> list[Key]:
     """Return the keys of at most `limit` entries that fit one of the criteria, newest first, past the key `beyond`."""
     _plan_each(session, criteria)
-    branches = [one for each in criteria for one in _entry_branches(each, beyond, limit, ascending)]
-    if len(branches) == 1:
-        query: Any = branches[0]
-    else:
-        merged = union(*(select(branch.subquery()) for branch in branches)).subquery()
-        query = _ordered(select(merged.c.day, merged.c.entry_id), merged.c.day, merged.c.entry_id, ascending=ascending)
-    return [Key(row[0], row[1]) for row in session.execute(query.limit(limit))]
+    branches = [one for each in criteria for one in _entry_branches(each, beyond, limit, ascending=ascending)]
+    return [Key(*row) for row in session.execute(_merged(branches, limit, ascending=ascending))]
 
 
 def posting_keys(
@@ -70,16 +65,16 @@ def posting_keys(
 ) -> list[Key]:
     """Return the keys of at most `limit` postings of one account, newest first, past the key `beyond`."""
     _plan_each(session, criteria)
-    query = select(Posting.day, Posting.entry_id, Posting.position).where(Posting.account_id == account_id)
-    query = query.where(or_(*(and_(*_posting_conditions(each)) for each in criteria)))
-    if any(each.words or each.states & {"open", "closed"} for each in criteria):
-        query = query.join(Entry, Entry.id == Posting.entry_id)
-    if beyond is not None:
-        here = tuple_(Posting.day, Posting.entry_id, Posting.position)
-        there = (beyond.day, beyond.entry_id, beyond.position)
-        query = query.where(here > there if ascending else here < there)
-    query = _ordered(query, Posting.day, Posting.entry_id, Posting.position, ascending=ascending)
-    return [Key(*row) for row in session.execute(query.limit(limit))]
+    order = (Posting.day, Posting.entry_id, Posting.position)
+    branches = []
+    for each in criteria:
+        query = _account_postings(account_id, each, *order)
+        if beyond is not None:
+            here, there = tuple_(*order), (beyond.day, beyond.entry_id, beyond.position)
+            query = query.where(here > there if ascending else here < there)
+        branches.append(_ordered(query, *order, ascending=ascending).limit(limit))
+    query = _merged(branches, limit, ascending=ascending)
+    return [Key(*row) for row in session.execute(query)]
 
 
 def entries_of(*, session: Session, keys: Sequence[Key]) -> dict[int, EntryView]:
@@ -88,9 +83,7 @@ def entries_of(*, session: Session, keys: Sequence[Key]) -> dict[int, EntryView]
     return {one.id: one for one in queries.entries_by_id(session=session, ids=ids)}
 
 
-def entry_totals(
-    *, session: Session, criteria: Sequence[Criteria], money_ids: Sequence[int]
-) -> Totals:
+def entry_totals(*, session: Session, criteria: Sequence[Criteria], money_ids: Sequence[int]) -> Totals:
     """Return how many entries match and what they add to `money_ids` (accounts that hold or owe money)."""
     ids = matching_ids(session=session, criteria=criteria)
     if len(ids) > MATCHING_MAX:
@@ -106,25 +99,26 @@ def entry_totals(
 def posting_totals(*, session: Session, account_id: int, criteria: Sequence[Criteria]) -> Totals:
     """Return how many postings of an account match and their sum."""
     _plan_each(session, criteria)
-    query = select(Posting.amount, Posting.currency).where(Posting.account_id == account_id)
-    query = query.where(or_(*(and_(*_posting_conditions(each)) for each in criteria)))
-    if any(each.words or each.states & {"open", "closed"} for each in criteria):
-        query = query.join(Entry, Entry.id == Posting.entry_id)
-    some = query.limit(MATCHING_MAX + 1).subquery()
+    columns = (Posting.entry_id, Posting.position, Posting.amount, Posting.currency)
+    branches = [_account_postings(account_id, each, *columns).limit(MATCHING_MAX + 1) for each in criteria]
+    some = _joined(branches, MATCHING_MAX + 1).subquery()
     row = session.execute(select(func.count(), func.sum(some.c.amount), func.min(some.c.currency))).one()
     if row[0] > MATCHING_MAX:
         return Totals(MATCHING_MAX, {}, is_more=True)
     return Totals(row[0], {row[2]: int(row[1])} if row[0] else {})
 
 
-def matching_ids(
-    *, session: Session, criteria: Sequence[Criteria], account_id: int | None = None
-) -> list[int]:
-    """Return the ids of the entries that match, at most one more than MATCHING_MAX."""
+def matching_ids(*, session: Session, criteria: Sequence[Criteria], account_id: int | None = None) -> list[int]:
+    """Return the ids of the entries that match in no order, at most one more than MATCHING_MAX."""
+    _plan_each(session, criteria)
+    most = MATCHING_MAX + 1
     if account_id is None:
-        return [key.entry_id for key in entry_keys(session=session, criteria=criteria, limit=MATCHING_MAX + 1)]
-    keys = posting_keys(session=session, account_id=account_id, criteria=criteria, limit=MATCHING_MAX + 1)
-    return list(dict.fromkeys(key.entry_id for key in keys))
+        # Without an order the index of the words can be read up to the limit, however often a word occurs.
+        found = [one.order_by(None) for each in criteria for one in _entry_branches(each, None, most, ascending=False)]
+        rows = session.execute(_joined(found, most))
+        return list(dict.fromkeys(row[1] for row in rows))
+    some = [_account_postings(account_id, each, Posting.entry_id).limit(most) for each in criteria]
+    return list(dict.fromkeys(row[0] for row in session.execute(_joined(some, most))))
 
 
 def amounts_after(*, session: Session, account_id: int, key: Key) -> int:
@@ -136,7 +130,29 @@ def amounts_after(*, session: Session, account_id: int, key: Key) -> int:
     return int(session.scalar(query) or 0)
 
 
-def _entry_branches(criteria: Criteria, beyond: Key | None, limit: int, ascending: bool) -> list[Select[Any]]:
+def _account_postings(account_id: int, criteria: Criteria, *columns: Any) -> Select[Any]:
+    query = select(*columns).where(Posting.account_id == account_id, *_posting_conditions(criteria))
+    if _text_and_state(criteria):
+        query = query.join(Entry, Entry.id == Posting.entry_id)
+    return query
+
+
+def _merged(branches: Sequence[Select[Any]], limit: int, *, ascending: bool) -> Any:
+    """Return the first rows of several ordered questions with the same columns."""
+    if len(branches) == 1:
+        return branches[0]
+    query = _joined(branches, limit)
+    return _ordered(query, *query.selected_columns, ascending=ascending)
+
+
+def _joined(branches: Sequence[Select[Any]], limit: int) -> Any:
+    if len(branches) == 1:
+        return branches[0].limit(limit)
+    merged = union(*(select(branch.subquery()) for branch in branches)).subquery()
+    return select(*merged.c).limit(limit)
+
+
+def _entry_branches(criteria: Criteria, beyond: Key | None, limit: int, *, ascending: bool) -> list[Select[Any]]:
     """Return the questions whose answers, merged, are the page: each follows one index in order.
 
     An account's postings and an exact amount's postings are indexed by day; everything else follows the entries.
@@ -145,14 +161,15 @@ def _entry_branches(criteria: Criteria, beyond: Key | None, limit: int, ascendin
         ids, rest = min(criteria.accounts, key=len), list(criteria.accounts)
         rest.remove(ids)
         return [
-            _from_postings(criteria, Posting.account_id == one, rest, criteria.amounts, beyond, limit, ascending)
+            _from_postings(criteria, Posting.account_id == one, rest, criteria.amounts, beyond, limit, ascending=ascending)
             for one in ids
         ] or [_nothing()]
     for group in criteria.amounts:
         if all(one.low == one.high for one in group):
             others = tuple(other for other in criteria.amounts if other is not group)
             return [
-                _from_postings(criteria, _amount(Posting, one), [], others, beyond, limit, ascending) for one in group
+                _from_postings(criteria, _amount(Posting, one), [], others, beyond, limit, ascending=ascending)
+                for one in group
             ] or [_nothing()]
     query = select(Entry.day, Entry.id.label("entry_id")).where(
         *_days(Entry.day, criteria),
@@ -170,6 +187,7 @@ def _from_postings(
     amounts: Sequence[tuple[AmountRange, ...]],
     beyond: Key | None,
     limit: int,
+    *,
     ascending: bool,
 ) -> Select[Any]:
     query = select(Posting.day, Posting.entry_id).distinct().where(driver, *_days(Posting.day, criteria))
@@ -214,7 +232,7 @@ def _posting_conditions(criteria: Criteria) -> list[Any]:
 
 
 def _text_and_state(criteria: Criteria) -> list[Any]:
-    found = [WORDS.op("@@")(func.to_tsquery(text("'simple'"), words)) for words in criteria.words]
+    found = [Entry.words.op("@@")(func.to_tsquery(text("'simple'"), words)) for words in criteria.words]
     if "open" in criteria.states:
         found.append(Entry.closed_at.is_(None))
     if "closed" in criteria.states:
@@ -232,7 +250,7 @@ def _days(column: Any, criteria: Criteria) -> list[Any]:
 
 
 def _cleared(entry_id: Any, criteria: Criteria) -> list[Any]:
-    """An entry is cleared when one of its postings is marked."""
+    """Return the condition on marks: an entry is cleared when one of its postings is."""
     other = aliased(Posting)
     marked = exists().where(other.entry_id == entry_id, other.cleared)
     marked = marked if "cleared" in criteria.states else ~marked

@@ -1,8 +1,10 @@
 """What an entry is: dated, described, with signed postings that sum to zero per currency."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Protocol
 
 from webapp.kernel.errors import FieldError, N_
 from webapp.kernel.money import LIMIT_MINOR, decimal
@@ -89,3 +91,25 @@ def _posting_errors(postings: tuple[PostingDraft, ...]) -> list[FieldError]:
 def reversed_postings(postings: tuple[PostingDraft, ...]) -> tuple[PostingDraft, ...]:
     """Return the postings that undo these."""
     return tuple(PostingDraft(p.account_id, -p.minor, p.currency, p.memo) for p in postings)
+
+
+class Line(Protocol):
+    """A posting as it is booked."""
+
+    @property
+    def account_id(self) -> int: ...
+    @property
+    def amount(self) -> int: ...
+    @property
+    def cleared(self) -> bool: ...
+
+
+def still_cleared(before: Iterable[Line], after: Iterable[PostingDraft]) -> list[int]:
+    """Return the positions of new postings that the bank has confirmed: same account and amount as a cleared one."""
+    marked = [(line.account_id, line.amount) for line in before if line.cleared]
+    found = []
+    for position, posting in enumerate(after, 1):
+        if (posting.account_id, posting.minor) in marked:
+            marked.remove((posting.account_id, posting.minor))
+            found.append(position)
+    return found

@@ -13,7 +13,7 @@ from webapp.identity import commands as identity
 from webapp.identity import queries as people
 from webapp.kernel.actor import Actor
 from webapp.kernel.db import bound_tenant, on_platform
-from webapp.kernel.errors import Conflict, FieldError, Invalid, N_, NotFound
+from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound
 from webapp.mail.commands import send_mail
 from webapp.tenancy import commands as tenancy
 

@@ -11,7 +11,7 @@ from webapp.audit.commands import record
 from webapp.identity import commands as identity
 from webapp.kernel.actor import Actor
 from webapp.kernel.db import bound_tenant, on_platform
-from webapp.kernel.errors import FieldError, Invalid, N_
+from webapp.kernel.errors import N_, FieldError, Invalid
 
 
 @dataclass(frozen=True, slots=True)

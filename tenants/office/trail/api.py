@@ -25,11 +25,11 @@ guard_room(bp)
 class EventQuery(ListQuery):
     """A page of events; every filter is exact."""
 
-    object_type: str | None = Field(None, max_length=100, examples=["entry"], pattern="^[^\\x00]*$")
-    object_id: str | None = Field(None, max_length=200, examples=["17"], pattern="^[^\\x00]*$",
+    object_type: str | None = Field(None, max_length=100, pattern="^[^\\x00]*$")
+    object_id: str | None = Field(None, max_length=200, pattern="^[^\\x00]*$",
                                   description="Together with object_type.")
-    action: str | None = Field(None, max_length=100, examples=["entry.posted"], pattern="^[^\\x00]*$")
-    actor: str | None = Field(None, max_length=254, examples=["nour@example.org"], pattern="^[^\\x00]*$",
+    action: str | None = Field(None, max_length=100, pattern="^[^\\x00]*$")
+    actor: str | None = Field(None, max_length=254, pattern="^[^\\x00]*$",
                               description="The acting person's address as it was then.")
 
 

@@ -24,12 +24,26 @@ CODES = {
     "account": {"kind", "currency", "purpose"},
     "entry": {"closed_because"},
     "hold": {"currency", "state"},
-    "import": {"state", "encoding", "format", "requested_format", "error_code"},
+    "import": {
+        "state",
+        "kind",
+        "encoding",
+        "format",
+        "requested_format",
+        "error_code",
+        "mapping",
+        "mapping_by",
+        "accounts",
+        "stated_balances",
+    },
     "import_row": {"state", "currency", "reason"},
     "posting": {"currency"},
     "audit_event": {"via"},
 }
-"""Text columns that hold one of a few codes and nobody's words."""
+"""Columns that hold one of a few codes, or a structure of such, and nobody's words."""
+
+PLACES = {"position": 1, "number": 1}
+"""Parameters of addresses that count within something else."""
 
 _numbers = itertools.count(1)
 
@@ -68,7 +82,11 @@ def make_guest(app: Flask, *nests: Nest) -> Person:
     with database.platform() as session:
         for nest in nests:
             tenancy.add_member(
-                session=session, actor=guest.actor, at=AT, tenant_id=nest.workspace.ref.id, person_id=guest.id,
+                session=session,
+                actor=guest.actor,
+                at=AT,
+                tenant_id=nest.workspace.ref.id,
+                person_id=guest.id,
                 role=tenancy.Role.OWNER,
             )
     return guest
@@ -107,20 +125,45 @@ def _fill_tenant(connection: Connection, nest: Nest, start: int) -> dict[str, An
 
     for kind in ("asset", "expense"):
         account = put(
-            "account", kind=kind, name=f"{kind} {canary}", code=f"{start}{kind[0]}{canary}", currency="EUR",
-            number=f"{start}{canary}", iban=canary, created_at=AT,
+            "account",
+            kind=kind,
+            name=f"{kind} {canary}",
+            code=f"{start}{kind[0]}{canary}",
+            currency="EUR",
+            number=f"{start}{canary}",
+            iban=canary,
+            created_at=AT,
         )
     bank = account - 1
     moved = put(
-        "import", account_id=bank, state="review", file_name=f"{canary}.csv", size_bytes=3, sha256=b"1" * 32,
-        requested_format=None, format=None, encoding="utf-8", header_fingerprint=canary, mapping=words,
-        created_at=AT, created_by=person, changed_at=AT, stated_balances=json.dumps([{"label": canary}]),
-        rows_total=1, rows_doubtful=1, error_params=words,
+        "import",
+        account_id=bank,
+        state="review",
+        file_name=f"{canary}.csv",
+        size_bytes=3,
+        sha256=b"1" * 32,
+        requested_format=None,
+        format=None,
+        encoding="utf-8",
+        header_fingerprint=canary,
+        header=json.dumps([canary]),
+        created_at=AT,
+        created_by=person,
+        changed_at=AT,
+        rows_total=1,
+        rows_doubtful=1,
+        error_params=words,
     )
     put("import_chunk", import_id=moved, position=1, content=canary.encode())
     entry = put(
-        "entry", day=DAY, description=f"Rent {canary}", counterparty=f"Landlord {canary}", note=canary, created_at=AT,
-        created_by=person, rate=canary,
+        "entry",
+        day=DAY,
+        description=f"Rent {canary}",
+        counterparty=f"Landlord {canary}",
+        note=canary,
+        created_at=AT,
+        created_by=person,
+        rate=canary,
     )
     connection.execute(
         text(
@@ -130,32 +173,73 @@ def _fill_tenant(connection: Connection, nest: Nest, start: int) -> dict[str, An
         {"entry": entry, "day": DAY, "bank": bank, "other": account, "memo": canary},
     )
     put(
-        "import_row", import_id=moved, position=1, line=2, raw=canary, state="doubtful", reason="near_match",
-        params=words, account_id=bank, day=DAY, amount=-1234, currency="EUR", counterparty=canary, description=canary,
-        bank_id=canary, account_label=canary, fingerprint=str(uuid4()), match_entry_id=entry, category_id=account,
+        "import_row",
+        import_id=moved,
+        position=1,
+        line=2,
+        raw=canary,
+        state="doubtful",
+        reason="near_match",
+        params=words,
+        account_id=bank,
+        day=DAY,
+        amount=-1234,
+        currency="EUR",
+        counterparty=canary,
+        description=canary,
+        bank_id=canary,
+        account_label=canary,
+        fingerprint=str(uuid4()),
+        match_entry_id=entry,
+        category_id=account,
     )
     put(
-        "entry_version", entry_id=entry, version=1, content=words, change_id=str(uuid4()), replaced_at=AT,
+        "entry_version",
+        entry_id=entry,
+        version=1,
+        content=words,
+        change_id=str(uuid4()),
+        replaced_at=AT,
         replaced_by=person,
     )
     put("period_closing", starts=date(1990, 1, 1), ends=date(1990, 1, 31), note=canary, closed_at=AT, closed_by=person)
     put(
-        "hold", account_id=bank, amount=5, currency="EUR", description=canary, placed_at=AT, placed_by=person,
+        "hold",
+        account_id=bank,
+        amount=5,
+        currency="EUR",
+        description=canary,
+        placed_at=AT,
+        placed_by=person,
         expires_at=AT + timedelta(days=9999),
     )
     put("statement_key", account_id=bank, fingerprint=str(uuid4()), entry_id=entry, import_id=moved)
     put("statement_mapping", account_id=bank, header_fingerprint=canary, mapping=words, used_at=AT)
     put("category_word", word=f"{start}{canary}", category_id=account, seen=1)
     put(
-        "idempotency", key=f"{start}{canary}", fingerprint=b"2" * 32, status=201, location=canary, body=words,
+        "idempotency",
+        key=f"{start}{canary}",
+        fingerprint=b"2" * 32,
+        status=201,
+        location=canary,
+        body=words,
         created_at=AT,
     )
     put("saved_view", person_id=person, name=canary, query=f"q={canary}", shared=True, created_at=AT)
     put(
-        "audit_event", at=AT, actor_id=person, actor_label=canary, via="session", action=canary, object_type=canary,
-        object_id=canary, difference=json.dumps({"note": [canary, canary]}), request_id=canary, source_address=canary,
+        "audit_event",
+        at=AT,
+        actor_id=person,
+        actor_label=canary,
+        via="session",
+        action=canary,
+        object_type=canary,
+        object_id=canary,
+        difference=json.dumps({"note": [canary, canary]}),
+        request_id=canary,
+        source_address=canary,
     )
-    return ids | {"row": 1}
+    return ids | PLACES
 
 
 def _fill_platform(connection: Connection, nest: Nest) -> dict[str, Any]:
@@ -165,26 +249,47 @@ def _fill_platform(connection: Connection, nest: Nest) -> dict[str, Any]:
         text(
             "INSERT INTO platform.job (id, tenant_id, kind, queue, arguments, state, created_at, created_by,"
             " available_at, finished_at, error)"
-            " VALUES (:id, :tenant, :canary, 'default', CAST(:words AS jsonb), 'parked', :at, :person, :at, :at, :canary)"
+            " VALUES (:id, :tenant, :canary, 'default', CAST(:words AS jsonb), 'parked', :at, :person, :at, :at,"
+            " :canary)"
         ),
-        {"id": ids["job"], "tenant": tenant, "canary": canary, "at": AT, "person": person,
-         "words": json.dumps({"words": canary})},
+        {
+            "id": ids["job"],
+            "tenant": tenant,
+            "canary": canary,
+            "at": AT,
+            "person": person,
+            "words": json.dumps({"words": canary}),
+        },
     )
     connection.execute(
         text(
             "INSERT INTO platform.invitation (id, tenant_id, email, role, secret_hash, created_at, created_by,"
             " expires_at) VALUES (:id, :tenant, :email, 'member', :hash, :at, :person, :until)"
         ),
-        {"id": ids["invitation"], "tenant": tenant, "email": f"{canary}@example.org", "at": AT, "person": person,
-         "hash": sha256(uuid4().bytes).digest(), "until": datetime.now(UTC) + timedelta(days=7)},
+        {
+            "id": ids["invitation"],
+            "tenant": tenant,
+            "email": f"{canary}@example.org",
+            "at": AT,
+            "person": person,
+            "hash": sha256(uuid4().bytes).digest(),
+            "until": datetime.now(UTC) + timedelta(days=7),
+        },
     )
     connection.execute(
         text(
             "INSERT INTO platform.token (id, secret_hash, tenant_id, person_id, name, scopes, created_at, expires_at)"
             " VALUES (:id, :hash, :tenant, :person, :canary, ARRAY['ledger:read'], :at, :until)"
         ),
-        {"id": ids["token"], "hash": sha256(uuid4().bytes).digest(), "tenant": tenant, "person": person,
-         "canary": canary, "at": AT, "until": datetime.now(UTC) + timedelta(days=7)},
+        {
+            "id": ids["token"],
+            "hash": sha256(uuid4().bytes).digest(),
+            "tenant": tenant,
+            "person": person,
+            "canary": canary,
+            "at": AT,
+            "until": datetime.now(UTC) + timedelta(days=7),
+        },
     )
     return ids | {"person": nest.workspace.people["accountant"].id}
 

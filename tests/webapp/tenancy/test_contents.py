@@ -1,6 +1,5 @@
 """The probes prove something only if there is something to find."""
 
-import pytest
 from flask import Flask
 from sqlalchemy import Engine
 

@@ -26,6 +26,8 @@ FORMS: dict[str, Order] = {
 }
 """Date forms that can be chosen. Two-digit years, a time behind and other separators are read with each of them."""
 
+YEAR_MIN, YEAR_MAX = 1900, 2999
+"""Years that a statement may be of."""
 _SEPARATOR = r"\s?[./\-\s]\s?"
 _TIME = r"(?:[T ,].{0,30})?"
 _SEPARATED = re.compile(rf"([0-9]{{1,4}}){_SEPARATOR}([0-9]{{1,2}}){_SEPARATOR}([0-9]{{1,4}}){_TIME}", re.ASCII)
@@ -86,6 +88,8 @@ def to_day(text: str, form: str) -> date:
         cleaned = plain_digits(cleaned).translate(_MARKS).strip()
     numbers = _numbers(cleaned, form)
     if numbers is None:
+        raise DateError("bad_date", {"value": text.strip()[:40], "form": readable(form)})
+    if not YEAR_MIN <= numbers[0] <= YEAR_MAX:
         raise DateError("bad_date", {"value": text.strip()[:40], "form": readable(form)})
     try:
         return date(*numbers)

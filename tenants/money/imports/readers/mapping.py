@@ -1,7 +1,7 @@
 """Which column of a table means what, and how its dates and amounts are written."""
 
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Self
 
 from tenants.money.imports.readers.dates import order_of
@@ -155,6 +155,18 @@ class Mapping:
         """Return every (role, column) that is set."""
         single = [(role, getattr(self, role)) for role in SINGLE_ROLES if getattr(self, role) is not None]
         return tuple(single + [(role, index) for role in LIST_ROLES for index in getattr(self, role)])
+
+    def on(self, layout: Self) -> Self:
+        """Return this mapping for another file with the same header: its roles, on the layout found in that file."""
+        return replace(
+            self,
+            encoding=layout.encoding,
+            delimiter=layout.delimiter,
+            quote=layout.quote,
+            header_line=layout.header_line,
+            width=layout.width,
+            sheet=layout.sheet,
+        )
 
     def is_complete(self) -> bool:
         """Tell whether rows can be read: a date, and an amount or a debit and credit column."""

@@ -1,5 +1,6 @@
 """Propose a mapping for a table that no known format fits: by the names of its columns, else by what they hold."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,7 +15,13 @@ from tenants.money.imports.readers.amounts import (
 from tenants.money.imports.readers.dates import Order, judge, looks_like_day
 from tenants.money.imports.readers.headers import normal, role_of
 from tenants.money.imports.readers.mapping import COLUMNS_MAX, Mapping
-from tenants.money.imports.readers.rows import is_sign
+from tenants.money.imports.readers.words import is_sign
+
+_DAY_FIRST = re.compile(
+    r"\b(?:libelle|montant|devise|valeur|sens|solde|operation|motif|tiers|fecha|importe|monto|concepto|descripcion|saldo"
+    r"|cargo|abono|divisa|datum|betrag|buchung\w*|valuta|verwendungszweck|beschreibung|umsatz|wahrung)\b|[\u0621-\u064a]"
+)
+"""Names of columns in languages whose dates begin with the day."""
 
 
 def propose(header: Sequence[str], sample_rows: Sequence[Sequence[str]]) -> Mapping | None:
@@ -128,7 +135,7 @@ def settle(mapping: Mapping, columns: list[list[str]], header: Sequence[str] = (
     names = {normal(name)[0] for name in header}
     prefer: Order = "mdy" if names & {"post date", "memo", "check number"} else "dmy"
     date_format, doubt = judge(days, prefer=prefer)
-    if doubt and days:
+    if doubt and days and not _DAY_FIRST.search(" ".join(normal(name)[0] for name in header)):
         doubts.append("date_order")
     amounts = [i for i in (mapping.amount, mapping.debit, mapping.credit, mapping.balance) if i is not None]
     currencies = columns[mapping.currency] if mapping.currency is not None else [mapping.fixed_currency]

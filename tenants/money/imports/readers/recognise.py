@@ -51,7 +51,9 @@ _HTML = re.compile(r"<(?:!doctype\s+html|html|head|body|script|div|table)\b", re
 class Recognition:
     """What a file is. `format` is a code with its version; `mapping` is None for tables that a person must map.
 
-    For QIF the mapping holds only how dates and amounts are written. Other kinds have none.
+    For QIF the mapping holds only how dates and amounts are written. Other kinds have none. `layout` is where a table
+    was found (encoding, delimiter, header line, sheet), without roles: a mapping that is remembered for this header is
+    used as `remembered.on(layout)`, and one made by hand starts from it.
     """
 
     kind: Kind
@@ -60,6 +62,7 @@ class Recognition:
     mapping: Mapping | None = None
     header: tuple[str, ...] = ()
     header_fingerprint: str = ""
+    layout: Mapping | None = None
 
     @property
     def needs_mapping(self) -> bool:
@@ -146,9 +149,7 @@ def _table(text: str, encoding: str, *, complete: bool) -> Recognition:
     found = tables.in_lines([line[:20_000] for line in lines])
     if found is None:
         raise Unreadable("unknown_text")
-    mapping = None if found.mapping is None else replace(found.mapping, encoding=encoding)
-    width = len(found.header) or (mapping.width if mapping else 0)
-    return Recognition("csv", found.format, encoding, mapping, found.header, tables.fingerprint(found.header, width))
+    return _as_table("csv", found, replace(found.layout(), encoding=encoding))
 
 
 def _workbook(data: bytes) -> Recognition:
@@ -161,6 +162,25 @@ def _workbook(data: bytes) -> Recognition:
     if best is None:
         raise Unreadable("unknown_text")
     found, sheet = best
-    mapping = None if found.mapping is None else replace(found.mapping, sheet=sheet)
-    width = len(found.header) or (mapping.width if mapping else 0)
-    return Recognition("xlsx", found.format, "utf-8", mapping, found.header, tables.fingerprint(found.header, width))
+    return _as_table("xlsx", found, replace(found.layout(), sheet=sheet))
+
+
+def _as_table(kind: Kind, found: tables.Found, layout: Mapping) -> Recognition:
+    mapping = None if found.mapping is None else found.mapping.on(layout)
+    fingerprint = tables.fingerprint(found.header, layout.width)
+    return Recognition(kind, found.format, layout.encoding, mapping, found.header, fingerprint, layout)
+
+
+def relaid(head: bytes, recognition: Recognition, layout: Mapping) -> Recognition:
+    """Recognise a table again where a person says that it is: encoding, delimiter, header line (0: none), sheet.
+
+    For a workbook, `head` is the whole file. Raises Unreadable.
+    """
+    if recognition.kind == "xlsx":
+        names = dict(workbook.sheets(head, rows_max=_SAMPLE_LINES))
+        sheet = layout.sheet if layout.sheet in names else next(iter(names))
+        found = tables.at_row(names[sheet], layout.header_line)
+        return _as_table("xlsx", found, replace(found.layout(), sheet=sheet))
+    lines = decode(head, layout.encoding).lstrip("\ufeff").split("\n", _SAMPLE_LINES)[:_SAMPLE_LINES]
+    found = tables.at_line([line[:20_000] for line in lines], layout.delimiter, layout.header_line)
+    return _as_table("csv", found, replace(found.layout(), encoding=layout.encoding))

@@ -1,6 +1,5 @@
 """The cells of one row of a table to one line to book, by a mapping. The hot path of an import."""
 
-import re
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -18,57 +17,8 @@ from tenants.money.imports.readers.balances import BALANCE_TEXT, RunningBalances
 from tenants.money.imports.readers.dates import DateError, to_day
 from tenants.money.imports.readers.lines import Ignored, Line, Notes, Row, Wrong, bank_id, collapse, joined, labelled
 from tenants.money.imports.readers.mapping import OPTIONAL_ROLES, Mapping
+from tenants.money.imports.readers.words import BALANCE_WORD, OUT, PENDING, REVERTED, TOTAL, signed
 
-_TOTAL = re.compile(
-    r"\W*(?:(?:sub|sous|zwischen)?[\s-]?(?:totals?|totaux|summen?|gesamt(?:summe)?|suma|sommes?)"
-    r"|المجموع|الإجمالي|مجموع)\b",
-    re.IGNORECASE,
-)
-_BALANCE_WORD = re.compile(r"\W*(?:solde|balance|saldo|kontostand|guthaben|الرصيد|رصيد)\b", re.IGNORECASE)
-_PENDING = re.compile(r"pend|vorgemerkt|ausstehend|attente|en cours|venir|hold|authori[sz]|معلق|قيد", re.IGNORECASE)
-_REVERTED = re.compile(
-    r"revert|cancel|declin|fail|reject|void|refund pending|storn|abgelehnt|annul|rejet|rechaz|refus|ملغ|مرفوض",
-    re.IGNORECASE,
-)
-_OUT = frozenset(
-    [
-        "d",
-        "db",
-        "dr",
-        "debit",
-        "débit",
-        "dbit",
-        "s",
-        "soll",
-        "debe",
-        "cargo",
-        "-",
-        "out",
-        "af",
-        "ausgabe",
-        "sortie",
-        "مدين",
-    ]
-)
-_IN = frozenset(
-    [
-        "c",
-        "cr",
-        "credit",
-        "crédit",
-        "crdt",
-        "h",
-        "haben",
-        "haber",
-        "abono",
-        "+",
-        "in",
-        "bij",
-        "einnahme",
-        "entrée",
-        "دائن",
-    ]
-)
 _CACHE_MAX = 5_000
 
 
@@ -144,7 +94,7 @@ class Table:
         if mapping.amount is None:
             debit, credit = cell(mapping.debit), cell(mapping.credit)
             amount = credit or (debit if mapping.debit_signed or not debit else f"-{debit.lstrip('-')}")
-        elif cell(mapping.sign).casefold() in _OUT and amount[:1] not in {"-", "("}:
+        elif cell(mapping.sign).casefold() in OUT and amount[:1] not in {"-", "("}:
             amount = f"-{amount}"
         return {
             "date": cell(mapping.date),
@@ -179,9 +129,9 @@ class Table:
         said = [cell.strip() for cell in cells if cell and not cell.isspace()]
         if not said:
             return Ignored(line, raw, "empty")
-        if any(_TOTAL.match(cell) for cell in said):
+        if any(TOTAL.match(cell) for cell in said):
             return Ignored(line, raw, "total")
-        if any(_BALANCE_WORD.match(cell) for cell in said):
+        if any(BALANCE_WORD.match(cell) for cell in said):
             self._state(cells)
             return Ignored(line, raw, "balance")
         return None
@@ -197,9 +147,9 @@ class Table:
             return None
         if cells == self.header:
             return Ignored(line, raw, "repeated_header")
-        if _REVERTED.search(value):
+        if REVERTED.search(value):
             return Ignored(line, raw, "reverted")
-        if _PENDING.search(value):
+        if PENDING.search(value):
             return Ignored(line, raw, "pending")
         return self.wrong(line, raw, cells, "unknown_status", value=value[:40])
 
@@ -234,7 +184,7 @@ class Table:
 
     def _refused(self, line: int, raw: str, cells: list[str], error: AmountError) -> Row:
         text = self._words(cells, self.mapping.text)
-        if error.code == "missing_amount" and (_TOTAL.match(text) or _BALANCE_WORD.match(text)):
+        if error.code == "missing_amount" and (TOTAL.match(text) or BALANCE_WORD.match(text)):
             return Ignored(line, raw, "information")
         return Wrong(line, raw, error.code, error.params, self.fields(cells))
 
@@ -254,7 +204,7 @@ class Table:
         if mapping.amount is not None:
             minor, currency = self._minor(cells[mapping.amount], currency)
             if mapping.sign is not None:
-                minor = _signed(minor, cells[mapping.sign])
+                minor = signed(minor, cells[mapping.sign])
         else:
             minor, currency = self._debit_credit(cells, currency)
         if mapping.flip_sign:
@@ -320,20 +270,3 @@ class Table:
 
 
 _TRIMMED = frozenset({" ", "\t", "\u00a0", "-", "n", "N", ""})
-
-
-def _signed(minor: int, mark: str) -> int:
-    """Give an amount the direction of its sign column. Raises AmountError `bad_sign`."""
-    word = mark.strip().strip(".").casefold()
-    if word in _OUT:
-        return -abs(minor) if minor > 0 else minor
-    if word in _IN:
-        return minor
-    if not word and minor < 0:
-        return minor
-    raise AmountError("bad_sign", {"value": mark.strip()[:20]})
-
-
-def is_sign(text: str) -> bool:
-    """Tell whether a text says in or out."""
-    return text.strip().strip(".").casefold() in _OUT | _IN

@@ -24,6 +24,12 @@ class Found:
     header_line: int
     delimiter: str
     mapping: Mapping | None
+    width: int = 0
+
+    def layout(self) -> Mapping:
+        """Return where the table is, as a mapping without roles."""
+        width = len(self.header) or (self.mapping.width if self.mapping else self.width)
+        return Mapping(delimiter=self.delimiter, header_line=self.header_line, width=width)
 
 
 def fingerprint(header: Sequence[str], width: int) -> str:
@@ -52,6 +58,27 @@ def in_rows(rows: list[list[str]]) -> Found | None:
     """Find the table in the rows of a sheet."""
     records = [(number, row) for number, row in enumerate(rows, 1)]
     return _known(records, ",") or _with_header(records, ",") or _without_names({",": records})
+
+
+def at_line(lines: list[str], delimiter: str, header_line: int) -> Found:
+    """Return the table whose delimiter and header line (0: none) a person has chosen."""
+    return _chosen(_records(lines, delimiter), delimiter, header_line)
+
+
+def at_row(rows: list[list[str]], header_line: int) -> Found:
+    """Return the table of a sheet whose header line (0: none) a person has chosen."""
+    return _chosen(list(enumerate(rows, 1)), ",", header_line)
+
+
+def _chosen(records: "_Records", delimiter: str, header_line: int) -> Found:
+    header = next((_trimmed(cells) for number, cells in records if number == header_line), [])[:COLUMNS_MAX]
+    rows = [cells[:COLUMNS_MAX] for number, cells in records if number > header_line]
+    width = max(1, len(header) or max((len(cells) for cells in rows), default=0))
+    known = csv_formats.match(header) if header else None
+    mapping = csv_formats.mapping_of(known, header, _columns(rows, width)) if known else propose(header, rows)
+    if mapping is not None:
+        mapping = replace(mapping, delimiter=delimiter, header_line=header_line)
+    return Found(known.code if known else "generic", tuple(header), header_line, delimiter, mapping, width)
 
 
 _Records = list[tuple[int, list[str]]]
@@ -133,7 +160,7 @@ def _without_names(tables: dict[str, _Records]) -> Found | None:
         # the columns have names, but in words that are not known: what they hold is a proposal, to be confirmed
         mapping = replace(by_content, delimiter=delimiter, header_line=number, width=len(header), doubts=("columns",))
         return Found("generic", header, number, delimiter, mapping)
-    return Found("generic", header, number if header else 0, delimiter, None)
+    return Found("generic", header, number if header else 0, delimiter, None, width)
 
 
 def _like(records: _Records, width: int) -> list[list[str]]:

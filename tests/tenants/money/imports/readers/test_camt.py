@@ -100,9 +100,14 @@ def test_a_document_type_is_refused_in_every_encoding(declaration, encoding, rea
     assert caught.value.code == "dtd"
 
 
-def test_a_document_type_far_below_the_head_is_refused_by_the_parser():
+@pytest.mark.parametrize("declaration", [LAUGHS, OUTSIDE, REMOTE, "<!DOCTYPE Document>"])
+def test_a_document_type_far_below_the_head_is_refused_by_the_parser(declaration):
     with pytest.raises(Unreadable) as caught:
-        list(read_camt([b"<?xml version='1.0'?>", b"<!-- -->" * 10, LAUGHS.encode()], "EUR", Notes()))
+        list(
+            read_camt(
+                [b"<?xml version='1.0'?>", b"<!-- -->" * 10, declaration.encode(), b"<Document/>"], "EUR", Notes()
+            )
+        )
     assert caught.value.code == "dtd"
 
 

@@ -133,3 +133,13 @@ def test_arabic_digits_and_names_are_read(reads):
     text = "التاريخ;البيان;مدين;دائن;الرصيد\n٣١/٠١/٢٠٢٤;شراء;١٢٫٥٠;;٨٧٫٥٠\n٣٠/٠١/٢٠٢٤;راتب;;١٬١٠٠٫٠٠;١٠٠٫٠٠\n"
 
     assert [(line.minor, line.text) for line in reads(text).lines] == [(-1250, "شراء"), (110000, "راتب")]
+
+
+@pytest.mark.parametrize(
+    "header", [["Date", "Montant", "Libellé"], ["Fecha", "Importe", "Concepto"], ["التاريخ", "المبلغ", "البيان"]]
+)
+def test_in_languages_that_write_the_day_first_there_is_no_doubt(header):
+    mapping = propose(header, [["03/04/2024", "1,00", "x"]])
+
+    assert mapping is not None
+    assert (mapping.date_format, mapping.doubts) == ("%d/%m/%Y", ())

@@ -2,13 +2,14 @@
 
 import io
 import zipfile
+from dataclasses import replace
 
 import pytest
 
 from tenants.money.imports.readers.lines import REASONS, StatementError, TooManyRows, Unreadable
 from tenants.money.imports.readers.read import read
 from tenants.money.imports.readers.read import sample as preview
-from tenants.money.imports.readers.recognise import recognise
+from tenants.money.imports.readers.recognise import recognise, relaid
 
 
 def refused(data: bytes) -> str:
@@ -140,3 +141,32 @@ def test_a_head_that_is_cut_in_the_middle_of_a_character_is_still_utf8():
     cut = data.index("é".encode(), 500) + 1
 
     assert recognise(data[:cut], size=len(data)).encoding == "utf-8"
+
+
+def test_a_remembered_mapping_is_used_on_the_layout_of_the_next_file():
+    first = b"Date,Amount,Memo\n2024-01-31,1.00,a\n"
+    other = "Compte 1\nDate;Amount;Memo\n2024-01-31;2,00;é\n".encode("cp1252")
+    old, new = recognise(first, size=len(first)), recognise(other, size=len(other))
+
+    assert old.header_fingerprint == new.header_fingerprint
+    mapping = replace(old.mapping, decimal=",", flip_sign=True).on(new.layout)
+    rows = list(read([other], new, mapping=mapping, default_currency="EUR", max_rows=10))
+    assert [(row.line, row.minor, row.text) for row in rows] == [(3, -200, "é")]
+
+
+def test_a_person_may_say_where_the_header_is_and_what_parts_the_columns():
+    data = b"x,y\nDate;Amount;Text\n31.01.2024;1,00;a\n"
+    found = recognise(data, size=len(data))
+
+    assert (found.layout.delimiter, found.layout.header_line) == (";", 2)
+    without = relaid(data, found, replace(found.layout, header_line=0))
+    assert without.header == ()
+    again = relaid(data, without, replace(without.layout, header_line=2))
+    assert again == found
+
+
+def test_a_table_that_nobody_knows_has_a_layout_to_start_from():
+    data = b"alpha;beta;gamma\nfoo;bar;baz\nx;y;z\n"
+    layout = recognise(data, size=len(data)).layout
+
+    assert (layout.delimiter, layout.header_line, layout.width, layout.is_complete()) == (";", 1, 3, False)

@@ -1,0 +1,109 @@
+"""The dashboard: what there is, what came and went, what waits for a person."""
+
+from calendar import monthrange
+from datetime import date
+from itertools import pairwise
+from typing import Any
+
+from babel.dates import format_date
+from flask import Blueprint, Response, current_app, g, request, url_for
+from flask_babel import get_locale
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from tenants.door import PAGES_PREFIX, guard_room
+from tenants.money.dashboard import queries, rules
+from webapp.access.guard import requires
+from webapp.access.permissions import Permission
+from webapp.web.render import frame, money, render
+
+bp = Blueprint("money_dashboard", __name__, url_prefix=PAGES_PREFIX)
+guard_room(bp)
+
+
+@bp.get("/")
+@requires(Permission.LEDGER_ACCOUNTS_READ)
+def show() -> Response:
+    """Show the figures of the picked period."""
+    picked = request.args.get("months", "")
+    count = int(picked) if picked.isdecimal() and int(picked) in rules.PERIODS else rules.PERIOD_DEFAULT
+    today = g.at.date()
+    found = queries.dashboard(session=g.db, today=today, months_count=count, base_currency=g.tenant.base_currency)
+    return render(
+        "money/dashboard/dashboard.html",
+        found=found,
+        months_count=count,
+        periods=rules.PERIODS,
+        worth_points=_worth_points(found, today),
+        flow_periods=_flow_periods(found.flows),
+        percent=rules.change_percent(found.worth.values[0], found.worth.now),
+        savings=rules.savings_percent(found.flows),
+        income=sum(flow.income for flow in found.flows),
+        expense=sum(flow.expense for flow in found.flows),
+        working=queries.working_imports(session=g.db) if frame().may(Permission.IMPORTS_IMPORTS_READ.value) else [],
+        review_href=_way("money_ledger.register", q="is:uncategorised"),
+        accounts_href=_way("money_accounts.list_accounts"),
+        imports_href=_way("money_imports.list_imports"),
+        account_href=lambda account_id: _way("money_ledger.register", q=f"account:#{account_id}"),
+        worth_summary=_worth_summary(found),
+        change_note=_change_note(found),
+        flow_summary=_flow_summary(found),
+    )
+
+
+def _way(endpoint: str, **values: Any) -> str | None:
+    """Return the address of another room's page; None while that room is not part of the application."""
+    return url_for(endpoint, **values) if endpoint in current_app.view_functions else None
+
+
+def _month(day: date, style: str) -> str:
+    return format_date(day, format=style, locale=get_locale())
+
+
+def _worth_points(found: queries.Dashboard, today: date) -> list[dict[str, Any]]:
+    """Return the worth before the period and after each month; the last point is today."""
+    before = rules.add_months(found.months[0], -1)
+    points = []
+    for month, value in zip((before, *found.months), found.worth.values, strict=True):
+        last = min(month.replace(day=monthrange(month.year, month.month)[1]), today)
+        points.append({
+            "label": _month(last, "d MMMM y"), "short": _month(month, "MMM yy" if month.month == 1 else "MMM"),
+            "value": value, "href": _way("money_ledger.register", q=f"date:{month:%Y-%m}"),
+        })
+    return points
+
+
+def _flow_periods(flows: tuple[rules.MonthFlow, ...]) -> list[dict[str, Any]]:
+    return [
+        {"label": _month(flow.month, "MMMM y"), "short": _month(flow.month, "MMM"), "income": flow.income,
+         "expense": flow.expense, "href": _way("money_ledger.register", q=f"date:{flow.month:%Y-%m}")}
+        for flow in flows
+    ]
+
+
+def _change_note(found: queries.Dashboard) -> str:
+    count = len(found.months)
+    amount = money(abs(found.worth.change), found.worth.currency)
+    if found.worth.change < 0:
+        return ngettext("%(amount)s less than %(num)d month ago", "%(amount)s less than %(num)d months ago", count,
+                        amount=amount)
+    return ngettext("%(amount)s more than %(num)d month ago", "%(amount)s more than %(num)d months ago", count,
+                    amount=amount)
+
+
+def _worth_summary(found: queries.Dashboard) -> str:
+    values = found.worth.values
+    grew = sum(later > earlier for earlier, later in pairwise(values))
+    if len(set(values)) == 1:
+        return _("It did not move in this period.")
+    return _("It grew in %(grew)s of %(count)s months, between %(low)s and %(high)s.", grew=grew,
+             count=len(values) - 1, low=money(min(values), found.worth.currency),
+             high=money(max(values), found.worth.currency))
+
+
+def _flow_summary(found: queries.Dashboard) -> str:
+    net = sum(flow.net for flow in found.flows)
+    amount = money(abs(net), found.worth.currency)
+    if net >= 0:
+        return _("%(amount)s more came in than went out.", amount=amount)
+    return _("%(amount)s more went out than came in.", amount=amount)

@@ -1,0 +1,59 @@
+"""The first rows of a file as a mapping sees them: raw cells beside what would be booked."""
+
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from sqlalchemy.orm import Session
+
+from tenants.money.imports import checking, staging
+from tenants.money.imports.queries import ImportView
+from tenants.money.imports.readers import workbook
+from tenants.money.imports.readers.decoding import decode
+from tenants.money.imports.readers.delimited import split
+from tenants.money.imports.readers.lines import Row, StatementError
+from tenants.money.imports.readers.mapping import COLUMNS_MAX, Mapping
+from tenants.money.imports.readers.read import sample
+from tenants.money.imports.readers.recognise import HEAD_BYTES
+
+SHOWN_ROWS = 8
+LINES_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A file's columns: their names (empty: none), some cells of each, and the first rows as they are read."""
+
+    names: list[str]
+    cells: list[list[str]]
+    rows: list[Row]
+    error: tuple[str, dict[str, str]] | None = None
+
+
+def preview(*, session: Session, view: ImportView, mapping: Mapping, currency: str) -> Preview:
+    """Show how a stored table reads by a mapping; what is wrong with it is part of the answer."""
+    content = b""
+    for chunk in staging.chunks(session=session, import_id=view.id):
+        content += chunk
+        if view.kind != "xlsx" and len(content) >= HEAD_BYTES:
+            break
+    head = content if view.kind == "xlsx" else content[:HEAD_BYTES]
+    try:
+        table = _table(head, view, mapping)
+        names = table[mapping.header_line - 1] if 0 < mapping.header_line <= len(table) else []
+        cells = [row for row in table[mapping.header_line :] if any(row)][:SHOWN_ROWS]
+        width = min(COLUMNS_MAX, max([len(names), *(len(row) for row in cells)], default=0))
+        names = [*names, *([""] * (width - len(names)))][:width]
+        recognition = checking.recognise_content(session, view.id, view.size_bytes, mapping.encoding)
+        read = replace(mapping, width=len(names) if mapping.header_line else 0)
+        rows = list(islice(sample(head, recognition, read, default_currency=currency), SHOWN_ROWS))
+    except StatementError as error:
+        return Preview([], [], [], (error.code, error.params))
+    return Preview(names, cells, rows)
+
+
+def _table(head: bytes, view: ImportView, mapping: Mapping) -> list[list[str]]:
+    if view.kind == "xlsx":
+        found = dict(workbook.sheets(head, rows_max=LINES_MAX))
+        return found.get(mapping.sheet) or next(iter(found.values()), [])
+    lines = decode(head, mapping.encoding).lstrip("\ufeff").split("\n")[:LINES_MAX]
+    return [[cell.strip()[:200] for cell in split(line, mapping.delimiter, mapping.quote)] for line in lines]

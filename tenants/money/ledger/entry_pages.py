@@ -1,0 +1,188 @@
+"""Pages of one entry: what it says, its history, its form, and the acts on it."""
+
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, Response, flash, g, request, url_for
+from flask_babel import gettext as _
+
+from tenants.door import PAGES_PREFIX, guard_room
+from tenants.money.accounts import queries as account_queries
+from tenants.money.accounts.queries import AccountView
+from tenants.money.accounts.tree import KIND_NAMES, choices
+from tenants.money.ledger import commands, queries
+from tenants.money.ledger.forms import LINES_MORE, LineText, lines_in, lines_of, read_entry, remainders, values_of
+from tenants.money.ledger.history import History, history_of
+from tenants.money.ledger.queries import EntryView
+from webapp.access.guard import requires
+from webapp.access.permissions import Permission
+from webapp.audit import queries as audit
+from webapp.identity import queries as people_queries
+from webapp.kernel.db import on_platform
+from webapp.kernel.errors import DomainError, Invalid, NotFound
+from webapp.web.fields import decimal_sign, field_errors
+from webapp.web.render import render, see_other
+from webapp.web.state import services
+
+bp = Blueprint("money_entries", __name__, url_prefix=PAGES_PREFIX)
+guard_room(bp)
+
+EVENTS_MAX = 100
+
+
+@bp.get("/entries/<int:entry_id>")
+@requires(Permission.LEDGER_ENTRIES_READ)
+def show_entry(entry_id: int) -> Response:
+    """Show an entry with its postings, history and trail."""
+    entry = queries.entry(session=g.db, entry_id=entry_id)
+    history = _history(entry, entry_id)
+    if entry is None and not history.versions:
+        raise NotFound
+    events = audit.events(session=g.db, limit=EVENTS_MAX, object_type="entry", object_id=str(entry_id))
+    ids = {entry.created_by} if entry else set()
+    ids |= {version.by for version in history.versions}
+    with on_platform(g.db) as platform:
+        people = people_queries.people(session=platform, ids=ids)
+    return render(
+        "money/ledger/entry.html", entry=entry, entry_id=entry_id, accounts=_accounts(), history=history,
+        events=events, people=people, today=g.at.date(),
+        reversal_id=queries.reversal_of(session=g.db, entry_id=entry_id) if entry else None,
+    )
+
+
+def _history(entry: EntryView | None, entry_id: int) -> History:
+    return history_of(entry, queries.history(session=g.db, entry_id=entry_id))
+
+
+@bp.get("/entries/new")
+@requires(Permission.LEDGER_ENTRIES_WRITE)
+def new_entry() -> Response:
+    """Show the form of a new entry, with another entry's content to duplicate."""
+    values: dict[str, str] = {"date": g.at.date().isoformat()}
+    lines = [LineText(request.args.get("account", "")), LineText(), LineText(), LineText()]
+    if (like := request.args.get("like", type=int)) is not None:
+        source = queries.entry(session=g.db, entry_id=like)
+        if source is None:
+            raise NotFound
+        values, lines = values_of(source) | values, lines_of(source)
+    return _form(values, lines, {})
+
+
+@bp.post("/entries")
+@requires(Permission.LEDGER_ENTRIES_WRITE)
+def post_entry() -> Response:
+    """Book an entry."""
+    accounts = _accounts()
+    try:
+        draft = read_entry(request.form, accounts, decimal_sign=decimal_sign())
+        entry_id = commands.post_entry(session=g.db, actor=g.actor, at=g.at, draft=draft)
+    except DomainError as error:
+        return _form(request.form, lines_in(request.form), _entry_errors(error), status=422)
+    flash(_("The entry is booked."), "success")
+    if "again" in request.form:
+        return see_other(url_for("money_entries.new_entry"))
+    return see_other(url_for("money_entries.show_entry", entry_id=entry_id))
+
+
+@bp.get("/entries/<int:entry_id>/edit")
+@requires(Permission.LEDGER_ENTRIES_WRITE)
+def edit_entry(entry_id: int) -> Response:
+    """Show the form of an open entry."""
+    entry = _found(entry_id)
+    if entry.closed_at is not None:
+        raise commands.EntryClosed
+    return _form(values_of(entry) | {"version": str(entry.version)}, lines_of(entry), {}, entry=entry)
+
+
+@bp.post("/entries/<int:entry_id>")
+@requires(Permission.LEDGER_ENTRIES_WRITE)
+def change_entry(entry_id: int) -> Response:
+    """Change an open entry."""
+    entry = _found(entry_id)
+    try:
+        draft = read_entry(request.form, _accounts(), decimal_sign=decimal_sign())
+        commands.edit_entry(session=g.db, actor=g.actor, at=g.at, change_id=services().new_id(), entry_id=entry_id,
+                            version=request.form.get("version", type=int), draft=draft)
+    except DomainError as error:
+        return _form(request.form, lines_in(request.form), _entry_errors(error), entry=entry, status=422)
+    flash(_("Saved."), "success")
+    return see_other(url_for("money_entries.show_entry", entry_id=entry_id))
+
+
+@bp.post("/entries/lines", defaults={"entry_id": None})
+@bp.post("/entries/<int:entry_id>/lines")
+@requires(Permission.LEDGER_ENTRIES_WRITE)
+def more_lines(entry_id: int | None) -> Response:
+    """Show the form again with more lines and everything that was typed."""
+    typed = lines_in(request.form)
+    entry = None if entry_id is None else _found(entry_id)
+    return _form(request.form, lines_in(request.form, at_least=len(typed) + LINES_MORE), {}, entry=entry)
+
+
+@bp.post("/entries/remainder")
+@requires(Permission.LEDGER_ENTRIES_WRITE)
+def show_remainder() -> Response:
+    """Tell what is missing for the lines to balance."""
+    return render("money/ledger/remainder.html",
+                  remainders=remainders(request.form, _accounts(), decimal_sign=decimal_sign()))
+
+
+@bp.post("/entries/<int:entry_id>/reversal")
+@requires(Permission.LEDGER_ENTRIES_REVERSE)
+def reverse_entry(entry_id: int) -> Response:
+    """Undo an entry by a new one."""
+    try:
+        day = date.fromisoformat(request.form.get("date", ""))
+    except ValueError:
+        day = g.at.date()
+    new_id = commands.reverse_entry(session=g.db, actor=g.actor, at=g.at, entry_id=entry_id, day=day,
+                                    description=request.form.get("description", ""))
+    flash(_("The entry is reversed by this one."), "success")
+    return see_other(url_for("money_entries.show_entry", entry_id=new_id))
+
+
+@bp.post("/entries/<int:entry_id>/closing")
+@requires(Permission.LEDGER_ENTRIES_CLOSE)
+def close_entry(entry_id: int) -> Response:
+    """Lock an entry for good."""
+    commands.close_entry(session=g.db, actor=g.actor, at=g.at, entry_id=entry_id)
+    flash(_("The entry is locked. It can only be reversed now."), "success")
+    return see_other(url_for("money_entries.show_entry", entry_id=entry_id))
+
+
+@bp.post("/entries/<int:entry_id>/deletion")
+@requires(Permission.LEDGER_ENTRIES_WRITE)
+def delete_entry(entry_id: int) -> Response:
+    """Take an open entry out of the books."""
+    change_id = services().new_id()
+    commands.delete_entry(session=g.db, actor=g.actor, at=g.at, change_id=change_id, entry_id=entry_id,
+                          version=request.form.get("version", type=int))
+    flash(_("The entry is deleted."), "success")
+    return see_other(url_for("money_ledger.list_entries", q="", changed=str(change_id)))
+
+
+def _found(entry_id: int) -> EntryView:
+    entry = queries.entry(session=g.db, entry_id=entry_id)
+    if entry is None:
+        raise NotFound
+    return entry
+
+
+def _accounts() -> dict[int, AccountView]:
+    return {one.id: one for one in account_queries.accounts(session=g.db)}
+
+
+def _entry_errors(error: DomainError) -> dict[str, str]:
+    """Return messages by the form's fields; what is wrong with all lines stands under `postings`."""
+    errors = field_errors(error)
+    if isinstance(error, Invalid):
+        return {name.replace("/currency", "/account_id"): text for name, text in errors.items()}
+    return errors
+
+
+def _form(values: Any, lines: list[LineText], errors: dict[str, str], *, entry: EntryView | None = None,
+          status: int = 200) -> Response:
+    accounts = account_queries.accounts(session=g.db)
+    options = [(_(KIND_NAMES[kind]), group) for kind, group in choices(accounts, g.at.date())]
+    return render("money/ledger/entry_form.html", status=status, values=values, lines=lines, errors=errors,
+                  entry=entry, choices=options)

@@ -1,0 +1,70 @@
+"""Hands for tests: a worker in this process, and a clock that only moves when it is told to."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from webapp import worker
+from webapp.settings import Settings
+
+
+@dataclass(slots=True)
+class Clock:
+    """Stands still until it is moved."""
+
+    at: datetime = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def forward(self, **by: float) -> None:
+        """Move on by days, hours, minutes or seconds."""
+        self.at += timedelta(**by)
+
+
+def work(settings: Settings, *kinds: str, **overrides: Any) -> int:
+    """Run the waiting jobs of these kinds, as a worker does, and return how many there were."""
+    worker.prepare(settings, **overrides)
+    database = worker._process["database"]
+    done = 0
+    try:
+        while True:
+            with database.platform() as session:
+                ids = session.scalars(
+                    text("SELECT id FROM job WHERE kind = ANY (:kinds) AND state = 'queued' ORDER BY created_at"),
+                    {"kinds": list(kinds)},
+                ).all()
+            if not ids or done > 100:  # noqa: PLR2004 - a job that fails for ever must not hang the test
+                return done
+            for job_id in ids:
+                worker.perform(str(job_id))
+                done += 1
+    finally:
+        database.close()
+        worker._process["redis"].close()
+
+
+def letters(settings: Settings, to: str) -> list[str]:
+    """Return the letters that were written to one address, whole, oldest first."""
+    found = [path.read_bytes().decode() for path in sorted((Path(settings.data_dir) / "mails").glob("*.eml"))]
+    return [letter for letter in found if f"To: {to}" in letter]
+
+
+def link_in(letter: str) -> str:
+    """Return the path of the one link of a letter, its soft line breaks undone."""
+    found = re.search(r"https?://[^/\s]+(/\S+)", letter.replace("=\r\n", "").replace("=3D", "="))
+    assert found, letter
+    return found[1]
+
+
+def submit(client: FlaskClient, page: str, action: str, data: dict[str, Any] | None = None, **kwargs: Any) -> Any:
+    """Read a page, then post a form to `action` with the page's form token, as a browser without JavaScript does."""
+    shown = client.get(page).get_data(as_text=True)
+    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', shown)
+    assert token, f"{page} has no form token"
+    return client.post(action, data={"csrf_token": token[1], **(data or {})}, **kwargs)

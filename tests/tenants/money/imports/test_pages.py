@@ -1,0 +1,142 @@
+"""The wizard as a person without JavaScript goes through it."""
+
+import io
+import re
+from typing import Any
+
+HEADER = "Date,Payee,Description,Amount,Currency\n"
+MARCH = HEADER + (
+    "2026-03-02,REWE,Groceries,-12.34,EUR\n2026-03-05,Acme Industries,Salary,2500.00,EUR\n"
+    "2026-02-30,Nobody,Impossible,-1.00,EUR\n"
+)
+
+
+def page(desk: Any, path: str, **kwargs: Any) -> Any:
+    """Return a page of the workspace as Alice's browser gets it."""
+    return desk.alice.browser().get(f"/t/{desk.cast.acme.slug}{path}", **kwargs)
+
+
+def send(desk: Any, path: str, data: dict[str, Any] | None = None) -> Any:
+    """Post a form of the workspace and return the answer."""
+    return desk.alice.post(f"/t/{desk.cast.acme.slug}{path}", data)
+
+
+def drop(desk: Any, content: str) -> str:
+    """Upload a statement through the form and return the path of its page within the workspace."""
+    data = {"account_id": str(desk.account()), "file": (io.BytesIO(content.encode()), "march.csv")}
+    answer = send(desk, "/imports", data)
+    assert answer.status_code == 303, answer.text
+    return str(answer.headers["Location"]).partition(desk.cast.acme.slug)[2]
+
+
+def test_a_statement_goes_through_the_wizard_without_scripts(desk: Any) -> None:
+    desk.account()
+    assert "Drop a bank" in page(desk, "/imports").text
+    path = drop(desk, MARCH)
+    waiting = page(desk, path)
+    assert waiting.status_code == 200
+    assert "every 2s" in waiting.text
+    assert 'http-equiv="refresh"' in waiting.text
+    desk.work()
+    review = page(desk, path).text
+    assert "every 2s" not in review
+    assert "Publish 2 rows" in review
+    assert "2026-02-30,Nobody" in review
+    edit = page(desk, f"{path}?tab=wrong&edit=3").text
+    assert 'value="2026-02-30"' in edit
+    refused = send(desk, f"{path}/rows/3", {"date": "31/02/2026", "amount": "abc", "currency": "EUR", "text": "mine"})
+    assert refused.status_code == 422
+    assert 'value="31/02/2026"' in refused.text
+    assert 'value="mine"' in refused.text
+    assert send(desk, f"{path}/rows/3", {"date": "2026-02-28", "amount": "-1.00", "currency": "EUR"}).status_code == 303
+    assert send(desk, f"{path}/publication").status_code == 303
+    desk.work()
+    assert "3 rows were booked." in page(desk, path).text
+    assert send(desk, f"{path}/reversal").status_code == 303
+    desk.work()
+    assert "taken back out of the books" in page(desk, path).text
+    listed = page(desk, "/imports").text
+    assert "march.csv" in listed
+    assert "Undone" in listed
+
+
+def test_the_fragment_that_polls_is_the_body_alone_and_leads_on_when_columns_are_needed(desk: Any) -> None:
+    path = drop(desk, "Alpha;Beta;Gamma\n01/02/2026;Shop;-1,00\n03/02/2026;Shop;-2,00\n")
+    headers = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Target": "div#import-body"}
+    fragment = page(desk, path, headers=headers).text.strip()
+    assert fragment.startswith('<div id="import-body"')
+    assert "<html" not in fragment
+    desk.work()
+    answer = page(desk, path, headers=headers)
+    assert answer.headers["HX-Redirect"].endswith(f"{path}/mapping")
+    assert page(desk, path).status_code == 303
+
+
+def test_columns_are_chosen_with_a_live_sample_and_remembered(desk: Any) -> None:
+    text = "Alpha;Beta;Gamma\n01/02/2026;Shop;-1,00\n03/02/2026;Shop;-2,00\n"
+    path = drop(desk, text)
+    desk.work()
+    assert "What do the columns mean?" in page(desk, f"{path}/mapping").text
+    form = {"column-0": "date", "column-1": "counterparty", "column-2": "amount", "delimiter": ";", "decimal": ",",
+            "date_format": "%d/%m/%Y", "encoding": "utf-8", "header_line": "1", "multiplier": "1"}
+    sample = send(desk, f"{path}/mapping/sample", form)
+    assert sample.status_code == 200
+    assert re.search(r"Feb 1, 2026", sample.text)
+    incomplete = send(desk, f"{path}/mapping", form | {"column-2": ""})
+    assert incomplete.status_code == 422
+    assert "which is the amount" in incomplete.text
+    twice = send(desk, f"{path}/mapping", form | {"column-1": "date"})
+    assert twice.status_code == 422
+    assert send(desk, f"{path}/mapping", form).status_code == 303
+    desk.work()
+    assert "Publish 2 rows" in page(desk, path).text
+    second = drop(desk, text.replace("Shop", "Market"))
+    desk.work()
+    assert "Read as you said the last time" in page(desk, second).text
+
+
+def test_doubtful_rows_stand_beside_the_entry_and_are_decided(desk: Any) -> None:
+    desk.post(desk.account(), "-12.34", "2026-03-05", "Rewe supermarket")
+    path = drop(desk, HEADER + "2026-03-02,REWE,Groceries,-12.34,EUR\n")
+    desk.work()
+    review = page(desk, path).text
+    assert "Rewe supermarket" in review
+    assert "They are the same: merge" in review
+    early = send(desk, f"{path}/publication")
+    assert early.status_code == 303
+    assert send(desk, f"{path}/decisions", {"tab": "doubtful", "positions": "1", "decision": "skip"}).status_code == 303
+    assert "Publish 0 rows" in page(desk, path).text
+    taken_back = {"tab": "skipped", "positions": "1", "decision": "reopen"}
+    assert send(desk, f"{path}/decisions", taken_back).status_code == 303
+    assert "They are the same: merge" in page(desk, path).text
+
+
+def test_hostile_text_is_shown_and_never_run(desk: Any) -> None:
+    path = drop(desk, HEADER + "2026-03-02,<script>alert(1)</script>,<img src=x onerror=alert(1)>,-1.00,EUR\n")
+    desk.work()
+    shown = page(desk, path).text
+    assert "<script>alert" not in shown
+    assert "&lt;script&gt;alert(1)" in shown
+
+
+def test_a_missing_file_is_told_at_the_field_and_a_failed_file_says_why(desk: Any) -> None:
+    missing = send(desk, "/imports", {"account_id": str(desk.account())})
+    assert missing.status_code == 422
+    assert "Choose the statement" in missing.text
+    empty = send(desk, "/imports", {"account_id": str(desk.account()), "file": (io.BytesIO(b""), "empty.csv")})
+    assert empty.status_code == 422
+    assert "The file is empty." in empty.text
+    assert "empty.csv" not in empty.text
+    path = drop(desk, "%PDF-1.7 nothing")
+    desk.work()
+    assert "This is a PDF" in page(desk, path).text
+
+
+def test_an_auditor_looks_and_is_offered_nothing(desk: Any) -> None:
+    path = drop(desk, MARCH)
+    desk.work()
+    browser = desk.cast.carol.browser()
+    shown = browser.get(f"/t/{desk.cast.acme.slug}{path}").text
+    assert "Publish 2 rows" not in shown
+    assert "Cancel import" not in shown
+    assert "Drop a bank" not in browser.get(f"/t/{desk.cast.acme.slug}/imports").text

@@ -1,0 +1,19 @@
+"""One stage for all probes of this folder."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine
+
+from tests.webapp.tenancy.stage import Stage, set_stage
+
+
+@pytest.fixture(scope="module")
+def stage(app: Flask, owner: Engine) -> Iterator[Stage]:
+    """Return two workspaces full of canaries; what goes wrong is shown as it would be, for it must not tell either."""
+    app.config["RAISE_UNEXPECTED"] = False
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    yield set_stage(app, owner)
+    app.config["RAISE_UNEXPECTED"] = True
+    app.config["PROPAGATE_EXCEPTIONS"] = None

@@ -1,0 +1,32 @@
+"""Whether a failure is the job's own, or that of a database which went away under it."""
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+
+GOODBYES = frozenset({"57P01", "57P02", "57P03", "57P05"})
+"""SQLSTATEs by which PostgreSQL ends a session that did nothing wrong: shutdown, crash of another, start, idle."""
+
+
+def is_innocent(error: BaseException) -> bool:
+    """Tell whether the database said goodbye, or could not be reached, so that the job may simply run again.
+
+    A connection that ends in the middle of a statement without a word counts against the job: its statement may be
+    what kills the server.
+    """
+    if isinstance(error, DBAPIError):
+        return (error.statement is None and is_outage(error)) or _said_goodbye(error.orig)
+    return _said_goodbye(error)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Tell whether the connection to the database is lost, or none is to be had."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    if not isinstance(original, psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    return original.sqlstate is None or original.sqlstate in GOODBYES or original.sqlstate.startswith("08")
+
+
+def _said_goodbye(error: BaseException | None) -> bool:
+    return isinstance(error, psycopg.Error) and error.sqlstate in GOODBYES
