@@ -3,11 +3,13 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import Engine
 
+from tests import pooler
 from tests.cast import Cast, Workspace, raise_curtain
 from webapp.app import create_app
 from webapp.embedded.postgres import EmbeddedPostgres
@@ -17,7 +19,7 @@ from webapp.settings import Settings
 from webapp.tenancy.provisioning import prepare_database
 from webapp.web.state import KEY
 
-SECRET = "test-secret-key-of-more-than-thirty-two-characters-0123456789"  # noqa: S105 - of throw-away servers
+SECRET = "test-secret-key-of-more-than-thirty-two-characters-0123456789"
 
 
 @pytest.fixture(scope="session")
@@ -57,9 +59,19 @@ def owner(settings: Settings) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def app(settings: Settings, owner: Engine) -> Iterator[Flask]:
+def through(settings: Settings, owner: Engine) -> Iterator[dict[str, Any]]:
+    """Return what leads the application through PgBouncer when COMPTOIR_TEST_PGBOUNCER asks for it."""
+    if not pooler.ASKED:
+        yield {}
+        return
+    with pooler.pgbouncer(settings) as url:
+        yield {"database": Database(url, pooler=True)}
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings, through: dict[str, Any]) -> Iterator[Flask]:
     """Return the application; what it did not anticipate is raised, not shown."""
-    made = create_app(settings)
+    made = create_app(settings, **through)
     made.testing = True
     made.config["RAISE_UNEXPECTED"] = True
     yield made

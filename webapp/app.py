@@ -19,11 +19,15 @@ from tenants.money.accounts import pages as accounts_pages
 from tenants.money.dashboard import api as dashboard_api
 from tenants.money.dashboard import pages as dashboard_pages
 from tenants.money.dashboard.gauges import business_gauges
+from tenants.money.holds import api as holds_api
+from tenants.money.holds import pages as holds_pages
 from tenants.money.imports import api as imports_api
 from tenants.money.imports import pages as imports_pages
 from tenants.money.ledger import api as ledger_api
 from tenants.money.ledger import change_pages, entry_pages
 from tenants.money.ledger import pages as ledger_pages
+from tenants.money.periods import api as periods_api
+from tenants.money.periods import pages as periods_pages
 from tenants.office.jobs import api as jobs_api
 from tenants.office.jobs import pages as jobs_pages
 from tenants.office.members import api as members_api
@@ -51,11 +55,12 @@ from webapp.web import headers, health, limits, logs, problem, render, telemetry
 from webapp.web.state import KEY, Services
 
 API_ROOMS = (
-    accounts_api.bp, imports_api.bp, ledger_api.bp,
+    accounts_api.bp, holds_api.bp, imports_api.bp, ledger_api.bp, periods_api.bp,
     dashboard_api.bp, jobs_api.bp, members_api.bp, tokens_api.bp, trail_api.bp,
 )
 PAGE_ROOMS = (
-    identity_pages.bp, imports_pages.bp,
+    identity_pages.bp, accounts_pages.bp, ledger_pages.bp, entry_pages.bp, change_pages.bp, holds_pages.bp,
+    imports_pages.bp, periods_pages.bp,
     dashboard_pages.bp, jobs_pages.bp, members_pages.bp, platform_pages.bp, tenancy_pages.bp, tokens_pages.bp,
     trail_pages.bp,
 )
@@ -113,7 +118,7 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
     for room in PAGE_ROOMS:
         app.register_blueprint(room)
     for room in API_ROOMS:
-        limits.limit_api(room)
+        limits.limit_api(app, room)
         app.register_api(room)
     app.register_blueprint(health.blueprint(readiness.checks()))
     for endpoint in ("health.livez", "health.readyz"):
@@ -137,6 +142,8 @@ def navigation(frame: render.Frame, slug: str) -> list[tuple[str, list[Way]]]:
             (_("Register"), "money_ledger.register", "list", Permission.LEDGER_ENTRIES_READ),
             (_("Accounts"), "money_accounts.list_accounts", "landmark", Permission.LEDGER_ACCOUNTS_READ),
             (_("Imports"), "money_imports.list_imports", "file-up", Permission.IMPORTS_IMPORTS_READ),
+            (_("Holds"), "money_holds.list_holds", "lock", Permission.LEDGER_HOLDS_READ),
+            (_("Closed periods"), "money_periods.list_closings", "calendar", Permission.LEDGER_PERIODS_READ),
         ]),
         (_("Office"), [
             (_("Members"), "office_members.list_members", "users", Permission.MEMBERS_MEMBERS_READ),

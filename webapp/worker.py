@@ -1,5 +1,6 @@
 """The worker and the clock: the one list of the kinds of jobs, and the loops that run and deliver them."""
 
+import logging
 import os
 import signal
 import socket
@@ -22,6 +23,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from tenants.money.holds import jobs as hold_jobs
 from tenants.money.imports import jobs as import_jobs
 from webapp.jobs import commands
 from webapp.jobs.blame import is_innocent, is_outage
@@ -34,7 +36,7 @@ from webapp.kernel.ids import new_id, new_secret
 from webapp.mail import jobs as mail_jobs
 from webapp.settings import Settings
 from webapp.tenancy import jobs as tenancy_jobs
-from webapp.web import logs
+from webapp.web import logs, telemetry
 
 TICK_SECONDS = 1.0
 BEAT_SECONDS = 3.0
@@ -51,7 +53,7 @@ _process: dict[str, Any] = {}
 
 def handlers() -> dict[str, Handler]:
     """Return the code of every kind of job."""
-    return {**import_jobs.HANDLERS, **mail_jobs.HANDLERS, **tenancy_jobs.HANDLERS}
+    return {**hold_jobs.HANDLERS, **import_jobs.HANDLERS, **mail_jobs.HANDLERS, **tenancy_jobs.HANDLERS}
 
 
 def prepare(settings: Settings, **overrides: Any) -> None:
@@ -130,6 +132,7 @@ def _when_database_answers(act: Callable[[Session], T]) -> T:
     """
     database: Database = _process["database"]
     patience = time.monotonic() + OUTAGE_SECONDS_MAX
+    has_said = False
     while True:
         try:
             with database.platform() as session:
@@ -137,7 +140,9 @@ def _when_database_answers(act: Callable[[Session], T]) -> T:
         except (SQLAlchemyError, psycopg.Error) as error:
             if not is_outage(error) or time.monotonic() > patience:
                 raise
-            log.warning("worker.waits_for_database", reason=str(error).splitlines()[0])
+            if not has_said:
+                log.warning("worker.waits_for_database", reason=str(error).splitlines()[0])
+            has_said = True
         time.sleep(RECONNECT_SECONDS)
 
 
@@ -174,27 +179,40 @@ def work(settings: Settings) -> None:
         signal.signal(number, lambda *_: stop.set())
     alive = threading.Thread(target=_note_alive, args=(name, "worker", stop), daemon=True)
     alive.start()
+    logging.getLogger("rq.worker").addFilter(_say_outage_in_a_line)
+    has_said = False
     while not stop.is_set():
         try:
             if _work_until_valkey_fails(f"{name}.{new_id().hex[-6:]}"):
                 break
+            has_said = False
         except StopRequested:
             break
         except (RedisError, OSError, SQLAlchemyError, psycopg.Error) as error:
-            log.warning("worker.waits", reason=str(error).splitlines()[0])
+            if not has_said:
+                log.warning("worker.waits", reason=str(error).splitlines()[0])
+            has_said = True
         stop.wait(RECONNECT_SECONDS)
     stop.set()
     alive.join(timeout=2)
+
+
+def _say_outage_in_a_line(record: logging.LogRecord) -> bool:
+    """Spare the log RQ's trace of a Valkey that went away; it is waited for."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, RedisError):
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args, record.exc_info = "worker.valkey_unreachable: %s", (str(error),), None
+    return True
 
 
 def _work_until_valkey_fails(name: str) -> bool:
     """Run jobs; return whether the process was told to stop. Raises RedisError."""
     connection = _process["redis"]
     left = bury_the_dead(connection)
-    if left:
-        count = _when_database_answers(
-            lambda session: commands.put_back(session=session, job_ids=left, at=_process["clock"]()),
-        )
+    if left and (count := _when_database_answers(
+        lambda session: commands.put_back(session=session, job_ids=left, at=_process["clock"]()),
+    )):
         log.warning("worker.puts_back_jobs_of_the_dead", count=count)
     queues = [Queue(queue, connection=connection, serializer=JSONSerializer) for queue in QUEUES]
     worker = _Worker(queues, connection=connection, serializer=JSONSerializer, name=name)

@@ -218,9 +218,12 @@ CREATE TABLE hold (
     expires_at timestamptz,
     settled_at timestamptz,
     settled_by uuid,
-    entry_id bigint REFERENCES entry (id),
+    captured bigint,
+    entry_id bigint,
     FOREIGN KEY (account_id, currency) REFERENCES account (id, currency),
-    CHECK ((state = 'active') = (settled_at IS NULL))
+    CHECK ((state = 'active') = (settled_at IS NULL) AND (state = 'active') = (settled_by IS NULL)),
+    CHECK ((state = 'captured') = (captured IS NOT NULL) AND (state = 'captured') = (entry_id IS NOT NULL)),
+    CHECK (captured BETWEEN 1 AND amount)
 )
 --;
 CREATE INDEX hold_account ON hold (account_id, id)
@@ -308,15 +311,21 @@ BEGIN
     ORDER BY account_id, day
     ON CONFLICT (account_id, day) DO UPDATE
         SET debit = a.debit + excluded.debit, credit = a.credit + excluded.credit;
-
+END $$
+--;
+CREATE FUNCTION balance_lowered() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
     PERFORM FROM account a JOIN account_balance b ON b.account_id = a.id
-    WHERE a.id = ANY (accounts) AND a.overdraft_limit IS NOT NULL AND b.balance - b.held < -a.overdraft_limit
-        AND (SELECT sum(debit - credit) FROM unnest(accounts, debits, credits) AS d (account_id, debit, credit)
-             WHERE d.account_id = a.id) < 0;
+    WHERE a.id = NEW.account_id AND b.balance - b.held < -a.overdraft_limit;
     IF FOUND THEN
         RAISE EXCEPTION 'overdraft limit exceeded' USING ERRCODE = 'CB004';
     END IF;
+    RETURN NULL;
 END $$
+--;
+-- A constraint, so that an act that takes postings out and puts others in can be judged by its end (SET CONSTRAINTS).
+CREATE CONSTRAINT TRIGGER account_limit AFTER UPDATE ON account_balance DEFERRABLE INITIALLY IMMEDIATE
+    FOR EACH ROW WHEN (NEW.balance - NEW.held < OLD.balance - OLD.held) EXECUTE FUNCTION balance_lowered()
 --;
 CREATE FUNCTION balances_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 -- Balances follow postings and holds; nobody writes them by hand.
@@ -332,6 +341,15 @@ CREATE TRIGGER account_balance_guard BEFORE INSERT OR UPDATE OR DELETE ON accoun
 --;
 CREATE TRIGGER account_day_guard BEFORE INSERT OR UPDATE OR DELETE ON account_day
     FOR EACH STATEMENT EXECUTE FUNCTION balances_guard()
+--;
+CREATE FUNCTION account_made() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Every account has its balance from the first moment, so that balances can be locked in one order before they exist.
+BEGIN
+    INSERT INTO account_balance (account_id) VALUES (NEW.id) ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$
+--;
+CREATE TRIGGER account_made AFTER INSERT ON account FOR EACH ROW EXECUTE FUNCTION account_made()
 --;
 CREATE FUNCTION entry_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -551,7 +569,8 @@ DECLARE
     delta bigint := 0;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
-        IF OLD.state <> 'active' OR NEW.account_id <> OLD.account_id OR NEW.amount <> OLD.amount THEN
+        IF OLD.state <> 'active' OR NEW.id <> OLD.id OR NEW.account_id <> OLD.account_id
+            OR NEW.amount <> OLD.amount OR NEW.placed_at <> OLD.placed_at OR NEW.placed_by <> OLD.placed_by THEN
             RAISE EXCEPTION 'the hold is settled' USING ERRCODE = 'CB007';
         END IF;
         delta := -OLD.amount;
@@ -561,13 +580,6 @@ BEGIN
     END IF;
     INSERT INTO account_balance AS b (account_id, held) VALUES (NEW.account_id, greatest(delta, 0))
     ON CONFLICT (account_id) DO UPDATE SET held = b.held + delta;
-    IF delta > 0 THEN
-        PERFORM FROM account a JOIN account_balance b ON b.account_id = a.id
-        WHERE a.id = NEW.account_id AND a.overdraft_limit IS NOT NULL AND b.balance - b.held < -a.overdraft_limit;
-        IF FOUND THEN
-            RAISE EXCEPTION 'overdraft limit exceeded' USING ERRCODE = 'CB004';
-        END IF;
-    END IF;
     RETURN NULL;
 END $$
 --;
@@ -577,8 +589,9 @@ CREATE FUNCTION period_closing_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 -- A closing waits for postings in flight; it can be reopened once and otherwise stays as it was made.
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('period_closing'), hashtext(current_schema()));
-    IF TG_OP = 'UPDATE' AND (OLD.reopened_at IS NOT NULL OR NEW.starts <> OLD.starts OR NEW.ends <> OLD.ends
-        OR NEW.closed_at <> OLD.closed_at OR NEW.closed_by <> OLD.closed_by) THEN
+    IF TG_OP = 'UPDATE' AND (OLD.reopened_at IS NOT NULL OR NEW.id <> OLD.id OR NEW.starts <> OLD.starts
+        OR NEW.ends <> OLD.ends OR NEW.note <> OLD.note OR NEW.closed_at <> OLD.closed_at
+        OR NEW.closed_by <> OLD.closed_by) THEN
         RAISE EXCEPTION 'a closing can only be reopened, once' USING ERRCODE = 'CB003';
     END IF;
     RETURN NEW;

@@ -1,12 +1,14 @@
 /* A list to work in: moving, selecting, acting and editing by keyboard, over any markup that carries these attributes.
 
    [data-register]                  the list; data-currency, data-exponent for the sum; data-total, data-total-sum describe all that match
+   [data-totals]                    an element that says data-total and data-total-sum instead, when they come after the page
    tr[data-row][tabindex="-1"]      a row; data-minor="-1250" is summed for the bar (minor units), data-currency when it differs
    [data-select], [data-select-all] the checkboxes; Shift+click and Shift+Space take the range
-   [data-action="edit"]             a link or button in the row, pressed by its key: edit, category, delete, duplicate, cleared, open, cancel.
+   [data-action="edit"]             a link or button in the row, pressed by its key: edit, duplicate, cleared, open, cancel; "category"
+                                    opens the editor at [name=category_id], "delete" selects the row and presses the bar's button.
                                     When rows are selected and the bar has a button with the same data-action, that one is pressed instead.
    td[data-edit="payee"]            a click opens the row's editor and puts the focus on the control of that name
-   tr[data-editing]                 a row being edited: Enter saves, Esc cancels, Tab and Shift+Tab move as everywhere
+   tr[data-editing]                 a row being edited: Enter saves and goes on below, Shift+Enter above, Ctrl+Enter stays, Esc cancels
    [data-bulk-bar]                  form shown while rows are selected; [data-bulk-text], [data-bulk-clear],
                                     [data-select-matching] (all that match, over pages), [data-all-matching] (hidden field, "1" then)
    Keys come from keys.js as events "key:row.*"; arrows, Home, End and Space work besides. */
@@ -66,13 +68,16 @@ function refresh(list) {
   const everything = form.querySelector("[data-all-matching]");
   if (!all?.checked) everything.value = "";
   const whole = everything.value === "1";
-  const count = whole ? list.dataset.total : chosen.length;
+  const { total, totalSum } = list.dataset.total ? list.dataset : document.querySelector("[data-totals]")?.dataset ?? {};
+  const count = whole ? total : chosen.length;
   form.toggleAttribute("data-count", chosen.length > 0);
-  const sum = whole ? list.dataset.totalSum : sumOf(list, chosen.map((box) => box.closest("tr")));
+  const sum = whole ? totalSum : sumOf(list, chosen.map((box) => box.closest("tr")));
   const text = whole ? form.dataset.textAll : sum ? form.dataset.textSum : form.dataset.textCount;
   form.querySelector("[data-bulk-text]").textContent = text.replace("{count}", count).replace("{sum}", sum ?? "");
   const more = form.querySelector("[data-select-matching]");
-  if (more) more.hidden = whole || !all?.checked || Number(list.dataset.total) <= chosen.length;
+  if (!more) return;
+  more.hidden = whole || !all?.checked || !total || Number(total) <= chosen.length;
+  if (total) more.textContent = form.dataset.textMatching.replace("{total}", total);
 }
 
 function select(list, box, range) {
@@ -93,9 +98,15 @@ function toggle(list, range) {
   return true;
 }
 
+/* A row needs no controls of its own for what its editor and the bar can do. */
 function act(list, name) {
+  const row = currentRow(list);
+  const edit = row?.querySelector("[data-action=edit]");
+  if (name === "category" && edit && !list.querySelector("[data-select]:checked")) { wanted = "category_id"; edit.click(); return true; }
+  const box = row?.querySelector("[data-select]");
+  if (name === "delete" && box && !list.querySelector("[data-select]:checked")) { box.checked = true; select(list, box, false); }
   const chosen = list.querySelector("[data-select]:checked");
-  const target = (chosen && bar()?.querySelector(`[data-action="${name}"]`)) || currentRow(list)?.querySelector(`[data-action="${name}"]`);
+  const target = (chosen && bar()?.querySelector(`[data-action="${name}"]`)) || row?.querySelector(`[data-action="${name}"]`);
   target?.click();
   return Boolean(target);
 }
@@ -126,7 +137,13 @@ document.addEventListener("keydown", (event) => {
   if (!list) return;
   if (row.hasAttribute("data-editing")) {
     const save = event.key === "Enter" && event.target.matches("input, select");
-    if (save) { event.preventDefault(); (event.target.form ?? row.querySelector("form"))?.requestSubmit(); }
+    if (save) {
+      event.preventDefault();
+      const rows = rowsOf(list);
+      const next = rows[rows.indexOf(row) + (event.shiftKey ? -1 : 1)];
+      onward = event.ctrlKey || event.metaKey || !next ? null : { from: row.id, to: next.id, field: event.target.name };
+      (event.target.form ?? row.querySelector("form"))?.requestSubmit();
+    }
     if (event.key === "Escape") { event.preventDefault(); row.querySelector("[data-action=cancel]")?.click(); }
     return;
   }
@@ -159,18 +176,31 @@ document.addEventListener("reset", ({ target }) => {
   setTimeout(() => { boxes(list).forEach((box) => { box.checked = false; }); refresh(list); });
 });
 
-/* After a swap the focus stays where the work is: in the editor that opened, or on the row that was saved. */
+/* After a swap the focus stays where the work is: in the editor that opened, on the row that was saved, or in the next
+   row's editor when Enter was pressed. A chunk that is drawn again leaves a row that is being edited alone. */
 let left = null;
-document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => { left = ctx.target?.closest?.("tr[data-row]")?.id || null; });
+let onward = null;
+document.addEventListener("htmx:before:swap", (event) => {
+  const target = event.detail.ctx.target;
+  left = (target?.closest?.("tr[data-row]") ?? (target?.matches?.("tbody") && target.querySelector("tr[data-row]:focus-within, tr[data-row]:focus")) ?? null)?.id || null;
+});
 document.addEventListener("htmx:after:swap", () => {
   const row = left && document.getElementById(left);
   left = null;
   const list = row && listOf(row);
-  if (!list) return;
+  if (!list) { if (document.querySelector("[data-register]")) refresh(listOf()); return; }
   if (row.hasAttribute("data-editing")) {
     const invalid = row.querySelector("[aria-invalid=true]");
     const form = row.querySelector("form");
     (invalid ?? form?.elements[wanted] ?? row.querySelector("input:not([type=hidden], [data-select]), select"))?.focus();
+  } else if (onward?.from === row.id) {
+    const next = document.getElementById(onward.to);
+    wanted = onward.field;
+    onward = null;
+    go(list, next);
+    next?.querySelector("[data-action=edit]")?.click();
+    refresh(list);
+    return;
   } else if (document.activeElement === document.body || row.contains(document.activeElement)) {
     go(list, row);
   }

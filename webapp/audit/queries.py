@@ -28,6 +28,13 @@ class Event:
     source_address: str
 
 
+def event(*, session: Session, event_id: int) -> Event | None:
+    """Return one event."""
+    columns = [getattr(AuditEvent, name) for name in Event.__dataclass_fields__]
+    row = session.execute(select(*columns).where(AuditEvent.id == event_id)).first()
+    return None if row is None else Event(*row)
+
+
 def events(
     *,
     session: Session,

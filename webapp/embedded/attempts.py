@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-BACK_OFF_SECONDS = (0.2, 0.5, 1, 2, 5, 10)
-STEADY_AFTER_SECONDS = 10
+BACK_OFF_SECONDS = (0.2, 0.5, 1, 2, 5)
+STEADY_AFTER_SECONDS = 5
 """What lived so long does not end because of how it starts."""
 
 

@@ -170,6 +170,41 @@ def post_profile() -> Response:
     return see_other(url_for("identity.profile"))
 
 
+@bp.get("/profile/password")
+@signed_in
+def password() -> Response:
+    """Show the form of a new password."""
+    return _password_page()
+
+
+@bp.post("/profile/password")
+@signed_in
+@limit_sign_in
+def post_password() -> Response:
+    """Set a new password, once the present one was given; every session ends and this browser gets a new one."""
+    stored = queries.password_hash(session=g.db, email=g.person.email)
+    new = request.form.get("password", "")
+    try:
+        if stored is not None:
+            count_attempt(services().redis, bucket(g.person.email, str(g.session_id)), at=g.at)
+            commands.verify_password(stored=stored, password=request.form.get("current", ""))
+        commands.set_password(session=g.db, actor=g.actor, at=g.at, person_id=g.person.id, email=g.person.email,
+                              password=new)
+    except (commands.SignInRefused, commands.SignInBusy):
+        return _password_page(status=422, errors={"current": _("This is not your present password.")})
+    except TooManyAttempts as error:
+        return _password_page(status=429, errors={"form": _(error.text, **error.params)})
+    except Invalid as error:
+        return _password_page(status=422, errors=field_errors(error))
+    flash(_("The password was changed. Every other session has ended."), "success")
+    return begin_session(g.person.id, url_for("identity.profile"))
+
+
+def _password_page(status: int = 200, errors: dict[str, str] | None = None) -> Response:
+    has_password = queries.password_hash(session=g.db, email=g.person.email) is not None
+    return render("identity/password.html", status=status, has_password=has_password, errors=errors or {})
+
+
 @bp.get("/profile/sessions")
 @signed_in
 def sessions() -> Response:

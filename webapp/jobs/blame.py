@@ -23,9 +23,12 @@ def is_outage(error: BaseException) -> bool:
     original = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    if not isinstance(original, psycopg.OperationalError | psycopg.InterfaceError):
+    if not isinstance(original, psycopg.Error):
         return False
-    return original.sqlstate is None or original.sqlstate in GOODBYES or original.sqlstate.startswith("08")
+    if original.sqlstate is None:
+        # No word from the server: psycopg says DatabaseError itself where libpq lost the connection.
+        return type(original) in {psycopg.DatabaseError, psycopg.OperationalError, psycopg.InterfaceError}
+    return original.sqlstate in GOODBYES or original.sqlstate.startswith("08")
 
 
 def _said_goodbye(error: BaseException | None) -> bool:

@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import and_, delete, insert, or_, select, update
+from sqlalchemy import and_, column, delete, exists, insert, or_, select, table, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from webapp.jobs.models import Heartbeat, Job
 from webapp.kernel.actor import Actor
 from webapp.kernel.db import on_platform
-from webapp.kernel.errors import Conflict, N_, NotFound
+from webapp.kernel.errors import N_, Conflict, NotFound
 
 Queue = Literal["default", "imports", "mail"]
 
@@ -28,6 +28,10 @@ REDELIVER_AFTER = timedelta(seconds=4)
 SWEEP_MAX = 500
 FORGET_AFTER = timedelta(hours=1)
 """Heartbeats of processes that ended so long ago are deleted."""
+
+_TENANT = table("tenant", column("id"), column("suspended_at"), schema="platform")
+_OPEN = ~exists().where(_TENANT.c.id == Job.tenant_id, _TENANT.c.suspended_at.is_not(None))
+"""Jobs of a suspended workspace wait until it is resumed."""
 
 
 class JobOver(Conflict):
@@ -85,7 +89,7 @@ def enqueue(
 
 
 def claim(*, session: Session, job_id: UUID, at: datetime) -> Claim | None:
-    """Begin a job; None if it is over, cancelled, not due, or runs elsewhere: a second delivery does nothing."""
+    """Begin a job; None if it is over, not due, runs elsewhere, or its workspace is suspended."""
     row = session.execute(
         update(Job)
         .where(
@@ -93,6 +97,7 @@ def claim(*, session: Session, job_id: UUID, at: datetime) -> Claim | None:
             Job.available_at <= at,
             or_(Job.state == "queued", and_(Job.state == "running", Job.heartbeat_at < at - STALE_AFTER)),
             Job.attempts < ATTEMPTS_MAX,
+            _OPEN,
         )
         .values(state="running", attempts=Job.attempts + 1, started_at=at, heartbeat_at=at, error=None)
         .returning(Job.id, Job.kind, Job.tenant_id, Job.arguments, Job.attempts, Job.created_by),
@@ -203,6 +208,7 @@ def sweep(*, session: Session, at: datetime) -> list[tuple[str, UUID]]:
             Job.state == "queued",
             Job.available_at <= at,
             or_(Job.delivered_at.is_(None), Job.delivered_at < at - REDELIVER_AFTER),
+            _OPEN,
         )
         .order_by(Job.available_at)
         .limit(SWEEP_MAX)

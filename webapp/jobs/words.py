@@ -3,6 +3,7 @@
 from webapp.kernel.errors import N_
 
 KINDS = {
+    "holds.expire": N_("Letting holds expire"),
     "imports.check": N_("Reading a statement"),
     "imports.publish": N_("Booking a statement"),
     "imports.reverse": N_("Taking a statement back out"),

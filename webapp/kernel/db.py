@@ -174,9 +174,11 @@ def on_platform(session: Session) -> Iterator[Session]:
     try:
         yield session
     finally:
-        # A transaction that failed cannot be turned back; it is about to be rolled back as a whole.
-        if session.is_active and _driver(session).pgconn.transaction_status == TransactionStatus.INTRANS:
-            bind_tenant(session, tenant)
+        # What failed cannot be turned back: it is rolled back, at most to a savepoint that was set as the tenant.
+        session.info["tenant"] = tenant
+        if session.is_active and not session.connection().invalidated:
+            if _driver(session).pgconn.transaction_status == TransactionStatus.INTRANS:
+                bind_tenant(session, tenant)
 
 
 _BIND_PLATFORM = (
@@ -268,5 +270,9 @@ def _reset(connection: Any, record: Any, state: Any) -> None:
         record.invalidate()
         return
     result = connection.pgconn.exec_(_RESET)
+    if connection.pgconn.status == ConnStatus.BAD:
+        # The server went away; whoever is next gets a new connection.
+        record.invalidate()
+        return
     if result.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
         raise error_from_result(result)

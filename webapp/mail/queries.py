@@ -52,5 +52,5 @@ def _read(folder: Path, names: list[str]) -> Iterator[WrittenMail]:
             to=str(message["To"]),
             subject=str(message["Subject"]),
             at=parsedate_to_datetime(str(message["Date"])),
-            text=str(message.get_content()),
+            text=str(message.get_content()).replace("\r\n", "\n"),
         )

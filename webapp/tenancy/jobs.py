@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from webapp.access.permissions import Role
 from webapp.audit.commands import record
@@ -41,23 +42,30 @@ def create(context: JobContext) -> None:
                                        base_currency=asked["base_currency"], at=at)
     context.beat(done=1, total=STEPS)
     with context.begin() as session:
-        if queries.owners_count(session=session, tenant_id=tenant_id) or queries.open_invitations(
-            session=session, tenant_id=tenant_id, at=at
-        ):
-            return
-        record(session=session, actor=context.actor, at=at, action="tenant.created", object_type="tenant",
-               object_id=tenant_id, difference={"slug": (None, asked["slug"]), "name": (None, asked["name"])})
-        owner = identity.person_by_email(session=session, email=asked["owner_email"])
-        if owner is not None:
-            commands.add_member(session=session, actor=context.actor, at=at, tenant_id=tenant_id, person_id=owner.id,
-                                role=Role.OWNER)
-            return
-        secret = context.new_secret()
-        commands.invite(session=session, actor=context.actor, at=at, invitation_id=context.new_id(),
-                        tenant_id=tenant_id, email=asked["owner_email"], role=Role.OWNER, secret=secret)
-        send_mail(session=session, actor=context.actor, at=at, job_id=context.new_id(), to=asked["owner_email"],
-                  letter="invitation", language=asked["language"],
-                  values={"workspace": asked["name"], "invited_by": "", "link": asked["link_before"] + secret})
+        _let_in(context, session, tenant_id)
+    context.beat(done=2, total=STEPS)
+
+
+def _let_in(context: JobContext, session: Session, tenant_id: UUID) -> None:
+    """Give the owner the place, or an invitation to it; do nothing when a run before did."""
+    asked, at = context.arguments, context.clock()
+    if queries.owners_count(session=session, tenant_id=tenant_id) or queries.open_invitations(
+        session=session, tenant_id=tenant_id, at=at
+    ):
+        return
+    record(session=session, actor=context.actor, at=at, action="tenant.created", object_type="tenant",
+           object_id=tenant_id, difference={"slug": (None, asked["slug"]), "name": (None, asked["name"])})
+    owner = identity.person_by_email(session=session, email=asked["owner_email"])
+    if owner is not None:
+        commands.add_member(session=session, actor=context.actor, at=at, tenant_id=tenant_id, person_id=owner.id,
+                            role=Role.OWNER)
+        return
+    secret = context.new_secret()
+    commands.invite(session=session, actor=context.actor, at=at, invitation_id=context.new_id(),
+                    tenant_id=tenant_id, email=asked["owner_email"], role=Role.OWNER, secret=secret)
+    send_mail(session=session, actor=context.actor, at=at, job_id=context.new_id(), to=asked["owner_email"],
+              letter="invitation", language=asked["language"],
+              values={"workspace": asked["name"], "invited_by": "", "link": asked["link_before"] + secret})
 
 
 def remove(context: JobContext) -> None:

@@ -1,6 +1,7 @@
 """Security headers and the content security policy, on every answer (flask-talisman)."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, request
 from flask_talisman import Talisman
@@ -24,6 +25,15 @@ CSP: dict[str, Any] = {
 
 YEAR_SECONDS = 365 * 24 * 3600
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+HEALTH = frozenset({"health.livez", "health.readyz"})
+
+
+def known_hosts(settings: Settings) -> frozenset[str]:
+    """Return the Host names that are served; none named means all, which only the embedded run allows itself."""
+    named = {name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()}
+    if not named and settings.secure and settings.base_url:
+        named = {urlsplit(settings.base_url).netloc.lower()}
+    return frozenset(named)
 
 
 def install(app: Flask, settings: Settings) -> None:
@@ -46,11 +56,12 @@ def install(app: Flask, settings: Settings) -> None:
         },
         x_xss_protection=False,
     )
-    hosts = {name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()}
+    hosts = known_hosts(settings)
 
     @app.before_request
     def known_host() -> None:
-        if hosts and request.host.lower() not in hosts:
+        # A balancer asks for health under whatever address it knows.
+        if hosts and request.host.lower() not in hosts and request.endpoint not in HEALTH:
             abort(400, "This address is not served here.")
 
     @app.before_request

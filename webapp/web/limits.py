@@ -94,9 +94,9 @@ def limit_sign_in(view: Callable[..., Any]) -> Callable[..., Any]:
     )(view)
 
 
-def limit_api(blueprint: Blueprint) -> None:
+def limit_api(app: Flask, blueprint: Blueprint) -> None:
     """Limit the calls of one token per minute."""
-    blueprint.record(lambda setup: setup.app.extensions["limited"].add(blueprint.name))
+    app.extensions["limited"].add(blueprint.name)
 
 
 def install(app: Flask, settings: Settings) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 import structlog
 from flask import Flask, Response, current_app, g, jsonify, request
 from flask_babel import gettext as _
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
-from webapp.kernel.errors import DomainError, FieldError, N_
+from webapp.kernel.errors import N_, DomainError, FieldError
 from webapp.web.render import error_page
 
 log = structlog.get_logger()
@@ -123,10 +123,18 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(DBAPIError)
     def database(error: DBAPIError) -> Response:
+        if isinstance(error, DataError) and getattr(error.orig, "sqlstate", None) is None:
+            return unstorable(error)
         if error.connection_invalidated or getattr(error.orig, "sqlstate", "08") in {None, "08", "57P01", "57P03"}:
             log.warning("database.unreachable", reason=str(error.orig).splitlines()[0])
             return answer_status(503, code="database_unreachable", headers={"Retry-After": "2"})
         return unexpected(error)
+
+    @app.errorhandler(UnicodeEncodeError)
+    def unstorable(_error: Exception) -> Response:
+        """Refuse NUL and halves of surrogate pairs, which no text of the database can hold."""
+        found = HTTPStatus.NOT_FOUND if request.method in {"GET", "HEAD"} else HTTPStatus.UNPROCESSABLE_ENTITY
+        return answer_status(found, code="unstorable_text", detail=_("A text contains a character that cannot be kept."))
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:

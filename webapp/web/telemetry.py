@@ -1,5 +1,7 @@
 """OpenTelemetry traces of requests, statements and jobs; nothing is imported unless an endpoint is set."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from flask import Flask
@@ -34,3 +36,13 @@ def install(settings: Settings, *, service: str, app: Flask | None = None, engin
     if engine is not None:
         SQLAlchemyInstrumentor().instrument(engine=engine, tracer_provider=provider)
     return provider.get_tracer("comptoir")
+
+
+@contextmanager
+def span(tracer: Any, name: str, **attributes: str) -> Iterator[None]:
+    """Trace one piece of work, a job for example; do nothing without a tracer."""
+    if tracer is None:
+        yield
+        return
+    with tracer.start_as_current_span(name, attributes=attributes):
+        yield

@@ -4,6 +4,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, g
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from webapp.web.state import services
@@ -46,6 +47,9 @@ def install(app: Flask) -> None:
             close_unit(commit=response.status_code < FAILED)
         except _Refused:
             pass
+        except DBAPIError as error:
+            # A commit that failed is answered like any other failure; whether it took effect, a repeat tells.
+            return app.make_response(app.handle_user_exception(error))
         return response
 
     @app.teardown_request

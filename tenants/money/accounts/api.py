@@ -4,11 +4,13 @@ from datetime import date
 from typing import Any
 
 from flask import Response, g, jsonify
+from flask_babel import gettext as _
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field
 
 from tenants.door import API_PREFIX, guard_room
 from tenants.money.accounts import commands, queries
+from tenants.money.accounts.charts import ChartTemplate
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.rules import AccountDraft, Kind
 from tenants.schemas import PROBLEMS, AmountText, CurrencyCode, Id, ListQuery, MoneyOut, WorkspacePath, minor_in, money_out
@@ -144,3 +146,31 @@ def change_account(path: AccountPath, body: AccountIn) -> Response:
         session=g.db, actor=g.actor, at=g.at, account_id=path.account_id, version=check_version(), draft=_draft(body),
     )
     return with_etag(jsonify(account_out(account)), account.version)
+
+
+class ChartIn(BaseModel):
+    """A chart of accounts to start from."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    template: ChartTemplate = Field(examples=["company"])
+    currency: CurrencyCode
+
+
+class ChartOut(BaseModel):
+    """What was opened."""
+
+    accounts: int
+
+
+@bp.post("/chart", responses={201: ChartOut}, operation_id="adoptChart", summary="Start with a chart of accounts")
+@requires(Permission.LEDGER_ACCOUNTS_WRITE)
+def adopt_chart(path: WorkspacePath, body: ChartIn) -> Response:
+    """Open all accounts of a chart, while there are none."""
+    opened = commands.adopt_chart(
+        session=g.db, actor=g.actor, at=g.at, template=body.template, currency=body.currency, translate=_,
+    )
+    response = jsonify(accounts=opened)
+    response.status_code = 201
+    response.headers["Location"] = f"/api/v1/t/{g.slug}/accounts"
+    return response

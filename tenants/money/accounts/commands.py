@@ -1,11 +1,11 @@
 """Acts on the chart of accounts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -204,3 +204,14 @@ def _view(session: Session, account_id: int) -> AccountView:
 
 def _json(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+_LOCK_BALANCES = text("SELECT FROM account_balance WHERE account_id = ANY (:ids) ORDER BY account_id FOR UPDATE")
+
+
+def lock_balances(*, session: Session, account_ids: Collection[int]) -> None:
+    """Lock the balances of all accounts that an act of several statements will move, before the first of them.
+
+    One statement locks in the order of ids by itself; two after another would wait for each other's in a ring.
+    """
+    session.execute(_LOCK_BALANCES, {"ids": sorted(account_ids)})

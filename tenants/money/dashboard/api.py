@@ -4,11 +4,11 @@ from typing import Any, Literal
 
 from flask import Response, g, jsonify
 from flask_openapi3 import APIBlueprint, Tag
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from tenants.door import API_PREFIX, guard_room
 from tenants.money.dashboard import queries
-from tenants.money.dashboard.rules import MonthFlow, savings_percent
+from tenants.money.dashboard.rules import PERIOD_DEFAULT, PERIODS, MonthFlow, savings_percent
 from tenants.schemas import PROBLEMS, Day, MoneyOut, WorkspacePath, money_out
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
@@ -23,7 +23,15 @@ guard_room(bp)
 class DashboardQuery(BaseModel):
     """Which period."""
 
-    months: Literal[3, 6, 12, 24] = Field(12, description="Months up to today, the present one included.")
+    months: int = Field(PERIOD_DEFAULT, json_schema_extra={"enum": list(PERIODS)},
+                        description="Months up to today, the present one included.")
+
+    @field_validator("months")
+    @classmethod
+    def _offered(cls, value: int) -> int:
+        if value not in PERIODS:
+            raise ValueError(f"months is one of {', '.join(map(str, PERIODS))}")
+        return value
 
 
 class WorthOut(BaseModel):

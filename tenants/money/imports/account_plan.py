@@ -20,9 +20,7 @@ _MOVE = text("""
 """)
 
 
-def plan(
-    *, session: Session, account_id: int, found: dict[tuple[str | None, str], int]
-) -> list[PlannedAccount]:
+def plan(*, session: Session, account_id: int, found: dict[tuple[str | None, str], int]) -> list[PlannedAccount]:
     """Return where the rows of each (label, currency) go. Raises NotFound for an account that is gone."""
     known = [
         KnownAccount(one.id, one.name, one.currency, one.kind, one.parent_id, one.code, one.iban, one.number)
@@ -38,9 +36,15 @@ def plan(
 def place_rows(*, session: Session, import_id: int, planned: list[PlannedAccount]) -> None:
     """Put the rows on their planned accounts; those of an account still to be made stay without one."""
     for one in planned:
-        session.execute(_MOVE, {
-            "id": import_id, "account": one.account_id, "label": one.label, "currency": one.currency,
-        })
+        session.execute(
+            _MOVE,
+            {
+                "id": import_id,
+                "account": one.account_id,
+                "label": one.label,
+                "currency": one.currency,
+            },
+        )
 
 
 def is_simple(planned: list[PlannedAccount], account_id: int, first_label: str | None) -> bool:
@@ -62,9 +66,11 @@ def open_planned(
         else:
             made.append(one)
     if made != planned:
-        place_rows(session=session, import_id=import_id, planned=[
-            new for new, old in zip(made, planned, strict=True) if new != old
-        ])
+        place_rows(
+            session=session,
+            import_id=import_id,
+            planned=[new for new, old in zip(made, planned, strict=True) if new != old],
+        )
     return made
 
 
@@ -77,9 +83,15 @@ def _open(session: Session, actor: Actor, at: datetime, planned: PlannedAccount)
         try:
             iban = clean_iban(iban)
         except ValueError:
-            iban, number = None, iban[:64]
-    draft = AccountDraft(name=planned.name, kind=Kind(parent.kind), currency=planned.currency, parent_id=parent.id,
-                         iban=iban, number=number)
+            iban, number = None, (planned.iban or "")[:64]
+    draft = AccountDraft(
+        name=planned.name,
+        kind=Kind(parent.kind),
+        currency=planned.currency,
+        parent_id=parent.id,
+        iban=iban,
+        number=number,
+    )
     return account_commands.open_account(session=session, actor=actor, at=at, draft=draft).id
 
 

@@ -1,7 +1,7 @@
 """JSON API of imports: upload, follow, map, decide, correct, publish, undo."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tenants.door import API_PREFIX, guard_room
 from tenants.idempotency import once
-from tenants.money.imports import commands, corrections, exports, queries, reversal
+from tenants.money.imports import commands, corrections, decisions, exports, queries, reversal
 from tenants.money.imports.presentation import balance_out, import_out, row_out
 from tenants.money.imports.readers.csv_formats import FORMATS
 from tenants.money.imports.readers.mapping import Mapping, MappingError
@@ -20,13 +20,17 @@ from tenants.money.imports.rules import Decision
 from tenants.schemas import PROBLEMS, Id, ListQuery, MoneyOut, Problem, WorkspacePath
 from webapp.access.guard import check, requires
 from webapp.access.permissions import Permission
-from webapp.kernel.errors import FieldError, Invalid, N_, NotFound
+from webapp.kernel.errors import N_, FieldError, Invalid, NotFound
 from webapp.web.pagination import cut, read_cursor
 from webapp.web.state import services
 
 bp = APIBlueprint(
-    "api_imports", __name__, url_prefix=API_PREFIX, abp_tags=[Tag(name="imports")],
-    abp_responses=PROBLEMS | {413: Problem}, abp_security=[{"token": []}],
+    "api_imports",
+    __name__,
+    url_prefix=API_PREFIX,
+    abp_tags=[Tag(name="imports")],
+    abp_responses=PROBLEMS | {413: Problem},
+    abp_security=[{"token": []}],
 )
 guard_room(bp)
 
@@ -38,7 +42,8 @@ class UploadIn(BaseModel):
     account_id: Id = Field(description="The account that the statement is of.")
     format: str | None = Field(None, max_length=40, description="Refuse the file unless it is of this format.")
     publish: Literal["auto"] | None = Field(
-        None, description="`auto` publishes as soon as nothing is doubtful or wrong.",
+        None,
+        description="`auto` publishes as soon as nothing is doubtful or wrong.",
     )
 
 
@@ -161,7 +166,9 @@ class RowPath(ImportPath):
     position: int = Field(ge=1, le=2**31 - 1)
 
 
-RowStateName = Literal["new", "duplicate", "doubtful", "wrong", "ignored", "skipped", "merged", "published", "reversed", "left"]
+RowStateName = Literal[
+    "new", "duplicate", "doubtful", "wrong", "ignored", "skipped", "merged", "published", "reversed", "left"
+]
 
 
 class RowQuery(ListQuery):
@@ -262,9 +269,7 @@ def list_formats(path: WorkspacePath) -> Response:
 @bp.get("/imports", responses={200: ImportList}, operation_id="listImports", summary="List imports")
 @requires(Permission.IMPORTS_IMPORTS_READ)
 def list_imports(path: WorkspacePath, query: ListQuery) -> Response:
-    """Imports, newest first; balances are left to the single import."""
-    from datetime import datetime
-
+    """List imports, newest first; balances are left to the single import."""
     position = read_cursor("imports", query.cursor)
     before = (datetime.fromisoformat(position[0]), int(position[1])) if position else None
     found = queries.imports(session=g.db, limit=query.limit + 1, before=before)
@@ -286,8 +291,13 @@ def create_import(path: WorkspacePath, form: UploadIn) -> Response:
 
     def act() -> tuple[Any, int, str]:
         import_id = commands.receive(
-            session=g.db, actor=g.actor, at=g.at, new_id=services().new_id, upload=upload,
-            content=commands.pieces(upload_file.stream.read), bytes_max=services().settings.upload_bytes_max,
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            new_id=services().new_id,
+            upload=upload,
+            content=commands.pieces(upload_file.stream.read),
+            bytes_max=services().settings.upload_bytes_max,
         )
         return _accepted(import_id)
 
@@ -320,8 +330,12 @@ def delete_import(path: ImportPath) -> tuple[str, int]:
     return "", 204
 
 
-@bp.post("/imports/<int:import_id>/cancellation", responses={202: ImportOut}, operation_id="cancelImport",
-         summary="Cancel an import")
+@bp.post(
+    "/imports/<int:import_id>/cancellation",
+    responses={202: ImportOut},
+    operation_id="cancelImport",
+    summary="Cancel an import",
+)
 @requires(Permission.IMPORTS_IMPORTS_WRITE)
 def cancel_import(path: ImportPath) -> Response:
     """Give an import up before it is published; work that runs stops within seconds."""
@@ -333,8 +347,12 @@ def cancel_import(path: ImportPath) -> Response:
     return once(act, required=False)
 
 
-@bp.post("/imports/<int:import_id>/retry", responses={202: ImportOut}, operation_id="retryImport",
-         summary="Try a given-up import again")
+@bp.post(
+    "/imports/<int:import_id>/retry",
+    responses={202: ImportOut},
+    operation_id="retryImport",
+    summary="Try a given-up import again",
+)
 @requires(Permission.IMPORTS_IMPORTS_WRITE)
 def retry_import(path: ImportPath) -> Response:
     """Give the work three more attempts after it was given up."""
@@ -349,11 +367,16 @@ def retry_import(path: ImportPath) -> Response:
 @bp.get("/imports/<int:import_id>/rows", responses={200: RowList}, operation_id="listImportRows", summary="List rows")
 @requires(Permission.IMPORTS_IMPORTS_READ)
 def list_rows(path: ImportPath, query: RowQuery) -> Response:
-    """The rows of the file in its order, each with its line, its raw text and, where there is one, the reason."""
+    """List the rows of the file in its order, each with its line, its raw text and, where there is one, the reason."""
     purpose = f"import-rows/{path.import_id}/{query.state or ''}"
     position = read_cursor(purpose, query.cursor)
-    found = queries.rows(session=g.db, view=_found(path.import_id), limit=query.limit + 1, state=query.state,
-                         after=int(position[0]) if position else 0)
+    found = queries.rows(
+        session=g.db,
+        view=_found(path.import_id),
+        limit=query.limit + 1,
+        state=query.state,
+        after=int(position[0]) if position else 0,
+    )
     page, cursor = cut(found, query.limit, purpose, lambda one: [one.position])
     return jsonify(data=[row_out(one) for one in page], next_cursor=cursor, has_more=cursor is not None)
 
@@ -361,7 +384,7 @@ def list_rows(path: ImportPath, query: RowQuery) -> Response:
 @bp.get("/imports/<int:import_id>/rows.csv", operation_id="exportImportRows", summary="Export rows as CSV")
 @requires(Permission.IMPORTS_IMPORTS_READ)
 def export_rows(path: ImportPath, query: RowQuery) -> Response:
-    """The rows as CSV; text that a spreadsheet would run is marked as text."""
+    """Give the rows as CSV; text that a spreadsheet would run is marked as text."""
     return csv_answer(_found(path.import_id), query.state)
 
 
@@ -373,8 +396,12 @@ def csv_answer(view: queries.ImportView, state: str | None) -> Response:
     return response
 
 
-@bp.get("/imports/<int:import_id>/rows/<int:position>", responses={200: RowOut}, operation_id="getImportRow",
-        summary="Get a row")
+@bp.get(
+    "/imports/<int:import_id>/rows/<int:position>",
+    responses={200: RowOut},
+    operation_id="getImportRow",
+    summary="Get a row",
+)
 @requires(Permission.IMPORTS_IMPORTS_READ)
 def get_row(path: RowPath) -> Response:
     """One row."""
@@ -384,18 +411,32 @@ def get_row(path: RowPath) -> Response:
     return jsonify(row_out(found))
 
 
-@bp.put("/imports/<int:import_id>/rows/<int:position>", responses={200: RowOut}, operation_id="correctImportRow",
-        summary="Correct a wrong row")
+@bp.put(
+    "/imports/<int:import_id>/rows/<int:position>",
+    responses={200: RowOut},
+    operation_id="correctImportRow",
+    summary="Correct a wrong row",
+)
 @requires(Permission.IMPORTS_IMPORTS_WRITE)
 def correct_row(path: RowPath, body: RowIn) -> Response:
     """Say what a row that could not be read means."""
-    corrections.correct_row(session=g.db, actor=g.actor, at=g.at, import_id=path.import_id, position=path.position,
-                            typed=corrections.Correction(**body.model_dump()))
+    corrections.correct_row(
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        import_id=path.import_id,
+        position=path.position,
+        typed=corrections.Correction(**body.model_dump()),
+    )
     return get_row(path)
 
 
-@bp.put("/imports/<int:import_id>/mapping", responses={202: ImportOut}, operation_id="mapImport",
-        summary="Say how the file is read")
+@bp.put(
+    "/imports/<int:import_id>/mapping",
+    responses={202: ImportOut},
+    operation_id="mapImport",
+    summary="Say how the file is read",
+)
 @requires(Permission.IMPORTS_IMPORTS_WRITE)
 def map_import(path: ImportPath, body: MappingIn) -> tuple[Response, int, dict[str, str]]:
     """Read the file by this mapping, or in another encoding; the mapping is remembered for the account and header."""
@@ -416,75 +457,123 @@ def choose_mapping(import_id: int, values: dict[str, Any] | None, encoding: str 
         raise MappingUnfit(detail=str(error)) from None
     if mapping is not None and not mapping.is_complete():
         raise MappingUnfit(detail="a date, and an amount or debit and credit, are needed")
-    commands.choose_mapping(session=g.db, actor=g.actor, at=g.at, new_id=services().new_id, import_id=import_id,
-                            mapping=mapping, encoding=encoding)
+    commands.choose_mapping(
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        new_id=services().new_id,
+        import_id=import_id,
+        mapping=mapping,
+        encoding=encoding,
+    )
 
 
-@bp.post("/imports/<int:import_id>/decisions", responses={200: ImportOut}, operation_id="decideImportRows",
-         summary="Keep, merge or skip rows")
+@bp.post(
+    "/imports/<int:import_id>/decisions",
+    responses={200: ImportOut},
+    operation_id="decideImportRows",
+    summary="Keep, merge or skip rows",
+)
 @requires(Permission.IMPORTS_IMPORTS_WRITE)
 def decide_rows(path: ImportPath, body: DecisionIn) -> Response:
     """Decide what becomes of doubtful or wrong rows."""
 
     def act() -> tuple[Any, int, str]:
-        commands.decide(session=g.db, actor=g.actor, at=g.at, import_id=path.import_id, decision=body.decision,
-                        positions=body.positions, of=body.of)
+        decisions.decide(
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            import_id=path.import_id,
+            decision=body.decision,
+            positions=body.positions,
+            of=body.of,
+        )
         return _whole(path.import_id), 200, ""
 
     return once(act, required=False)
 
 
-@bp.post("/imports/<int:import_id>/categories", responses={200: ImportOut}, operation_id="categoriseImportRows",
-         summary="Categorise rows")
+@bp.post(
+    "/imports/<int:import_id>/categories",
+    responses={200: ImportOut},
+    operation_id="categoriseImportRows",
+    summary="Categorise rows",
+)
 @requires(Permission.IMPORTS_IMPORTS_WRITE)
 def categorise_rows(path: ImportPath, body: CategoryIn) -> Response:
     """Give rows a category, or accept the suggested ones."""
 
     def act() -> tuple[Any, int, str]:
-        commands.categorise(session=g.db, actor=g.actor, at=g.at, import_id=path.import_id, positions=body.positions,
-                            category_id=body.category_id)
+        decisions.categorise(
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            import_id=path.import_id,
+            positions=body.positions,
+            category_id=body.category_id,
+        )
         return _whole(path.import_id), 200, ""
 
     return once(act, required=False)
 
 
-@bp.post("/imports/<int:import_id>/publication", responses={202: ImportOut}, operation_id="publishImport",
-         summary="Publish an import")
+@bp.post(
+    "/imports/<int:import_id>/publication",
+    responses={202: ImportOut},
+    operation_id="publishImport",
+    summary="Publish an import",
+)
 @requires(Permission.IMPORTS_IMPORTS_PUBLISH)
 def publish_import(path: ImportPath) -> Response:
     """Book every new row, all or none."""
 
     def act() -> tuple[Any, int, str]:
-        commands.request_publication(session=g.db, actor=g.actor, at=g.at, new_id=services().new_id,
-                                     import_id=path.import_id)
+        commands.request_publication(
+            session=g.db, actor=g.actor, at=g.at, new_id=services().new_id, import_id=path.import_id
+        )
         return _accepted(path.import_id)
 
     return once(act, required=False)
 
 
-@bp.post("/imports/<int:import_id>/reversal", responses={202: ImportOut}, operation_id="reverseImport",
-         summary="Undo an import")
+@bp.post(
+    "/imports/<int:import_id>/reversal",
+    responses={202: ImportOut},
+    operation_id="reverseImport",
+    summary="Undo an import",
+)
 @requires(Permission.IMPORTS_IMPORTS_REVERSE)
 def reverse_import(path: ImportPath) -> Response:
     """Take every entry of the import back out of the books; those closed or edited since are left and listed."""
 
     def act() -> tuple[Any, int, str]:
-        commands.request_reversal(session=g.db, actor=g.actor, at=g.at, new_id=services().new_id,
-                                  import_id=path.import_id)
+        commands.request_reversal(
+            session=g.db, actor=g.actor, at=g.at, new_id=services().new_id, import_id=path.import_id
+        )
         return _accepted(path.import_id)
 
     return once(act, required=False)
 
 
-@bp.post("/imports/<int:import_id>/rows/<int:position>/settlement", responses={200: RowOut},
-         operation_id="settleLeftRow", summary="Keep or reverse what an undone import left")
+@bp.post(
+    "/imports/<int:import_id>/rows/<int:position>/settlement",
+    responses={200: RowOut},
+    operation_id="settleLeftRow",
+    summary="Keep or reverse what an undone import left",
+)
 @requires(Permission.IMPORTS_IMPORTS_REVERSE)
 def settle_left(path: RowPath, body: LeftIn) -> Response:
     """Keep an entry that stayed in the books, or reverse it by a new one."""
 
     def act() -> tuple[Any, int, str]:
-        reversal.settle_left(session=g.db, actor=g.actor, at=g.at, import_id=path.import_id, position=path.position,
-                             reverse_it=body.decision == "reverse")
+        reversal.settle_left(
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            import_id=path.import_id,
+            position=path.position,
+            reverse_it=body.decision == "reverse",
+        )
         found = queries.row(session=g.db, view=_found(path.import_id), position=path.position)
         if found is None:
             raise NotFound

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.rules import CATEGORIES
-from tenants.money.imports import account_plan, commands, duplicates, staging, suggestions
+from tenants.money.imports import account_plan, commands, decisions, duplicates, staging, suggestions
 from tenants.money.imports.models import Import, ImportRow, StatementMapping
 from tenants.money.imports.readers import recognise as recognition_door
 from tenants.money.imports.readers.lines import StatementError
@@ -108,7 +108,9 @@ def recognise_content(session: Session, import_id: int, size: int, encoding: str
         head = chunk[: recognition_door.HEAD_BYTES]
         break
     return recognition_door.recognise(
-        head, size=size, encoding=encoding,
+        head,
+        size=size,
+        encoding=encoding,
         whole=lambda: b"".join(staging.chunks(session=session, import_id=import_id)),
     )
 
@@ -126,10 +128,17 @@ def _recognise(context: JobContext, task: Task) -> tuple[Recognition, Mapping | 
         waits = mapping is None if recognition.kind in {"csv", "xlsx"} else False
         proposal = mapping or recognition.mapping
         commands.set_state(
-            session, task.id, context.clock(), State.NEEDS_MAPPING if waits else State.CHECKING,
-            kind=recognition.kind, format=recognition.format, encoding=recognition.encoding,
-            header=list(recognition.header)[:200], header_fingerprint=recognition.header_fingerprint or None,
-            mapping=None if proposal is None else proposal.to_dict(), mapping_by=by,
+            session,
+            task.id,
+            context.clock(),
+            State.NEEDS_MAPPING if waits else State.CHECKING,
+            kind=recognition.kind,
+            format=recognition.format,
+            encoding=recognition.encoding,
+            header=list(recognition.header)[:200],
+            header_fingerprint=recognition.header_fingerprint or None,
+            mapping=None if proposal is None else proposal.to_dict(),
+            mapping_by=by,
         )
     return None if waits else (recognition, mapping)
 
@@ -151,12 +160,14 @@ class FormatMismatch(StatementError):
 def _mapping(
     session: Session, context: JobContext, task: Task, recognition: Recognition
 ) -> tuple[Mapping | None, str | None]:
-    """Return the mapping to read by, and whose it is: the person's, a remembered one, or the recognised one if it is clear."""
+    """Return the mapping to read by, and whose it is: the person's, a remembered one, the recognised if clear."""
     if task.chosen is not None:
         return task.chosen, "person"
     if recognition.header_fingerprint:
-        where = (StatementMapping.account_id == task.account_id,
-                 StatementMapping.header_fingerprint == recognition.header_fingerprint)
+        where = (
+            StatementMapping.account_id == task.account_id,
+            StatementMapping.header_fingerprint == recognition.header_fingerprint,
+        )
         kept = session.scalar(select(StatementMapping.mapping).where(*where))
         if kept is not None:
             try:
@@ -176,12 +187,19 @@ def _load(context: JobContext, task: Task, recognition: Recognition, mapping: Ma
     with context.begin() as source, context.begin() as session:
         session.execute(delete(ImportRow).where(ImportRow.import_id == task.id))
         reading = read(
-            staging.chunks(session=source, import_id=task.id, read=progress.took), recognition, mapping=mapping,
-            default_currency=task.currency, max_rows=context.settings.import_rows_max,
+            staging.chunks(session=source, import_id=task.id, read=progress.took),
+            recognition,
+            mapping=mapping,
+            default_currency=task.currency,
+            max_rows=context.settings.import_rows_max,
         )
         staged = staging.stage(
-            session=session, import_id=task.id, rows=reading, account=(task.account_id, task.currency),
-            suggester=_suggester(session), told=progress.staged,
+            session=session,
+            import_id=task.id,
+            rows=reading,
+            account=(task.account_id, task.currency),
+            suggester=_suggester(session),
+            told=progress.staged,
         )
         _settle(session, context, task, reading, staged)
 
@@ -194,9 +212,13 @@ def _suggester(session: Session) -> suggestions.Suggester:
 
 def _settle(session: Session, context: JobContext, task: Task, reading: Reading, staged: staging.Staged) -> None:
     """Put the rows on their accounts, mark what is booked already, count, and move the import on."""
-    planned = account_plan.plan(session=session, account_id=task.account_id, found={
-        (label and label[:staging.LABEL_MAX], currency): rows for (label, currency), rows in reading.labels.items()
-    })
+    planned = account_plan.plan(
+        session=session,
+        account_id=task.account_id,
+        found={
+            (label and label[: staging.LABEL_MAX], currency): rows for (label, currency), rows in reading.labels.items()
+        },
+    )
     if not account_plan.is_simple(planned, task.account_id, staged.first_label):
         account_plan.place_rows(session=session, import_id=task.id, planned=planned)
     if staged.states["new"]:
@@ -205,19 +227,32 @@ def _settle(session: Session, context: JobContext, task: Task, reading: Reading,
     if found is None:
         raise Overtaken
     at = context.clock()
-    total, _, doubtful, wrong = commands.recount(session=session, import_id=task.id, at=at)
+    total, _, doubtful, wrong = decisions.recount(session=session, import_id=task.id, at=at)
     if not total:
         raise EmptyStatement
     balances = [
-        {"label": b.account_label, "kind": b.kind, "day": b.day.isoformat() if b.day else None, "minor": b.minor,
-         "currency": b.currency}
+        {
+            "label": b.account_label,
+            "kind": b.kind,
+            "day": b.day.isoformat() if b.day else None,
+            "minor": b.minor,
+            "currency": b.currency,
+        }
         for b in reading.balances[:100]
     ]
-    commands.set_state(session, task.id, at, State.REVIEW, accounts=account_plan.written(planned),
-                       stated_balances=balances, rows_published=0)
+    commands.set_state(
+        session,
+        task.id,
+        at,
+        State.REVIEW,
+        accounts=account_plan.written(planned),
+        stated_balances=balances,
+        rows_published=0,
+    )
     if found.publish_auto and not doubtful and not wrong:
-        commands.request_publication(session=session, actor=context.actor, at=at, new_id=context.new_id,
-                                     import_id=task.id)
+        commands.request_publication(
+            session=session, actor=context.actor, at=at, new_id=context.new_id, import_id=task.id
+        )
 
 
 class EmptyStatement(StatementError):

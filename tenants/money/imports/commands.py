@@ -1,38 +1,36 @@
-"""Acts of people on an import: receive, map, decide, correct, publish, undo, cancel. The long work is done by jobs."""
+"""Acts of people on an import: receive, map, publish, undo, cancel, retry. The long work is done by jobs."""
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from tenants.money.accounts import queries as account_queries
-from tenants.money.accounts.rules import CATEGORIES, Kind
+from tenants.money.accounts.rules import Kind
 from tenants.money.imports.models import Import, ImportChunk, ImportRow, StatementMapping
 from tenants.money.imports.readers.mapping import Mapping
-from tenants.money.imports.refusals import FileTooLarge, NotNow, RowNotDecidable, Undecided
+from tenants.money.imports.refusals import FileTooLarge, NotNow, Undecided
 from tenants.money.imports.rules import (
     CANCELLABLE,
-    DECISIONS_MAX,
     FILE_NAME_MAX,
     MAPPABLE,
     WORKING,
-    Decision,
     State,
 )
 from webapp.audit.commands import record
 from webapp.jobs import commands as job_commands
 from webapp.kernel.actor import Actor
 from webapp.kernel.db import bound_tenant, on_platform
-from webapp.kernel.errors import FieldError, Invalid, N_, NotFound
+from webapp.kernel.errors import N_, FieldError, Invalid, NotFound
 
 CHUNK_BYTES = 1024 * 1024
-QUEUE = "imports"
+QUEUE: Literal["imports"] = "imports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +63,40 @@ def receive(
         raise Invalid(errors=(FieldError("account_id", "unknown", unknown),))
     name = "".join(c for c in upload.file_name if c.isprintable())[-FILE_NAME_MAX:].strip() or "statement"
     job_id = new_id()
-    import_id = session.execute(insert(Import).values(
-        account_id=account.id, state=State.RECEIVED.value, file_name=name, size_bytes=0, sha256=b"",
-        requested_format=upload.requested_format or None, publish_auto=upload.publish_auto, job_id=job_id,
-        created_at=at, created_by=actor.person_id, changed_at=at,
-    ).returning(Import.id)).scalar_one()
+    import_id = session.execute(
+        insert(Import)
+        .values(
+            account_id=account.id,
+            state=State.RECEIVED.value,
+            file_name=name,
+            size_bytes=0,
+            sha256=b"",
+            requested_format=upload.requested_format or None,
+            publish_auto=upload.publish_auto,
+            job_id=job_id,
+            created_at=at,
+            created_by=actor.person_id,
+            changed_at=at,
+        )
+        .returning(Import.id)
+    ).scalar_one()
     size, digest = _keep_content(session, import_id, content, bytes_max)
     session.execute(update(Import).where(Import.id == import_id).values(size_bytes=size, sha256=digest))
     _start(session, actor, at, job_id, "imports.check", import_id)
-    record(session=session, actor=actor, at=at, action="import.received", object_type="import", object_id=import_id,
-           difference={"file_name": (None, name), "size_bytes": (None, size), "account_id": (None, account.id),
-                       "sha256": (None, digest.hex())})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="import.received",
+        object_type="import",
+        object_id=import_id,
+        difference={
+            "file_name": (None, name),
+            "size_bytes": (None, size),
+            "account_id": (None, account.id),
+            "sha256": (None, digest.hex()),
+        },
+    )
     return import_id
 
 
@@ -99,8 +120,9 @@ def _keep_content(session: Session, import_id: int, content: Iterable[bytes], by
 
 
 def _start(session: Session, actor: Actor, at: datetime, job_id: UUID, kind: str, import_id: int) -> None:
-    job_commands.enqueue(session=session, actor=actor, at=at, job_id=job_id, kind=kind,
-                         arguments={"import_id": import_id}, queue=QUEUE)
+    job_commands.enqueue(
+        session=session, actor=actor, at=at, job_id=job_id, kind=kind, arguments={"import_id": import_id}, queue=QUEUE
+    )
 
 
 def lock(session: Session, import_id: int) -> Import:
@@ -111,7 +133,8 @@ def lock(session: Session, import_id: int) -> Import:
     return found
 
 
-def _locked_in(session: Session, import_id: int, states: Collection[State]) -> Import:
+def locked_in(session: Session, import_id: int, states: Collection[State]) -> Import:
+    """Lock an import that is in one of these states and return it. Raises NotFound, NotNow."""
     found = lock(session, import_id)
     if found.state not in states:
         raise NotNow(state=found.state)
@@ -137,132 +160,52 @@ def choose_mapping(
 
     Raises NotFound, NotNow.
     """
-    found = _locked_in(session, import_id, MAPPABLE)
+    found = locked_in(session, import_id, MAPPABLE)
     written = None if mapping is None else mapping.to_dict() | {"doubts": []}
     before, job_id = found.mapping, new_id()
     if written is not None and found.header_fingerprint:
         query = upsert(StatementMapping).values(
-            account_id=found.account_id, header_fingerprint=found.header_fingerprint, mapping=written, used_at=at,
+            account_id=found.account_id,
+            header_fingerprint=found.header_fingerprint,
+            mapping=written,
+            used_at=at,
         )
-        session.execute(query.on_conflict_do_update(
-            index_elements=["account_id", "header_fingerprint"], set_={"mapping": written, "used_at": at},
-        ))
+        session.execute(
+            query.on_conflict_do_update(
+                index_elements=["account_id", "header_fingerprint"],
+                set_={"mapping": written, "used_at": at},
+            )
+        )
     chosen = mapping.encoding if mapping is not None else encoding
-    set_state(session, import_id, at, State.RECEIVED, job_id=job_id, mapping=written, error_code=None, error_params={},
-              mapping_by="person", encoding=chosen)
+    set_state(
+        session,
+        import_id,
+        at,
+        State.RECEIVED,
+        job_id=job_id,
+        mapping=written,
+        error_code=None,
+        error_params={},
+        mapping_by="person",
+        encoding=chosen,
+    )
     _start(session, actor, at, job_id, "imports.check", import_id)
-    record(session=session, actor=actor, at=at, action="import.mapped", object_type="import", object_id=import_id,
-           difference={"mapping": (before, written), "encoding": (found.encoding, chosen)})
-
-
-_DECIDE = {
-    Decision.KEEP: "UPDATE import_row SET state = 'new', decided_by = :by WHERE {rows} AND match_entry_id IS NOT NULL"
-    " AND state IN ('doubtful', 'skipped', 'merged')",
-    Decision.MERGE: "UPDATE import_row SET state = 'merged', decided_by = :by WHERE {rows} AND match_entry_id IS NOT NULL"
-    " AND (state IN ('doubtful', 'skipped') OR (state = 'new' AND reason = 'near_match'))",
-    Decision.SKIP: "UPDATE import_row SET state = 'skipped', decided_by = :by WHERE {rows}"
-    " AND state IN ('doubtful', 'merged', 'wrong', 'new')",
-    Decision.REOPEN: "UPDATE import_row SET decided_by = NULL, state = CASE WHEN match_entry_id IS NOT NULL THEN 'doubtful'"
-    " WHEN reason IS NOT NULL THEN 'wrong' ELSE 'new' END WHERE {rows} AND decided_by IS NOT NULL"
-    " AND state IN ('new', 'skipped', 'merged')",
-}
-_NAMED = "import_id = :id AND position = ANY (CAST(:positions AS integer[]))"
-_ALL_DOUBTFUL = "import_id = :id AND state = 'doubtful'"
-_ALL_WRONG = "import_id = :id AND state = 'wrong'"
-
-
-def decide(
-    *,
-    session: Session,
-    actor: Actor,
-    at: datetime,
-    import_id: int,
-    decision: Decision,
-    positions: Collection[int] | None,
-    of: str = "doubtful",
-) -> int:
-    """Keep, merge or skip rows (or take that back) and return how many; `positions` None means all `doubtful` or `wrong`.
-
-    Raises NotFound, NotNow, RowNotDecidable, Invalid.
-    """
-    if positions is not None and not 1 <= len(positions) <= DECISIONS_MAX:
-        raise Invalid(errors=(FieldError("positions", "count", N_("Name 1 to %(maximum)s rows."),
-                                         {"maximum": DECISIONS_MAX}),))
-    _locked_in(session, import_id, {State.REVIEW})
-    rows = _NAMED if positions is not None else _ALL_WRONG if of == "wrong" else _ALL_DOUBTFUL
-    query = text(_DECIDE[decision].format(rows=rows))
-    values: dict[str, Any] = {"id": import_id, "by": actor.person_id}
-    if positions is not None:
-        values["positions"] = list(positions)
-    if decision is Decision.REOPEN:
-        values.pop("by")
-    changed: int = session.execute(query, values).rowcount  # type: ignore[attr-defined]  # an UPDATE has a row count
-    if not changed:
-        raise RowNotDecidable
-    recount(session=session, import_id=import_id, at=at)
-    record(session=session, actor=actor, at=at, action="import.decided", object_type="import", object_id=import_id,
-           difference={"decision": (None, decision.value), "rows": (None, changed),
-                       "positions": (None, sorted(positions)[:100] if positions is not None else of)})
-    return changed
-
-
-def categorise(
-    *, session: Session, actor: Actor, at: datetime, import_id: int, positions: Collection[int] | None,
-    category_id: int | None,
-) -> int:
-    """Give rows a category, or (None) the one that is suggested for each; return how many rows took it.
-
-    `positions` None means every row that has a suggestion. Raises NotFound, NotNow, Invalid (category_id).
-    """
-    _locked_in(session, import_id, {State.REVIEW})
-    query = update(ImportRow).where(ImportRow.import_id == import_id, ImportRow.state.in_(["new", "doubtful"]))
-    if positions is not None:
-        query = query.where(ImportRow.position.in_(list(positions)[:DECISIONS_MAX]))
-    if category_id is None:
-        query = query.where(ImportRow.suggested_id.is_not(None), ImportRow.category_id.is_(None))
-        query = query.values(category_id=ImportRow.suggested_id)
-    else:
-        category = account_queries.account(session=session, account_id=category_id)
-        if category is None or category.kind not in CATEGORIES or category.closed_on is not None or positions is None:
-            unknown = N_("Choose an income or expense account of this workspace.")
-            raise Invalid(errors=(FieldError("category_id", "unknown", unknown),))
-        query = query.where(ImportRow.currency == category.currency).values(category_id=category_id)
-    changed: int = session.execute(query).rowcount  # type: ignore[attr-defined]  # an UPDATE has a row count
-    if not changed and category_id is not None:
-        other = N_("The category is kept in another currency than these rows.")
-        raise Invalid(errors=(FieldError("category_id", "currency", other),))
-    record(session=session, actor=actor, at=at, action="import.categorised", object_type="import", object_id=import_id,
-           difference={"category_id": (None, category_id or "suggested"), "rows": (None, changed)})
-    return changed
-
-
-_RECOUNT = text("""
-    UPDATE import i SET changed_at = :at, rows_duplicate = c.duplicate, rows_doubtful = c.doubtful, rows_wrong = c.wrong,
-        rows_ignored = c.ignored, rows_skipped = c.skipped, rows_merged = c.merged, rows_new = c.total - c.others,
-        rows_total = c.total - c.ignored
-    FROM (
-        SELECT count(*) AS total, count(*) FILTER (WHERE state <> 'new') AS others,
-            count(*) FILTER (WHERE state = 'duplicate') AS duplicate, count(*) FILTER (WHERE state = 'doubtful') AS doubtful,
-            count(*) FILTER (WHERE state = 'wrong') AS wrong, count(*) FILTER (WHERE state = 'ignored') AS ignored,
-            count(*) FILTER (WHERE state = 'skipped') AS skipped, count(*) FILTER (WHERE state = 'merged') AS merged
-        FROM import_row WHERE import_id = :id
-    ) c
-    WHERE i.id = :id
-    RETURNING i.rows_total, i.rows_new, i.rows_doubtful, i.rows_wrong
-""")
-
-
-def recount(*, session: Session, import_id: int, at: datetime) -> tuple[int, int, int, int]:
-    """Count the rows of an import by what becomes of them; return (rows, new, doubtful, wrong)."""
-    row = session.execute(_RECOUNT, {"id": import_id, "at": at}).one()
-    return row[0], row[1], row[2], row[3]
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="import.mapped",
+        object_type="import",
+        object_id=import_id,
+        difference={"mapping": (before, written), "encoding": (found.encoding, chosen)},
+    )
 
 
 def request_publication(
     *, session: Session, actor: Actor, at: datetime, new_id: Callable[[], UUID], import_id: int
 ) -> None:
     """Start booking the new rows. Raises NotFound, NotNow, Undecided."""
-    found = _locked_in(session, import_id, {State.REVIEW})
+    found = locked_in(session, import_id, {State.REVIEW})
     if found.rows_doubtful:
         raise Undecided(count=found.rows_doubtful)
     job_id = new_id()
@@ -274,7 +217,7 @@ def request_reversal(
     *, session: Session, actor: Actor, at: datetime, new_id: Callable[[], UUID], import_id: int
 ) -> None:
     """Start taking a published import back out of the books. Raises NotFound, NotNow."""
-    _locked_in(session, import_id, {State.PUBLISHED})
+    locked_in(session, import_id, {State.PUBLISHED})
     job_id = new_id()
     set_state(session, import_id, at, State.REVERSING, job_id=job_id, error_code=None, error_params={})
     _start(session, actor, at, job_id, "imports.reverse", import_id)
@@ -292,13 +235,20 @@ def cancel(*, session: Session, actor: Actor, at: datetime, import_id: int) -> N
     elif state not in CANCELLABLE:
         raise NotNow(state=state)
     else:
-        _locked_in(session, import_id, CANCELLABLE)
+        locked_in(session, import_id, CANCELLABLE)
         if state in WORKING:
             _stop_job(session, at, job_id)
         session.execute(delete(ImportRow).where(ImportRow.import_id == import_id))
         set_state(session, import_id, at, State.CANCELLED)
-    record(session=session, actor=actor, at=at, action="import.cancelled", object_type="import", object_id=import_id,
-           difference={"state": (state, State.CANCELLED.value)})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="import.cancelled",
+        object_type="import",
+        object_id=import_id,
+        difference={"state": (state, State.CANCELLED.value)},
+    )
 
 
 def _state_of(session: Session, import_id: int) -> tuple[str, UUID | None]:

@@ -8,15 +8,15 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from tenants.money.accounts import queries as account_queries
-from tenants.money.imports import commands, duplicates, fingerprints, queries
+from tenants.money.imports import commands, decisions, duplicates, fingerprints, queries
 from tenants.money.imports.models import Import, ImportRow
-from tenants.money.imports.refusals import MESSAGES, RowNotDecidable
 from tenants.money.imports.readers.amounts import AmountError, to_minor
 from tenants.money.imports.readers.dates import DateError, to_day
+from tenants.money.imports.refusals import MESSAGES, NotNow, RowNotDecidable
 from tenants.money.imports.rules import COUNTERPARTY_MAX, DESCRIPTION_MAX, RowState, State
 from webapp.audit.commands import record
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import FieldError, Invalid, N_
+from webapp.kernel.errors import N_, FieldError, Invalid
 from webapp.kernel.money import decimal
 
 
@@ -40,10 +40,12 @@ def correct_row(
     """
     found = commands.lock(session, import_id)
     if found.state != State.REVIEW:
-        raise commands.NotNow(state=found.state)
+        raise NotNow(state=found.state)
     row = session.execute(
         select(ImportRow.raw, ImportRow.reason).where(
-            ImportRow.import_id == import_id, ImportRow.position == position, ImportRow.state == RowState.WRONG.value,
+            ImportRow.import_id == import_id,
+            ImportRow.position == position,
+            ImportRow.state == RowState.WRONG.value,
         ),
     ).first()
     if row is None:
@@ -55,17 +57,38 @@ def correct_row(
     session.execute(
         update(ImportRow)
         .where(ImportRow.import_id == import_id, ImportRow.position == position)
-        .values(state=RowState.NEW.value, reason=None, params=None, day=day, amount=minor, currency=currency,
-                counterparty=typed.counterparty.strip(), description=typed.text.strip(), account_id=account_id,
-                account_label=label, fingerprint=UUID(identity), match_entry_id=None, decided_by=actor.person_id),
+        .values(
+            state=RowState.NEW.value,
+            reason=None,
+            params=None,
+            day=day,
+            amount=minor,
+            currency=currency,
+            counterparty=typed.counterparty.strip(),
+            description=typed.text.strip(),
+            account_id=account_id,
+            account_label=label,
+            fingerprint=UUID(identity),
+            match_entry_id=None,
+            decided_by=actor.person_id,
+        ),
     )
     duplicates.mark(session=session, import_id=import_id, only=position)
-    commands.recount(session=session, import_id=import_id, at=at)
-    record(session=session, actor=actor, at=at, action="import.row_corrected", object_type="import",
-           object_id=import_id, difference={
-               "position": (None, position), "reason": (row.reason, None), "date": (None, day.isoformat()),
-               "amount": (None, f"{decimal(minor, currency)} {currency}"),
-           })
+    decisions.recount(session=session, import_id=import_id, at=at)
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="import.row_corrected",
+        object_type="import",
+        object_id=import_id,
+        difference={
+            "position": (None, position),
+            "reason": (row.reason, None),
+            "date": (None, day.isoformat()),
+            "amount": (None, f"{decimal(minor, currency)} {currency}"),
+        },
+    )
 
 
 def _read(typed: Correction, found: Import) -> tuple[date, int, str]:
@@ -85,7 +108,8 @@ def _read(typed: Correction, found: Import) -> tuple[date, int, str]:
     else:
         if minor == 0:
             errors.append(FieldError("amount", "zero", MESSAGES["zero"]))
-    for name, value, most in (("counterparty", typed.counterparty, COUNTERPARTY_MAX), ("text", typed.text, DESCRIPTION_MAX)):
+    lengths = (("counterparty", typed.counterparty, COUNTERPARTY_MAX), ("text", typed.text, DESCRIPTION_MAX))
+    for name, value, most in lengths:
         if len(value) > most or "\0" in value:
             errors.append(FieldError(name, "length", N_("At most %(maximum)s characters."), {"maximum": most}))
     if errors:
@@ -111,7 +135,13 @@ def _place(session: Session, found: Import, currency: str) -> tuple[int | None, 
     known = account_queries.currencies_of(session=session, ids=[found.account_id])
     if known.get(found.account_id) == currency:
         return found.account_id, None
-    raise Invalid(errors=(FieldError(
-        "currency", "currency", N_("The account is kept in %(expected)s, not in %(given)s."),
-        {"expected": known.get(found.account_id, ""), "given": currency[:12]},
-    ),))
+    raise Invalid(
+        errors=(
+            FieldError(
+                "currency",
+                "currency",
+                N_("The account is kept in %(expected)s, not in %(given)s."),
+                {"expected": known.get(found.account_id, ""), "given": currency[:12]},
+            ),
+        )
+    )

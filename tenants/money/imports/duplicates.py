@@ -36,7 +36,9 @@ _RANGE = text("""
     WHERE import_id = :id AND state = 'new' AND account_id IS NOT NULL AND position BETWEEN :first AND :last
 """)
 _HAS_ENTRIES = text("""
-    SELECT EXISTS (SELECT FROM account_day WHERE account_id = ANY (CAST(:accounts AS bigint[])) AND day BETWEEN :low AND :high)
+    SELECT EXISTS (
+        SELECT FROM account_day WHERE account_id = ANY (CAST(:accounts AS bigint[])) AND day BETWEEN :low AND :high
+    )
 """)
 _NEAR = text("""
     SELECT r.position, r.day, r.counterparty, r.description, p.entry_id, p.day, e.counterparty, e.description
@@ -59,7 +61,9 @@ _NEAR = text("""
     WHERE r.import_id = :id AND r.state = 'new' AND r.account_id IS NOT NULL AND r.position BETWEEN :first AND :last
     ORDER BY r.position, abs(p.day - r.day), p.entry_id
 """)
-_MATCHED = text("SELECT match_entry_id FROM import_row WHERE import_id = :id AND state <> 'new' AND match_entry_id IS NOT NULL")
+_MATCHED = text("""
+    SELECT match_entry_id FROM import_row WHERE import_id = :id AND state <> 'new' AND match_entry_id IS NOT NULL
+""")
 _DOUBT = text("""
     UPDATE import_row r SET state = 'doubtful', reason = 'near_match', match_entry_id = d.entry_id
     FROM unnest(CAST(:positions AS integer[]), CAST(:entries AS bigint[])) AS d (position, entry_id)
@@ -83,7 +87,7 @@ _ALL_ROWS = (1, 2**31 - 1)
 
 
 def mark(*, session: Session, import_id: int, only: int | None = None) -> None:
-    """Mark what is booked already, what looks alike, and what no longer can be booked; of one row if `only` names it."""
+    """Mark what is booked already, what looks alike, and what cannot be booked; of one row if `only` names it."""
     first, last = (only, only) if only is not None else _ALL_ROWS
     bounds = {"id": import_id, "first": first, "last": last}
     if session.scalar(_HAS_KEYS, {"id": import_id}):
@@ -97,7 +101,9 @@ def mark_booked_since(*, session: Session, import_id: int) -> int:
     """Mark rows that another import has booked since this one was checked; return how many."""
     first, last = _ALL_ROWS
     states = ["new", "merged"]
-    return session.execute(_EXACT, {"id": import_id, "first": first, "last": last, "states": states}).rowcount  # type: ignore[attr-defined]  # an UPDATE has a row count
+    values = {"id": import_id, "first": first, "last": last, "states": states}
+    changed: int = session.execute(_EXACT, values).rowcount  # type: ignore[attr-defined]  # an UPDATE has a row count
+    return changed
 
 
 def _mark_near(session: Session, bounds: dict[str, int]) -> None:
@@ -108,9 +114,7 @@ def _mark_near(session: Session, bounds: dict[str, int]) -> None:
     if not session.scalar(_HAS_ENTRIES, around):
         return
     taken = set(session.scalars(_MATCHED, {"id": bounds["id"]}))
-    found: dict[int, int] = {}
-    for position, entry_id in _pairs(session, bounds, taken):
-        found[position] = entry_id
+    found = dict(_pairs(session, bounds, taken))
     if found:
         session.execute(_DOUBT, {"id": bounds["id"], "positions": list(found), "entries": list(found.values())})
 

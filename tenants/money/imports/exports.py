@@ -12,7 +12,19 @@ from tenants.money.imports.rules import harmless
 from webapp.kernel.money import decimal
 
 PAGE_ROWS = 1_000
-HEADER = ("line", "state", "reason", "date", "value_date", "amount", "currency", "counterparty", "description", "account_id", "raw")
+HEADER = (
+    "line",
+    "state",
+    "reason",
+    "date",
+    "value_date",
+    "amount",
+    "currency",
+    "counterparty",
+    "description",
+    "account_id",
+    "raw",
+)
 
 
 def csv_rows(*, session: Session, view: ImportView, state: str | None = None) -> Iterator[str]:
@@ -20,16 +32,24 @@ def csv_rows(*, session: Session, view: ImportView, state: str | None = None) ->
     yield _written([HEADER])
     after = 0
     while found := queries.rows(session=session, view=view, limit=PAGE_ROWS, state=state, after=after):
-        yield _written([
-            (
-                str(row.line), row.state, row.reason or "", row.day.isoformat() if row.day else "",
-                row.value_day.isoformat() if row.value_day else "",
-                decimal(row.amount, row.currency) if row.amount is not None and row.currency else "",
-                row.currency if row.amount is not None and row.currency else "", harmless(row.counterparty),
-                harmless(row.description), str(row.account_id or ""), harmless(row.raw),
-            )
-            for row in found
-        ])
+        yield _written(
+            [
+                (
+                    str(row.line),
+                    row.state,
+                    row.reason or "",
+                    row.day.isoformat() if row.day else "",
+                    row.value_day.isoformat() if row.value_day else "",
+                    decimal(row.amount, row.currency) if row.amount is not None and row.currency else "",
+                    row.currency if row.amount is not None and row.currency else "",
+                    harmless(row.counterparty),
+                    harmless(row.description),
+                    str(row.account_id or ""),
+                    harmless(row.raw),
+                )
+                for row in found
+            ]
+        )
         after = found[-1].position
 
 

@@ -36,7 +36,8 @@ def of_corrected(day: str, minor: int, currency: str, label: str | None, raw: st
 
     It never meets the identity of a row that could be read as it stood.
     """
-    return _digest(SEPARATOR.join(("corrected", day, str(minor), currency, label or "", raw.strip(), str(ordinal)))).hex()
+    said = ("corrected", day, str(minor), currency, label or "", raw.strip(), str(ordinal))
+    return _digest(SEPARATOR.join(said)).hex()
 
 
 def _digest(text: str) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Mapping as Form
 from typing import Any
 
 from tenants.money.imports.readers.mapping import COLUMNS_MAX, ENCODINGS, Mapping, MappingError
-from webapp.kernel.errors import FieldError, Invalid, N_
+from webapp.kernel.errors import N_, FieldError, Invalid
 
 ROLES: tuple[tuple[str, str], ...] = (
     ("", N_("Not used")),

@@ -1,5 +1,6 @@
 """Pages of imports: drop a statement, say how it reads, look at what is doubtful or wrong, publish, undo."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from flask_babel import ngettext
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.rules import CATEGORIES, Kind
-from tenants.money.imports import commands, corrections, exports, preview, queries, reversal, samples
+from tenants.money.imports import commands, corrections, decisions, exports, preview, queries, reversal, samples
 from tenants.money.imports.forms import DATE_FORMS, DELIMITERS, ROLES, check_complete, read_mapping, roles_of
 from tenants.money.imports.presentation import reason_of, said
 from tenants.money.imports.queries import ImportView, RowView
@@ -20,7 +21,7 @@ from tenants.money.imports.readers.mapping import ENCODINGS, Mapping
 from tenants.money.imports.rules import CANCELLABLE, Decision, State
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
-from webapp.kernel.errors import DomainError, FieldError, Invalid, N_, NotFound
+from webapp.kernel.errors import N_, DomainError, FieldError, Invalid, NotFound
 from webapp.kernel.money import decimal
 from webapp.web.fields import field_errors
 from webapp.web.pagination import cut, read_cursor
@@ -81,14 +82,19 @@ def _list(*, values: dict[str, str], errors: dict[str, str], status: int = 200) 
     before = (datetime.fromisoformat(position[0]), int(position[1])) if position else None
     found = queries.imports(session=g.db, limit=PAGE_ROWS + 1, before=before)
     page, cursor = cut(found, PAGE_ROWS, "imports", lambda one: [one.created_at.isoformat(), one.id])
-    accounts = [
-        one for one in account_queries.accounts(session=g.db, kinds=[Kind.ASSET, Kind.LIABILITY]) if one.closed_on is None
-    ]
+    homes = account_queries.accounts(session=g.db, kinds=[Kind.ASSET, Kind.LIABILITY])
+    accounts = [one for one in homes if one.closed_on is None]
     if not values.get("account_id"):
         values["account_id"] = str(page[0].account_id if page else accounts[0].id if accounts else "")
     return render(
-        "money/imports/list.html", status=status, imports=page, names=_names(page), states=STATES, values=values,
-        errors=errors, accounts=[(one.id, f"{one.name} ({one.currency})") for one in accounts],
+        "money/imports/list.html",
+        status=status,
+        imports=page,
+        names=_names(page),
+        states=STATES,
+        values=values,
+        errors=errors,
+        accounts=[(one.id, f"{one.name} ({one.currency})") for one in accounts],
         samples=samples.samples() if g.tenant.is_demo else [],
         megabytes=services().settings.upload_bytes_max // commands.CHUNK_BYTES,
         next_href=url_for("money_imports.list_imports", cursor=cursor) if cursor else None,
@@ -107,26 +113,35 @@ def create_import() -> Response:
     """Take an uploaded statement, or a bundled one, and go to its page."""
     account = request.form.get("account_id", "")
     values = {"account_id": account}
-    sample, uploaded = request.form.get("sample", ""), request.files.get("file")
     try:
-        if sample:
-            found = samples.content(sample) if g.tenant.is_demo else None
-            if found is None:
-                raise NotFound
-            name, content = sample, iter([found])
-        elif uploaded is None or not uploaded.filename:
-            raise Invalid(errors=(FieldError("file", "missing", N_("Choose the statement's file.")),))
-        else:
-            name, content = uploaded.filename, commands.pieces(uploaded.stream.read)
+        name, content = _uploaded()
         account_id = int(account) if account.isascii() and account.isdecimal() and len(account) < 19 else 0  # noqa: PLR2004 - a bigint's digits
         with g.db.begin_nested():
             import_id = commands.receive(
-                session=g.db, actor=g.actor, at=g.at, new_id=services().new_id, content=content,
-                upload=commands.Upload(account_id, name), bytes_max=services().settings.upload_bytes_max,
+                session=g.db,
+                actor=g.actor,
+                at=g.at,
+                new_id=services().new_id,
+                content=content,
+                upload=commands.Upload(account_id, name),
+                bytes_max=services().settings.upload_bytes_max,
             )
     except Invalid as error:
         return _list(values=values, errors=field_errors(error), status=error.status)
     return see_other(_href(import_id))
+
+
+def _uploaded() -> tuple[str, Iterator[bytes]]:
+    """Return the name and the pieces of the file that the form brings. Raises Invalid (file), NotFound."""
+    sample, uploaded = request.form.get("sample", ""), request.files.get("file")
+    if sample:
+        found = samples.content(sample) if g.tenant.is_demo else None
+        if found is None:
+            raise NotFound
+        return sample, iter([found])
+    if uploaded is None or not uploaded.filename:
+        raise Invalid(errors=(FieldError("file", "missing", N_("Choose the statement's file.")),))
+    return uploaded.filename, commands.pieces(uploaded.stream.read)
 
 
 @bp.get("/imports/<int:import_id>")
@@ -149,19 +164,32 @@ def _import(import_id: int, *, status: int = 200, editing: dict[str, Any] | None
     if editing is None and position.isascii() and position.isdecimal() and view.state == State.REVIEW:
         editing = _editing(view, int(position))
     return render(
-        "money/imports/import.html", status=status, view=view, account=account, states=STATES, row_states=ROW_STATES,
-        tab=tab, tabs=[
+        "money/imports/import.html",
+        status=status,
+        view=view,
+        account=account,
+        states=STATES,
+        row_states=ROW_STATES,
+        tab=tab,
+        tabs=[
             {"label": _(ROW_STATES[name]), "count": n, "current": name == tab, "href": _href(import_id, tab=name)}
             for name, n in tabs
         ],
-        rows=rows, reason_of=reason_of, said=said, next_href=next_href, editing=editing, decimal=decimal,
+        rows=rows,
+        reason_of=reason_of,
+        said=said,
+        next_href=next_href,
+        editing=editing,
+        decimal=decimal,
         balances=[] if view.is_working else queries.balances(session=g.db, view=view),
         planned=[one for one in view.accounts if one["account_id"] is None or len(view.accounts) > 1],
-        account_names=_account_names(view, rows), categories=_categories(),
+        account_names=_account_names(view, rows),
+        categories=_categories(),
         left=queries.left_in_books(session=g.db, import_id=import_id) if view.state == State.REVERSED else [],
         cancellable=view.state in CANCELLABLE or view.state == State.PUBLISHING,
         seconds_left=view.job.seconds_left(g.at) if view.job else None,
-        steps=_steps(view), href=_href(import_id, tab=tab) if tab else _href(import_id),
+        steps=_steps(view),
+        href=_href(import_id, tab=tab) if tab else _href(import_id),
     )
 
 
@@ -176,13 +204,16 @@ def _go_on(location: str) -> Response:
 
 def _tabs(view: ImportView) -> list[tuple[str, int]]:
     """Return the row states that this import has, with counts, those that want attention first."""
-    if view.is_working and view.state != State.PUBLISHING and view.state != State.REVERSING:
+    if view.is_working and view.state not in {State.PUBLISHING, State.REVERSING}:
         return []
     main = {"published": "published", "reversing": "published", "reversed": "left"}.get(view.state, "new")
     counts = {
-        "doubtful": view.rows_doubtful, "wrong": view.rows_wrong,
+        "doubtful": view.rows_doubtful,
+        "wrong": view.rows_wrong,
         main: view.rows_published if main != "new" else view.rows_new,
-        "duplicate": view.rows_duplicate, "merged": view.rows_merged, "skipped": view.rows_skipped,
+        "duplicate": view.rows_duplicate,
+        "merged": view.rows_merged,
+        "skipped": view.rows_skipped,
         "ignored": view.rows_ignored,
     }
     return [(name, counts[name]) for name in ROW_STATES if counts.get(name)]
@@ -193,8 +224,9 @@ def _rows(view: ImportView, tab: str) -> tuple[Any, str | None]:
         return [], None
     purpose = f"import-rows/{view.id}/{tab}"
     position = read_cursor(purpose, request.args.get("cursor"))
-    found = queries.rows(session=g.db, view=view, limit=PAGE_ROWS + 1, state=tab,
-                         after=int(position[0]) if position else 0)
+    found = queries.rows(
+        session=g.db, view=view, limit=PAGE_ROWS + 1, state=tab, after=int(position[0]) if position else 0
+    )
     page, cursor = cut(found, PAGE_ROWS, purpose, lambda one: [one.position])
     return page, _href(view.id, tab=tab, cursor=cursor) if cursor else None
 
@@ -213,8 +245,15 @@ def _categories() -> list[tuple[int, str]]:
 def _steps(view: ImportView) -> list[dict[str, str]]:
     """Return the wizard's steps; a file whose columns are known passes the second by."""
     reached = {
-        State.RECEIVED: 1, State.RECOGNISING: 1, State.NEEDS_MAPPING: 1, State.CHECKING: 2, State.REVIEW: 2,
-        State.PUBLISHING: 3, State.PUBLISHED: 4, State.REVERSING: 4, State.REVERSED: 4,
+        State.RECEIVED: 1,
+        State.RECOGNISING: 1,
+        State.NEEDS_MAPPING: 1,
+        State.CHECKING: 2,
+        State.REVIEW: 2,
+        State.PUBLISHING: 3,
+        State.PUBLISHED: 4,
+        State.REVERSING: 4,
+        State.REVERSED: 4,
     }.get(State(view.state), 1)
     table = view.kind in {None, "csv", "xlsx"}
     names = [_("Upload"), _("Columns") if table else _("Format"), _("Check"), _("Publish")]
@@ -247,10 +286,19 @@ def _mapping_page(view: ImportView, mapping: Mapping, errors: dict[str, str], *,
         raise NotFound
     shown = preview.preview(session=g.db, view=view, mapping=mapping, currency=account.currency)
     return render(
-        "money/imports/mapping.html", status=status, view=view, account=account, mapping=mapping, preview=shown,
-        roles=[(key, _(label)) for key, label in ROLES], chosen=roles_of(mapping), errors=errors, steps=_steps(view),
+        "money/imports/mapping.html",
+        status=status,
+        view=view,
+        account=account,
+        mapping=mapping,
+        preview=shown,
+        roles=[(key, _(label)) for key, label in ROLES],
+        chosen=roles_of(mapping),
+        errors=errors,
+        steps=_steps(view),
         delimiters=[("tab" if key == "\t" else key, _(label)) for key, label in DELIMITERS],
-        encodings=[(name, name.upper()) for name in ENCODINGS], said=said,
+        encodings=[(name, name.upper()) for name in ENCODINGS],
+        said=said,
         date_forms=[(form, readable(form)) for form in dict.fromkeys((mapping.date_format, *DATE_FORMS))],
     )
 
@@ -277,8 +325,9 @@ def map_import(import_id: int) -> Response:
         mapping = base = read_mapping(request.form, base)
         check_complete(mapping)
         mapping = _with_width(view, mapping)
-        commands.choose_mapping(session=g.db, actor=g.actor, at=g.at, new_id=services().new_id, import_id=import_id,
-                                mapping=mapping)
+        commands.choose_mapping(
+            session=g.db, actor=g.actor, at=g.at, new_id=services().new_id, import_id=import_id, mapping=mapping
+        )
     except Invalid as error:
         return _mapping_page(view, base, field_errors(error), status=error.status)
     return see_other(_href(import_id))
@@ -297,8 +346,13 @@ def _editing(view: ImportView, position: int) -> dict[str, Any]:
     fields = (row.params or {}).get("fields") or {}
     values = {name: str(fields.get(name, "")) for name in ("date", "amount", "currency", "counterparty", "text")}
     if row.day is not None and row.amount is not None and row.currency:
-        values |= {"date": row.day.isoformat(), "amount": decimal(row.amount, row.currency), "currency": row.currency,
-                   "counterparty": row.counterparty, "text": row.description}
+        values |= {
+            "date": row.day.isoformat(),
+            "amount": decimal(row.amount, row.currency),
+            "currency": row.currency,
+            "counterparty": row.counterparty,
+            "text": row.description,
+        }
     return {"row": row, "typed": values, "errors": {}}
 
 
@@ -308,8 +362,14 @@ def correct_row(import_id: int, position: int) -> Response:
     """Take what a person typed for a wrong row."""
     values = {name: request.form.get(name, "") for name in ("date", "amount", "currency", "counterparty", "text")}
     try:
-        corrections.correct_row(session=g.db, actor=g.actor, at=g.at, import_id=import_id, position=position,
-                                typed=corrections.Correction(**values))
+        corrections.correct_row(
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            import_id=import_id,
+            position=position,
+            typed=corrections.Correction(**values),
+        )
     except Invalid as error:
         editing = _editing(_found(import_id), position) | {"typed": values, "errors": field_errors(error)}
         return _import(import_id, status=error.status, editing=editing)
@@ -332,8 +392,15 @@ def decide_rows(import_id: int) -> Response:
     if word not in set(Decision):
         raise Invalid(errors=(FieldError("decision", "unknown", N_("Choose keep, merge or skip.")),))
     of = "wrong" if request.form.get("tab") == "wrong" else "doubtful"
-    count = commands.decide(session=g.db, actor=g.actor, at=g.at, import_id=import_id, decision=Decision(word),
-                            positions=_positions(), of=of)
+    count = decisions.decide(
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        import_id=import_id,
+        decision=Decision(word),
+        positions=_positions(),
+        of=of,
+    )
     flash(ngettext("%(num)d row was decided.", "%(num)d rows were decided.", count), "success")
     return see_other(_href(import_id, tab=request.form.get("tab", "")))
 
@@ -348,8 +415,9 @@ def categorise_rows(import_id: int) -> Response:
     if wanted is not None and positions is None:
         flash(_("Tick the rows first."), "warning")
         return see_other(_href(import_id, tab="new"))
-    count = commands.categorise(session=g.db, actor=g.actor, at=g.at, import_id=import_id, positions=positions,
-                                category_id=wanted)
+    count = decisions.categorise(
+        session=g.db, actor=g.actor, at=g.at, import_id=import_id, positions=positions, category_id=wanted
+    )
     flash(ngettext("%(num)d row has a category now.", "%(num)d rows have a category now.", count), "success")
     return see_other(_href(import_id, tab="new"))
 
@@ -370,18 +438,32 @@ def _told(act: Any, import_id: int) -> Response:
 @requires(Permission.IMPORTS_IMPORTS_PUBLISH)
 def publish_import(import_id: int) -> Response:
     """Book every new row."""
-    return _told(lambda: commands.request_publication(
-        session=g.db, actor=g.actor, at=g.at, new_id=services().new_id, import_id=import_id,
-    ), import_id)
+    return _told(
+        lambda: commands.request_publication(
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            new_id=services().new_id,
+            import_id=import_id,
+        ),
+        import_id,
+    )
 
 
 @bp.post("/imports/<int:import_id>/reversal")
 @requires(Permission.IMPORTS_IMPORTS_REVERSE)
 def reverse_import(import_id: int) -> Response:
     """Take the import back out of the books."""
-    return _told(lambda: commands.request_reversal(
-        session=g.db, actor=g.actor, at=g.at, new_id=services().new_id, import_id=import_id,
-    ), import_id)
+    return _told(
+        lambda: commands.request_reversal(
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            new_id=services().new_id,
+            import_id=import_id,
+        ),
+        import_id,
+    )
 
 
 @bp.post("/imports/<int:import_id>/cancellation")
@@ -402,10 +484,17 @@ def retry_import(import_id: int) -> Response:
 @requires(Permission.IMPORTS_IMPORTS_REVERSE)
 def settle_left(import_id: int, position: int) -> Response:
     """Keep or reverse an entry that an undone import left in the books."""
-    return _told(lambda: reversal.settle_left(
-        session=g.db, actor=g.actor, at=g.at, import_id=import_id, position=position,
-        reverse_it=request.form.get("decision") == "reverse",
-    ), import_id)
+    return _told(
+        lambda: reversal.settle_left(
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            import_id=import_id,
+            position=position,
+            reverse_it=request.form.get("decision") == "reverse",
+        ),
+        import_id,
+    )
 
 
 @bp.get("/imports/<int:import_id>/rows.csv")

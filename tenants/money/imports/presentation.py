@@ -31,9 +31,15 @@ def reason_of(row: RowView) -> str | None:
 def counts_out(view: ImportView) -> dict[str, int]:
     """Write the counts of an import."""
     return {
-        "rows": view.rows_total, "new": view.rows_new, "duplicate": view.rows_duplicate, "doubtful": view.rows_doubtful,
-        "wrong": view.rows_wrong, "published": view.rows_published, "ignored": view.rows_ignored,
-        "skipped": view.rows_skipped, "merged": view.rows_merged,
+        "rows": view.rows_total,
+        "new": view.rows_new,
+        "duplicate": view.rows_duplicate,
+        "doubtful": view.rows_doubtful,
+        "wrong": view.rows_wrong,
+        "published": view.rows_published,
+        "ignored": view.rows_ignored,
+        "skipped": view.rows_skipped,
+        "merged": view.rows_merged,
     }
 
 
@@ -53,11 +59,18 @@ def import_out(view: ImportView, at: datetime) -> dict[str, Any]:
         "mapping_by": view.mapping_by,
         "counts": counts_out(view),
         "accounts": view.accounts,
-        "progress": None if job is None else {
-            "done": job.progress_done, "total": job.progress_total, "seconds_left": job.seconds_left(at),
+        "progress": None
+        if job is None
+        else {
+            "done": job.progress_done,
+            "total": job.progress_total,
+            "seconds_left": job.seconds_left(at),
         },
-        "error": None if view.error_code is None else {
-            "code": view.error_code, "detail": said(view.error_code, view.error_params),
+        "error": None
+        if view.error_code is None
+        else {
+            "code": view.error_code,
+            "detail": said(view.error_code, view.error_params),
         },
         "publish": "auto" if view.publish_auto else None,
         "job_id": None if view.job_id is None else str(view.job_id),
@@ -92,8 +105,19 @@ def amount_of(row: RowView) -> str | None:
 
 def row_out(row: RowView) -> dict[str, Any]:
     """Write a row for JSON."""
-    plain = ("position", "line", "raw", "state", "counterparty", "description", "bank_id", "account_id", "account_label",
-             "category_id", "currency")
+    plain = (
+        "position",
+        "line",
+        "raw",
+        "state",
+        "counterparty",
+        "description",
+        "bank_id",
+        "account_id",
+        "account_label",
+        "category_id",
+        "currency",
+    )
     match = row.match
     return {
         **{name: getattr(row, name) for name in plain},
@@ -104,11 +128,19 @@ def row_out(row: RowView) -> dict[str, Any]:
         "value_date": row.value_day.isoformat() if row.value_day else None,
         "amount": amount_of(row),
         "amount_minor": row.amount,
-        "suggestion": None if row.suggested_id is None else {
-            "category_id": row.suggested_id, "percent": row.suggestion_percent,
+        "suggestion": None
+        if row.suggested_id is None
+        else {
+            "category_id": row.suggested_id,
+            "percent": row.suggestion_percent,
         },
-        "match": None if match is None else {
-            "entry_id": match.id, "date": match.day.isoformat(), "description": match.description,
-            "counterparty": match.counterparty, "state": "open" if match.closed_at is None else "closed",
+        "match": None
+        if match is None
+        else {
+            "entry_id": match.id,
+            "date": match.day.isoformat(),
+            "description": match.description,
+            "counterparty": match.counterparty,
+            "state": "open" if match.closed_at is None else "closed",
         },
     }

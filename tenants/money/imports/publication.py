@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from tenants.money.accounts import commands as account_commands
 from tenants.money.accounts.rules import Purpose
-from tenants.money.imports import account_plan, checking, commands, duplicates, suggestions
+from tenants.money.imports import account_plan, checking, commands, decisions, duplicates, suggestions
 from tenants.money.imports.models import Import
 from tenants.money.imports.rules import State
 from tenants.money.ledger import commands as ledger_commands
@@ -33,8 +33,8 @@ _CURRENCIES = text("""
 _LAST = text("SELECT coalesce(max(position), 0) FROM import_row WHERE import_id = :id")
 _BOOK = text("""
     WITH staged AS MATERIALIZED (
-        SELECT nextval('entry_id_seq') AS entry_id, position, day, account_id, fingerprint, amount, currency, counterparty,
-            CASE WHEN description = '' THEN counterparty ELSE description END AS description, category_id
+        SELECT nextval('entry_id_seq') AS entry_id, position, day, account_id, fingerprint, amount, currency,
+            counterparty, CASE WHEN description = '' THEN counterparty ELSE description END AS description, category_id
         FROM (
             SELECT r.position, r.day, r.account_id, r.fingerprint, r.amount, r.currency, r.counterparty, r.description,
                 coalesce(r.category_id, p.account_id) AS category_id
@@ -76,7 +76,7 @@ _LEARN = text("""
 
 
 def publish(context: JobContext) -> None:
-    """Book an import that is in the state `publishing`. What the books refuse puts it back to review, with the reason."""
+    """Book an import in the state `publishing`. What the books refuse puts it back to review, with the reason."""
     import_id = int(context.arguments["import_id"])
     with checking.closing_on_cancel(context, import_id, State.CANCELLED):
         try:
@@ -87,14 +87,25 @@ def publish(context: JobContext) -> None:
                 _publish(session, context, found)
         except DomainError as refusal:
             with context.begin() as session:
-                commands.set_state(session, import_id, context.clock(), State.REVIEW, error_code=refusal.code,
-                                   error_params={}, publish_auto=False)
+                commands.set_state(
+                    session,
+                    import_id,
+                    context.clock(),
+                    State.REVIEW,
+                    error_code=refusal.code,
+                    error_params={},
+                    publish_auto=False,
+                )
 
 
 def _publish(session: Session, context: JobContext, found: Import) -> None:
     at, actor = context.clock(), context.actor
     planned = account_plan.open_planned(
-        session=session, actor=actor, at=at, import_id=found.id, planned=account_plan.read(found.accounts),
+        session=session,
+        actor=actor,
+        at=at,
+        import_id=found.id,
+        planned=account_plan.read(found.accounts),
     )
     try:
         with session.begin_nested():
@@ -105,31 +116,58 @@ def _publish(session: Session, context: JobContext, found: Import) -> None:
         # Another import booked some of these rows since this one was checked: they are duplicates now.
         duplicates.mark_booked_since(session=session, import_id=found.id)
         _book(session, context, found, at, actor)
-    suggestions.learn(session=session, examples=[
-        (row[0], row[1], row[2], row[3]) for row in session.execute(_LEARN, {"id": found.id})
-    ])
-    _, new, _, _ = commands.recount(session=session, import_id=found.id, at=at)
-    commands.set_state(session, found.id, at, State.PUBLISHED, published_at=at, rows_published=new,
-                       accounts=account_plan.written([replace(one) for one in planned]))
-    record(session=session, actor=actor, at=at, action="import.published", object_type="import", object_id=found.id,
-           difference={"state": (State.REVIEW.value, State.PUBLISHED.value), "entries": (None, new)})
+    suggestions.learn(
+        session=session,
+        examples=[(row[0], row[1], row[2], row[3]) for row in session.execute(_LEARN, {"id": found.id})],
+    )
+    _, new, _, _ = decisions.recount(session=session, import_id=found.id, at=at)
+    commands.set_state(
+        session,
+        found.id,
+        at,
+        State.PUBLISHED,
+        published_at=at,
+        rows_published=new,
+        accounts=account_plan.written([replace(one) for one in planned]),
+    )
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="import.published",
+        object_type="import",
+        object_id=found.id,
+        difference={"state": (State.REVIEW.value, State.PUBLISHED.value), "entries": (None, new)},
+    )
 
 
 def _book(session: Session, context: JobContext, found: Import, at: datetime, actor: Actor) -> None:
     values = {"id": found.id}
     purposes = {
         currency: account_commands.ensure_purpose_account(
-            session=session, actor=actor, at=at, purpose=Purpose.TO_CATEGORISE, currency=currency,
+            session=session,
+            actor=actor,
+            at=at,
+            purpose=Purpose.TO_CATEGORISE,
+            currency=currency,
         )
         for currency in session.scalars(_CURRENCIES, values).all()
     }
     last: int = session.execute(_LAST, values).scalar_one()
     with book_rules():
         for first in range(1, last + 1, BATCH_ROWS):
-            session.execute(_BOOK, {
-                "id": found.id, "first": first, "last": first + BATCH_ROWS - 1, "at": at, "by": actor.person_id,
-                "currencies": list(purposes), "purposes": list(purposes.values()),
-            })
+            session.execute(
+                _BOOK,
+                {
+                    "id": found.id,
+                    "first": first,
+                    "last": first + BATCH_ROWS - 1,
+                    "at": at,
+                    "by": actor.person_id,
+                    "currencies": list(purposes),
+                    "purposes": list(purposes.values()),
+                },
+            )
             context.beat(done=min(first + BATCH_ROWS - 1, last), total=last)
     session.execute(_MERGED_KEYS, values)
     _fill_blanks(session, context, found, at, actor)
@@ -141,7 +179,17 @@ def _fill_blanks(session: Session, context: JobContext, found: Import, at: datet
         entry = ledger_queries.entry(session=session, entry_id=entry_id)
         if entry is None:
             raise NotFound
-        draft = replace(draft_of(entry), counterparty=entry.counterparty or counterparty,
-                        description=entry.description or description)
-        ledger_commands.edit_entry(session=session, actor=actor, at=at, change_id=context.claim.id, entry_id=entry_id,
-                                   version=None, draft=draft)
+        draft = replace(
+            draft_of(entry),
+            counterparty=entry.counterparty or counterparty,
+            description=entry.description or description,
+        )
+        ledger_commands.edit_entry(
+            session=session,
+            actor=actor,
+            at=at,
+            change_id=context.claim.id,
+            entry_id=entry_id,
+            version=None,
+            draft=draft,
+        )

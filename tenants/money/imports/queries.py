@@ -145,9 +145,7 @@ def _as_shown(view: ImportView, job: JobView | None) -> ImportView:
     return replace(view, job=job, state=State.FAILED.value, error_code="job_parked", error_params={})
 
 
-def rows(
-    *, session: Session, view: ImportView, limit: int, state: str | None = None, after: int = 0
-) -> list[RowView]:
+def rows(*, session: Session, view: ImportView, limit: int, state: str | None = None, after: int = 0) -> list[RowView]:
     """Return at most `limit` rows of an import in the file's order, after a position; of one state if named."""
     query = (
         select(*_ROW)
@@ -194,7 +192,9 @@ def _with_matches(session: Session, views: list[RowView]) -> list[RowView]:
 def similar_unread(*, session: Session, import_id: int, raw: str, before: int) -> int:
     """Return how many rows before this one have the same raw text."""
     query = select(func.count()).where(
-        ImportRow.import_id == import_id, ImportRow.state != RowState.NEW.value, ImportRow.raw == raw,
+        ImportRow.import_id == import_id,
+        ImportRow.state != RowState.NEW.value,
+        ImportRow.raw == raw,
         ImportRow.position < before,
     )
     return session.scalar(query) or 0
@@ -203,7 +203,7 @@ def similar_unread(*, session: Session, import_id: int, raw: str, before: int) -
 def balances(*, session: Session, view: ImportView) -> list[BalanceView]:
     """Return the balances that the file states beside the books; before publication its new rows count as booked."""
     where = {(plan["label"], plan["currency"]): plan["account_id"] for plan in view.accounts}
-    currencies = account_queries.currencies_of(session=session, ids=[a for a in where.values() if a] or [view.account_id])
+    currencies = account_queries.currencies_of(session=session, ids=[view.account_id])
     found = []
     for one in view.stated_balances:
         if one["day"] is None:
@@ -222,7 +222,9 @@ def balances(*, session: Session, view: ImportView) -> list[BalanceView]:
 def _staged_sum(session: Session, import_id: int, stated: dict[str, Any], day: date) -> int:
     label = stated["label"]
     query = select(func.coalesce(func.sum(ImportRow.amount), 0)).where(
-        ImportRow.import_id == import_id, ImportRow.state == RowState.NEW.value, ImportRow.day <= day,
+        ImportRow.import_id == import_id,
+        ImportRow.state == RowState.NEW.value,
+        ImportRow.day <= day,
         ImportRow.currency == stated["currency"],
         ImportRow.account_label.is_(None) if label is None else ImportRow.account_label == label,
     )
@@ -257,4 +259,4 @@ def latest_on(*, session: Session, account_ids: list[int]) -> dict[int, datetime
         .where(Import.account_id.in_(account_ids), Import.published_at.is_not(None))
         .group_by(Import.account_id)
     )
-    return {found[0]: found[1] for found in session.execute(query)}
+    return {found[0]: found[1] for found in session.execute(query) if found[1] is not None}

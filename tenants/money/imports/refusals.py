@@ -1,7 +1,7 @@
 """What an import refuses, one class each, and the words for what can be wrong with a file or a row."""
 
 from tenants.money.imports.readers.lines import REASONS
-from webapp.kernel.errors import Conflict, DomainError, N_
+from webapp.kernel.errors import N_, Conflict, DomainError
 
 
 class FileTooLarge(DomainError):
@@ -45,12 +45,14 @@ MESSAGES: dict[str, str] = REASONS | {
     "twice_in_file": N_("The same row was already in this file, with the bank's own number."),
     "already_booked": N_("Already in the books from an earlier import."),
     "near_match": N_("An entry with this amount and a similar counterparty is already in the books."),
-    "period_closed": N_("The period of this date is closed. Choose another date, or ask an owner to reopen the period."),
+    "period_closed": N_(
+        "The period of this date is closed. Choose another date, or ask an owner to reopen the period.",
+    ),
     "account_closed": N_("The account does not take postings on this date: it was not open then."),
     "overdraft_exceeded": N_("There is not enough available on the account: its overdraft limit would be passed."),
     "code_taken": N_("An account that the file needs cannot be opened: its code is taken."),
     "too_many_accounts": N_("The file needs more accounts than a workspace may have."),
-    "invalid": N_("An account that the file needs cannot be opened. Import its rows apart, into an account of your own."),
+    "invalid": N_("An account that the file needs cannot be opened. Import its rows apart, into an account of yours."),
     "not_that_format": N_("The file is %(found)s, not %(wanted)s."),
     "nothing_to_book": N_("The file was read, and there is no movement in it."),
     "day_range": N_("“%(value)s” lies outside the years that entries can have (1900 to 2999)."),

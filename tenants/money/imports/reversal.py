@@ -1,4 +1,4 @@
-"""Undo of an import: its entries leave the books as they came, in one transaction; what a person touched stays, listed."""
+"""Undo of an import: its entries leave the books in one transaction; what a person touched stays, listed."""
 
 from datetime import datetime
 
@@ -33,7 +33,9 @@ _KEYS = text("""
     DELETE FROM statement_key k WHERE k.import_id = :id
         AND NOT EXISTS (SELECT FROM entry e WHERE e.id = k.entry_id AND e.import_id = :id)
 """)
-_ONE_KEY = text("DELETE FROM statement_key WHERE import_id = :id AND account_id = :account AND fingerprint = :fingerprint")
+_ONE_KEY = text("""
+    DELETE FROM statement_key WHERE import_id = :id AND account_id = :account AND fingerprint = :fingerprint
+""")
 
 
 def reverse(context: JobContext) -> None:
@@ -48,8 +50,9 @@ def reverse(context: JobContext) -> None:
                 _reverse(session, context, found)
         except DomainError as refusal:
             with context.begin() as session:
-                commands.set_state(session, import_id, context.clock(), State.PUBLISHED, error_code=refusal.code,
-                                   error_params={})
+                commands.set_state(
+                    session, import_id, context.clock(), State.PUBLISHED, error_code=refusal.code, error_params={}
+                )
 
 
 def _reverse(session: Session, context: JobContext, found: Import) -> None:
@@ -62,10 +65,17 @@ def _reverse(session: Session, context: JobContext, found: Import) -> None:
             session.execute(_ENTRIES, values)
             context.beat(done=min(first + BATCH_ROWS - 1, last), total=last)
     session.execute(_KEYS, {"id": found.id})
-    left: int = session.execute(_LEFT, {"id": found.id}).rowcount  # type: ignore[attr-defined]  # an UPDATE has a row count
+    left: int = session.execute(_LEFT, {"id": found.id}).rowcount  # type: ignore[attr-defined]  # an UPDATE counts
     commands.set_state(session, found.id, at, State.REVERSED, rows_published=left)
-    record(session=session, actor=actor, at=at, action="import.reversed", object_type="import", object_id=found.id,
-           difference={"state": (State.PUBLISHED.value, State.REVERSED.value), "entries": (found.rows_published, left)})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="import.reversed",
+        object_type="import",
+        object_id=found.id,
+        difference={"state": (State.PUBLISHED.value, State.REVERSED.value), "entries": (found.rows_published, left)},
+    )
 
 
 def settle_left(
@@ -78,18 +88,34 @@ def settle_left(
     found = commands.lock(session, import_id)
     if found.state != State.REVERSED:
         raise NotNow(state=found.state)
-    where = (ImportRow.import_id == import_id, ImportRow.position == position, ImportRow.state == RowState.LEFT.value,
-             ImportRow.reason == "left")
+    where = (
+        ImportRow.import_id == import_id,
+        ImportRow.position == position,
+        ImportRow.state == RowState.LEFT.value,
+        ImportRow.reason == "left",
+    )
     row = session.execute(
         select(ImportRow.match_entry_id, ImportRow.account_id, ImportRow.fingerprint).where(*where),
     ).first()
-    if row is None:
+    if row is None or row[0] is None:
         raise RowNotDecidable
     if reverse_it:
         ledger_commands.reverse_entry(session=session, actor=actor, at=at, entry_id=row[0], day=at.date())
         session.execute(_ONE_KEY, {"id": import_id, "account": row[1], "fingerprint": row[2]})
-    session.execute(update(ImportRow).where(*where).values(
-        reason="reversed" if reverse_it else "kept", decided_by=actor.person_id,
-    ))
-    record(session=session, actor=actor, at=at, action="import.left_settled", object_type="import", object_id=import_id,
-           difference={"position": (None, position), "entry_id": (None, row[0]), "reversed": (False, reverse_it)})
+    session.execute(
+        update(ImportRow)
+        .where(*where)
+        .values(
+            reason="reversed" if reverse_it else "kept",
+            decided_by=actor.person_id,
+        )
+    )
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="import.left_settled",
+        object_type="import",
+        object_id=import_id,
+        difference={"position": (None, position), "entry_id": (None, row[0]), "reversed": (False, reverse_it)},
+    )

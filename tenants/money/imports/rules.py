@@ -147,12 +147,12 @@ def _existing(
 
 
 _WORD = re.compile(r"[^\W_]+")
-_NOTHING_SAID = frozenset(
-    "a an and the of to for from by at in on und der die das von le la les de du des et pour chez au aux "
-    "gmbh ag kg ug ohg se sarl sas sa eurl inc ltd llc plc co corp bv nv srl spa oy ab "
-    "card payment purchase transfer sepa carte cb paiement achat virement prlv lastschrift uberweisung karte zahlung "
-    "www com ref".split(),
+_ARTICLES = "a an and the of to for from by at in on und der die das von le la les de du des et pour chez au aux"
+_FORMS = "gmbh ag kg ug ohg se sarl sas sa eurl inc ltd llc plc co corp bv nv srl spa oy ab"
+_PAYMENTS = (
+    "card payment purchase transfer sepa carte cb paiement achat virement prlv lastschrift uberweisung karte zahlung"
 )
+_NOTHING_SAID = frozenset(f"{_ARTICLES} {_FORMS} {_PAYMENTS} www com ref".split())
 
 
 def words(text: str) -> frozenset[str]:
@@ -176,7 +176,7 @@ class Wording:
 
 
 def similar(one: Wording, other: Wording) -> bool:
-    """Tell whether two movements may have the same counterparty: half of the words of either name are said by the other.
+    """Tell whether two movements may have one counterparty: half of the words of either name are said by the other.
 
     Names of the same letters and other numbers ("Shop 12", "Shop 97") are two counterparties.
     """

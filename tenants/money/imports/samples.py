@@ -22,6 +22,9 @@ def content(name: str) -> bytes | None:
 
 
 def _is_statement(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(".") and path.suffix != ".md" and (
-        path.stat().st_size <= SAMPLE_BYTES_MAX
+    return (
+        path.is_file()
+        and not path.name.startswith(".")
+        and path.suffix != ".md"
+        and (path.stat().st_size <= SAMPLE_BYTES_MAX)
     )

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from tenants.money.imports.fingerprints import Fingerprints
 from tenants.money.imports.models import ImportChunk
-from tenants.money.imports.readers.lines import Ignored, Line, Row, Wrong
+from tenants.money.imports.readers.lines import Line, Row, Wrong
 from tenants.money.imports.rules import COUNTERPARTY_MAX, DESCRIPTION_MAX
 from tenants.money.imports.suggestions import Suggester
 
@@ -22,8 +22,9 @@ BLOCK_ROWS = 1_000
 """Rows that are written at once; between blocks the job says how far it is."""
 LABEL_MAX = 200
 _COPY = (
-    "COPY import_row (import_id, position, line, raw, state, reason, params, account_id, day, value_day, amount, currency,"
-    " counterparty, description, bank_id, account_label, fingerprint, suggested_id, suggestion_percent) FROM STDIN"
+    "COPY import_row (import_id, position, line, raw, state, reason, params, account_id, day, value_day, amount,"
+    " currency, counterparty, description, bank_id, account_label, fingerprint, suggested_id, suggestion_percent)"
+    " FROM STDIN"
 )
 _SPECIAL = re.compile(r"[\\\t\n\r\0\ud800-\udfff]")
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\u2400"}
@@ -102,12 +103,10 @@ class _Writer:
         """Return one line of COPY for one row."""
         staged = self._staged
         staged.rows += 1
-        kind = type(row)
-        if kind is Line:
-            return self._booked(row)  # type: ignore[arg-type]  # the exact type was just compared
-        if kind is Wrong:
-            return self._wrong(row)  # type: ignore[arg-type]  # the exact type was just compared
-        assert isinstance(row, Ignored)
+        if isinstance(row, Line):
+            return self._booked(row)
+        if isinstance(row, Wrong):
+            return self._wrong(row)
         staged.states["ignored"] += 1
         return self._unbooked(row.line, row.raw, "ignored", row.code, _NOTHING, _NOTHING, "", "")
 
@@ -134,9 +133,10 @@ class _Writer:
         suggested = percent = _NOTHING
         if not self._suggester.is_empty and (found := self._suggester.suggest(counterparty, text, currency)):
             suggested, percent = str(found[0]), str(found[1])
+        valued = value_day.isoformat() if value_day is not None and value_day != day else _NOTHING
         return (
             f"{self._import}\t{staged.rows}\t{number}\t{escaped(raw)}\t{state}\t{reason}\t\\N\t{account}\t{written}\t"
-            f"{value_day.isoformat() if value_day is not None and value_day != day else _NOTHING}\t{minor}\t{currency}\t"
+            f"{valued}\t{minor}\t{currency}\t"
             f"{escaped(counterparty[:COUNTERPARTY_MAX])}\t{escaped(text[:DESCRIPTION_MAX])}\t{shown_id}\t"
             f"{_NOTHING if label is None else escaped(label[:LABEL_MAX])}\t{identity}\t{suggested}\t{percent}\n"
         )
@@ -145,21 +145,33 @@ class _Writer:
         self._staged.states["wrong"] += 1
         params = json.dumps({"params": row.params, "fields": row.fields}, ensure_ascii=False)
         return self._unbooked(
-            row.line, row.raw, "wrong", row.code, escaped(params), row.fields.get("currency", "")[:3] or _NOTHING,
-            row.fields.get("counterparty", ""), row.fields.get("text", ""),
+            row.line,
+            row.raw,
+            "wrong",
+            row.code,
+            escaped(params),
+            row.fields.get("currency", "")[:3] or _NOTHING,
+            row.fields.get("counterparty", ""),
+            row.fields.get("text", ""),
         )
 
     def _day_range(self, row: Line) -> str:
-        fields = {"date": row.day.isoformat(), "amount": str(row.minor), "currency": row.currency,
-                  "counterparty": row.counterparty, "text": row.text}
+        fields = {
+            "date": row.day.isoformat(),
+            "amount": str(row.minor),
+            "currency": row.currency,
+            "counterparty": row.counterparty,
+            "text": row.text,
+        }
         return self._wrong(Wrong(row.line, row.raw, "day_range", {"value": row.day.isoformat()}, fields))
 
     def _unbooked(
         self, number: int, raw: str, state: str, reason: str, params: str, currency: str, counterparty: str, text: str
     ) -> str:
+        written = currency if currency == _NOTHING else escaped(currency)
         return (
-            f"{self._import}\t{self._staged.rows}\t{number}\t{escaped(raw)}\t{state}\t{reason}\t{params}\t\\N\t\\N\t\\N\t\\N\t"
-            f"{escaped(currency) if currency != _NOTHING else currency}\t{escaped(counterparty[:COUNTERPARTY_MAX])}\t"
+            f"{self._import}\t{self._staged.rows}\t{number}\t{escaped(raw)}\t{state}\t{reason}\t{params}\t"
+            f"\\N\t\\N\t\\N\t\\N\t{written}\t{escaped(counterparty[:COUNTERPARTY_MAX])}\t"
             f"{escaped(text[:DESCRIPTION_MAX])}\t\\N\t\\N\t\\N\t\\N\t\\N\n"
         )
 

@@ -1,4 +1,4 @@
-"""Which category a movement probably belongs to: naive Bayes over the words of its counterparty, counts in the database.
+"""Which category a movement probably belongs to: naive Bayes over its counterparty's words, counts in the database.
 
 A suggestion is shown and never booked by itself; what a person accepts or chooses is learned.
 """
@@ -22,7 +22,8 @@ SURE_PERCENT = 60
 _LEARN = text("""
     INSERT INTO category_word AS c (word, category_id, seen)
     SELECT word, category_id, seen
-    FROM unnest(CAST(:words AS text[]), CAST(:categories AS bigint[]), CAST(:counts AS bigint[])) AS d (word, category_id, seen)
+    FROM unnest(CAST(:words AS text[]), CAST(:categories AS bigint[]), CAST(:counts AS bigint[]))
+        AS d (word, category_id, seen)
     ORDER BY word, category_id
     ON CONFLICT (word, category_id) DO UPDATE SET seen = greatest(c.seen + excluded.seen, 0)
 """)
@@ -43,11 +44,14 @@ def learn(*, session: Session, examples: Iterable[tuple[str, str, int, int]]) ->
         for word in found:
             counts[word[:100], category_id] += often
     if counts:
-        session.execute(_LEARN, {
-            "words": [word for word, _ in counts],
-            "categories": [category for _, category in counts],
-            "counts": list(counts.values()),
-        })
+        session.execute(
+            _LEARN,
+            {
+                "words": [word for word, _ in counts],
+                "categories": [category for _, category in counts],
+                "counts": list(counts.values()),
+            },
+        )
 
 
 class Suggester:

@@ -1,7 +1,7 @@
 """JSON API of entries."""
 
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from flask import Response, g, jsonify
@@ -10,13 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tenants.door import API_PREFIX, guard_room
 from tenants.idempotency import once
-from tenants.money.ledger import commands, queries
+from tenants.money.accounts import queries as account_queries
+from tenants.money.ledger import commands, exchange, queries
 from tenants.money.ledger.queries import EntryView
+from tenants.money.ledger.register import Key
 from tenants.money.ledger.rules import EntryDraft, PostingDraft
+from tenants.money.ledger.search import LENGTH_MAX, Criteria, read_search, term_for
 from tenants.schemas import PROBLEMS, AmountText, CurrencyCode, Day, Id, ListQuery, MoneyOut, WorkspacePath, minor_in, money_out
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
-from webapp.kernel.errors import FieldError, Invalid, NotFound
+from webapp.kernel.errors import FieldError, Invalid, N_, NotFound
 from webapp.kernel.money import MoneyError
 from webapp.web.conditions import check_version, with_etag
 from webapp.web.pagination import read_cursor, sign_cursor
@@ -158,16 +161,64 @@ def draft_in(body: EntryIn, lead: str = "") -> EntryDraft:
     return EntryDraft(body.date, body.description, tuple(postings), body.counterparty, body.note, body.rate)
 
 
+class EntryQuery(ListQuery):
+    """A page of entries, narrowed by the search line of the pages and by typed filters; all must hold."""
+
+    q: str = Field("", max_length=LENGTH_MAX, description="Search line, as in the register.", examples=["rent 850.00"])
+    account_id: Id | None = Field(None, description="Entries with a posting on this account or one below it.")
+    amount: str | None = Field(None, max_length=60, description="12.50, >50 or 10..20; without sign.")
+    date_from: Day | None = None
+    date_to: Day | None = None
+    sort: Literal["-date", "date"] = Field("-date", description="Newest or oldest first.")
+    fields: str | None = Field(None, max_length=300, description="Fields of an entry to answer with: `id,date`.")
+
+
 @bp.get("/entries", responses={200: EntryList}, operation_id="listEntries", summary="List entries")
 @requires(Permission.LEDGER_ENTRIES_READ)
-def list_entries(path: WorkspacePath, query: ListQuery) -> Response:
-    """Entries, newest day first."""
-    position = read_cursor("entries", query.cursor)
-    before = (date.fromisoformat(position[0]), int(position[1])) if position else None
-    rows = queries.entries(session=g.db, before=before, limit=query.limit + 1)
-    page, more = rows[: query.limit], len(rows) > query.limit
-    cursor = sign_cursor("entries", [page[-1].day.isoformat(), page[-1].id]) if more else None
-    return jsonify(data=[entry_out(row) for row in page], next_cursor=cursor, has_more=more)
+def list_entries(path: WorkspacePath, query: EntryQuery) -> Response:
+    """Entries, newest day first unless sorted otherwise."""
+    wanted = wanted_fields(query.fields)
+    position = read_cursor(f"entries/{query.sort}", query.cursor)
+    keys = register.entry_keys(
+        session=g.db, criteria=criteria_in(query), limit=query.limit + 1, ascending=query.sort == "date",
+        beyond=Key(date.fromisoformat(position[0]), int(position[1])) if position else None,
+    )
+    page, more = keys[: query.limit], len(keys) > query.limit
+    entries = register.entries_of(session=g.db, keys=page)
+    cursor = sign_cursor(f"entries/{query.sort}", [page[-1].day.isoformat(), page[-1].entry_id]) if more else None
+    rows = [entry_out(entries[key.entry_id]) for key in page]
+    data = rows if wanted is None else [{name: row[name] for name in wanted} for row in rows]
+    return jsonify(data=data, next_cursor=cursor, has_more=more)
+
+
+def criteria_in(query: EntryQuery) -> list[Criteria]:
+    """Return what a query of JSON looks for.
+
+    Raises Invalid (q).
+    """
+    line = [query.q]
+    if query.account_id is not None:
+        line.append(f"account:#{query.account_id}")
+    if query.amount:
+        line.append(term_for("amount", query.amount))
+    if query.date_from or query.date_to:
+        line.append(f"date:{query.date_from or ''}..{query.date_to or ''}")
+    return read_search(" ".join(line).strip(), accounts=lambda: account_queries.accounts(session=g.db))
+
+
+def wanted_fields(text: str | None) -> list[str] | None:
+    """Return the fields that were asked for, None for all.
+
+    Raises Invalid (fields) for one that an entry does not have.
+    """
+    if text is None:
+        return None
+    wanted = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in EntryOut.model_fields]
+    if unknown or not wanted:
+        raise Invalid(errors=(FieldError("fields", "unknown", N_("An entry has no field “%(name)s”."),
+                                         {"name": (unknown or [""])[0][:40]}),))
+    return wanted
 
 
 @bp.post("/entries", responses={201: EntryOut}, operation_id="postEntry", summary="Book an entry")
@@ -279,3 +330,61 @@ def reversal_in() -> ReversalIn:
     from flask import request
 
     return ReversalIn.model_validate(request.get_json(silent=True) or {})
+
+
+class ExchangeIn(BaseModel):
+    """Money that leaves in one currency and arrives in another; give `to_amount`, `rate` or both."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    date: Day
+    description: str = Field(max_length=1000, examples=["Dollars for the journey"])
+    counterparty: str = Field("", max_length=300)
+    note: str = Field("", max_length=4000)
+    from_account_id: Id
+    from_amount: AmountText
+    to_account_id: Id
+    to_amount: AmountText | None = None
+    rate: str | None = Field(
+        None, pattern=r"^[0-9]{1,12}(\.[0-9]{1,12})?$", examples=["1.0850"],
+        description="Units of the second currency for one of the first; kept as given.",
+    )
+
+
+@bp.post("/exchanges", responses={201: EntryOut}, operation_id="postExchange", summary="Book an exchange")
+@requires(Permission.LEDGER_ENTRIES_WRITE)
+def post_exchange(path: WorkspacePath, body: ExchangeIn) -> Response:
+    """Book an entry in two currencies through the trading accounts; needs an Idempotency-Key."""
+
+    def act() -> tuple[Any, int, str]:
+        entry_id = exchange.post_exchange(session=g.db, actor=g.actor, at=g.at, draft=exchange_in(body))
+        entry = queries.entry(session=g.db, entry_id=entry_id)
+        if entry is None:
+            raise NotFound
+        return entry_out(entry), 201, f"/api/v1/t/{g.slug}/entries/{entry_id}"
+
+    return once(act)
+
+
+def exchange_in(body: ExchangeIn) -> exchange.ExchangeDraft:
+    """Read an exchange of JSON; its amounts are in the currencies of its accounts.
+
+    Raises Invalid (from_account_id, to_account_id, from_amount, to_amount).
+    """
+    known = account_queries.currencies_of(session=g.db, ids=[body.from_account_id, body.to_account_id])
+    minor: dict[str, int | None] = {}
+    errors = []
+    for side, key, amount in (("from", body.from_account_id, body.from_amount), ("to", body.to_account_id, body.to_amount)):
+        try:
+            minor[side] = minor_in(amount, known[key]) if amount is not None else None
+        except KeyError:
+            errors.append(FieldError(f"{side}_account_id", "unknown", N_("There is no such account.")))
+        except MoneyError as error:
+            errors.append(FieldError(f"{side}_amount", error.code, error.detail.replace("%", "%%")))
+    if errors:
+        raise Invalid(errors=tuple(errors))
+    return exchange.ExchangeDraft(
+        day=body.date, description=body.description, counterparty=body.counterparty, note=body.note, rate=body.rate,
+        from_account_id=body.from_account_id, from_minor=minor["from"] or 0,
+        to_account_id=body.to_account_id, to_minor=minor["to"],
+    )

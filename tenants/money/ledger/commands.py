@@ -1,7 +1,8 @@
 """Acts on the books: post, edit, delete, reverse, close. The database checks every one of them again."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from tenants.money.accounts import queries as account_queries
+from tenants.money.accounts.commands import lock_balances
 from tenants.money.ledger import queries
 from tenants.money.ledger.models import Entry, EntryVersion, Posting
 from tenants.money.ledger.queries import EntryView
@@ -46,8 +48,10 @@ _INSERT_POSTINGS = text("""
 # One entry is the common case: one trip, and the accounts' balances stay locked the shorter.
 _INSERT_ONE = text("""
     WITH booked AS (
-        INSERT INTO entry (day, description, counterparty, note, rate, created_at, created_by)
-        VALUES (:day, :description, :counterparty, :note, :rate, :at, :by) RETURNING id, day
+        INSERT INTO entry (id, day, description, counterparty, note, rate, created_at, created_by)
+        VALUES (coalesce(CAST(:id AS bigint), nextval('entry_id_seq')), :day, :description, :counterparty, :note,
+            :rate, :at, :by)
+        RETURNING id, day
     )
     INSERT INTO posting (entry_id, position, day, account_id, amount, currency, memo)
     SELECT booked.id, position, booked.day, account_id, amount, currency, memo
@@ -55,15 +59,26 @@ _INSERT_ONE = text("""
         CAST(:memos AS text[])) WITH ORDINALITY AS d (account_id, amount, currency, memo, position)
     RETURNING entry_id
 """)
+_LIMITS_LATER = text("SET CONSTRAINTS account_limit DEFERRED")
+_LIMITS_NOW = text("SET CONSTRAINTS account_limit IMMEDIATE")
 _NEXT_IDS = text("SELECT nextval('entry_id_seq') FROM generate_series(1, :count)")
 
 
-def post_entry(*, session: Session, actor: Actor, at: datetime, draft: EntryDraft) -> int:
-    """Book one entry and return its id.
+def reserve_entry_id(*, session: Session) -> int:
+    """Return an id that no entry has yet, for an act that must name its entry before it can book it."""
+    return session.execute(_NEXT_IDS, {"count": 1}).scalar_one()
+
+
+def post_entry(
+    *, session: Session, actor: Actor, at: datetime, draft: EntryDraft, entry_id: int | None = None
+) -> int:
+    """Book one entry, under a reserved id if one is given, and return its id.
 
     Raises Invalid, AccountClosed, PeriodClosed, OverdraftExceeded.
     """
-    entry_id = book(session=session, actor=actor, at=at, drafts=[draft])[0]
+    if errors := list(draft_errors(draft)) or account_errors(session, [draft], prefix=False):
+        raise Invalid(errors=tuple(errors))
+    entry_id = _insert_one(session, actor=actor, at=at, draft=draft, entry_id=entry_id)
     record(session=session, actor=actor, at=at, action="entry.posted", object_type="entry", object_id=entry_id,
            difference={name: (None, value) for name, value in content_of(draft).items()})
     return entry_id
@@ -109,9 +124,12 @@ def book(
     return ids
 
 
-def _insert_one(session: Session, *, actor: Actor, at: datetime, draft: EntryDraft) -> int:
+def _insert_one(
+    session: Session, *, actor: Actor, at: datetime, draft: EntryDraft, entry_id: int | None = None
+) -> int:
     with book_rules():
-        entry_id: int = session.execute(_INSERT_ONE, {
+        booked: int = session.execute(_INSERT_ONE, {
+            "id": entry_id,
             "at": at,
             "by": actor.person_id,
             "day": draft.day,
@@ -124,7 +142,19 @@ def _insert_one(session: Session, *, actor: Actor, at: datetime, draft: EntryDra
             "currencies": [posting.currency for posting in draft.postings],
             "memos": [posting.memo for posting in draft.postings],
         }).scalars().first()
-    return entry_id
+    return booked
+
+
+@contextmanager
+def judged_by_the_end(session: Session, account_ids: Collection[int]) -> Iterator[None]:
+    """Let an act take postings out and put others in: an overdraft limit may be passed between, but not at the end.
+
+    The balances of all accounts are locked first, so that two such acts never wait for each other in a ring.
+    """
+    lock_balances(session=session, account_ids=account_ids)
+    session.execute(_LIMITS_LATER)
+    yield
+    session.execute(_LIMITS_NOW)
 
 
 def insert_postings(
@@ -186,7 +216,8 @@ def edit_entry(
     difference = {name: (old[name], new[name]) for name in new if old[name] != new[name]}
     if not difference:
         return before.version
-    with book_rules():
+    moved = {p.account_id for p in (*before.postings, *draft.postings)}
+    with book_rules(), judged_by_the_end(session, moved):
         _keep_version(session, actor=actor, at=at, change_id=change_id, before=before)
         if "postings" in difference:
             session.execute(delete(Posting).where(Posting.entry_id == entry_id))

@@ -19,7 +19,7 @@ from webapp.access.permissions import Permission
 from webapp.audit import queries as audit
 from webapp.identity import queries as people_queries
 from webapp.kernel.db import on_platform
-from webapp.kernel.errors import DomainError, Invalid, NotFound
+from webapp.kernel.errors import DomainError, Invalid, N_, NotFound
 from webapp.web.fields import decimal_sign, field_errors
 from webapp.web.render import render, see_other
 from webapp.web.state import services
@@ -28,6 +28,18 @@ bp = Blueprint("money_entries", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
 
 EVENTS_MAX = 100
+
+ACTION_NAMES = {
+    "entry.posted": N_("booked"),
+    "entry.edited": N_("changed"),
+    "entry.deleted": N_("deleted"),
+    "entry.reversed": N_("reversed"),
+    "entry.locked": N_("locked"),
+    "entry.reconciled": N_("reconciled"),
+    "entry.cleared": N_("marked as cleared or not"),
+}
+VIA_NAMES = {"session": N_("browser"), "token": N_("API"), "job": N_("job"), "cli": N_("command line"),
+             "link": N_("link")}
 
 
 @bp.get("/entries/<int:entry_id>")
@@ -46,6 +58,8 @@ def show_entry(entry_id: int) -> Response:
     return render(
         "money/ledger/entry.html", entry=entry, entry_id=entry_id, accounts=_accounts(), history=history,
         events=events, people=people, today=g.at.date(),
+        action_names={key: _(name) for key, name in ACTION_NAMES.items()},
+        via_names={key: _(name) for key, name in VIA_NAMES.items()},
         reversal_id=queries.reversal_of(session=g.db, entry_id=entry_id) if entry else None,
     )
 

@@ -10,14 +10,15 @@ from flask_babel import gettext as _
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts.tree import KIND_NAMES, choices, turned
 from tenants.money.ledger import views
-from tenants.money.ledger.asked import Asked, line_with_filters
+from tenants.money.ledger.asked import STATE_NAMES, Asked, line_with_filters
 from tenants.money.ledger.export import EXPORT_MAX, csv_lines
 from tenants.money.ledger.register import MATCHING_MAX, PAGE
 from tenants.money.ledger.rows import Row, flow
 from tenants.money.ledger.search import STATES
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
-from webapp.web.render import render, see_other
+from webapp.kernel.money import exponent
+from webapp.web.render import frame, render, see_other
 
 bp = Blueprint("money_ledger", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
@@ -57,13 +58,35 @@ def _register(asked: Asked, kept: list[views.View]) -> Response:
         clear_href=asked.href(""),
         views=kept,
         current_view=next((view for view in kept if view.query == asked.line), None),
-        states=STATES,
         balance=turned(asked.account.kind, asked.account.balance) if asked.account else None,
         held=asked.account.held if asked.account else 0,
         choices=[(_(KIND_NAMES[kind]), options) for kind, options in choices(asked.accounts.values(), g.at.date())],
         undo_id=_undo_id(),
+        columns=_columns(asked),
+        exponent=exponent(asked.account.currency if asked.account else g.tenant.base_currency),
+        state_options=[(name, _(STATE_NAMES[name])) for name in STATES],
+        totals_href=_beside(asked, "totals"),
+        export_href=_beside(asked, "export.csv"),
+        view_links=[{"label": view.name, "href": asked.href(view.query), "current": view.query == asked.line}
+                    for view in kept],
         **page,
     )
+
+
+def _beside(asked: Asked, name: str) -> str:
+    """Return an address below the register's with the same search."""
+    path, _sep, query = asked.href().partition("?")
+    return f"{path}/{name}?{query}"
+
+
+def _columns(asked: Asked) -> list[dict[str, Any]]:
+    turned_sort = Asked(asked.line, asked.account, ascending=not asked.ascending)
+    date = {"label": _("Date"), "sort": turned_sort.href(), "sorted": "asc" if asked.ascending else "desc"}
+    side = [{"label": _("Other side")}] if asked.account else [{"label": _("Category")}, {"label": _("Account")}]
+    balance = [{"label": _("Balance"), "num": True}] if asked.has_balance else []
+    actions = [{"label": _("Actions"), "hidden": True}] if frame().may("ledger:entries:write") else []
+    return [date, {"label": _("Payee")}, *side, {"label": _("Amount"), "num": True}, *balance,
+            {"label": _("Cleared"), "hidden": True}, *actions]
 
 
 def chunk(asked: Asked) -> dict[str, Any]:
@@ -105,7 +128,8 @@ def _undo_id() -> UUID | None:
 def show_totals(account_id: int | None) -> Response:
     """Count what matches, apart from the page, so that the page never waits for it."""
     asked = Asked.of_request(account_id)
-    return render("money/ledger/totals.html", asked=asked, totals=asked.totals(), most=MATCHING_MAX)
+    return render("money/ledger/totals.html", asked=asked, totals=asked.totals(), most=MATCHING_MAX,
+                  href=_beside(asked, "totals"))
 
 
 @bp.get("/entries/export.csv", defaults={"account_id": None})

@@ -88,7 +88,7 @@ def list_events(path: WorkspacePath, query: EventQuery) -> Response:
 @requires(Permission.TRAIL_EVENTS_READ)
 def get_event(path: EventPath) -> Response:
     """One event."""
-    found = queries.events(session=g.db, limit=1, before_id=path.event_id + 1)
-    if not found or found[0].id != path.event_id:
+    found = queries.event(session=g.db, event_id=path.event_id)
+    if found is None:
         raise NotFound
-    return jsonify(event_out(found[0]))
+    return jsonify(event_out(found))

@@ -1,7 +1,7 @@
 """A desk at which statements are imported: uploads over the API, jobs run in this process."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,8 +35,15 @@ class Desk:
             self.accounts[name] = answer.json["id"]
         return self.accounts[name]
 
-    def upload(self, content: str | bytes, *, name: str = "statement.csv", account: int | None = None,
-               person: Person | None = None, **form: Any) -> Any:
+    def upload(
+        self,
+        content: str | bytes,
+        *,
+        name: str = "statement.csv",
+        account: int | None = None,
+        person: Person | None = None,
+        **form: Any,
+    ) -> Any:
         """Upload a file and return the answer."""
         content = content.encode() if isinstance(content, str) else content
         data = {"account_id": str(account or self.account()), "file": (io.BytesIO(content), name), **form}
@@ -48,7 +55,10 @@ class Desk:
         while True:
             with self.database.platform() as session:
                 ids = session.scalars(
-                    text("SELECT id FROM job WHERE tenant_id = :tenant AND state = 'queued' ORDER BY created_at"),
+                    text(
+                        "SELECT id FROM job WHERE tenant_id = :tenant AND state = 'queued' AND available_at <= now()"
+                        " ORDER BY created_at"
+                    ),
                     {"tenant": self.cast.acme.ref.id},
                 ).all()
             if not ids:
@@ -56,6 +66,18 @@ class Desk:
             for job_id in ids:
                 worker.perform(str(job_id))
                 done += 1
+
+    def hurry(self) -> None:
+        """Let jobs that wait for another attempt, or whose worker died, begin at once."""
+        with self.database.platform() as session:
+            session.execute(
+                text(
+                    "UPDATE job SET available_at = now(), heartbeat_at = now() - interval '1 minute',"
+                    " state = CASE state WHEN 'running' THEN 'queued' ELSE state END"
+                    " WHERE tenant_id = :tenant AND state IN ('queued', 'running')"
+                ),
+                {"tenant": self.cast.acme.ref.id},
+            )
 
     def get(self, import_id: int) -> Any:
         """Return an import as the API writes it."""
@@ -90,12 +112,23 @@ class Desk:
     def post(self, account: int, amount: str, day: str, description: str, counterparty: str = "") -> int:
         """Book an entry by hand and return its id."""
         other = self.account("Elsewhere", kind="expense")
-        answer = self.alice.api("POST", "/entries", json={
-            "date": day, "description": description, "counterparty": counterparty, "postings": [
-                {"account_id": account, "amount": amount, "currency": "EUR"},
-                {"account_id": other, "amount": amount[1:] if amount[0] == "-" else f"-{amount}", "currency": "EUR"},
-            ],
-        })
+        answer = self.alice.api(
+            "POST",
+            "/entries",
+            json={
+                "date": day,
+                "description": description,
+                "counterparty": counterparty,
+                "postings": [
+                    {"account_id": account, "amount": amount, "currency": "EUR"},
+                    {
+                        "account_id": other,
+                        "amount": amount[1:] if amount[0] == "-" else f"-{amount}",
+                        "currency": "EUR",
+                    },
+                ],
+            },
+        )
         assert answer.status_code == 201, answer.text
         return int(answer.json["id"])
 
@@ -106,10 +139,12 @@ class Desk:
 
 
 @pytest.fixture(scope="session")
-def prepared(settings: Settings) -> Callable[[str], None]:
+def prepared(settings: Settings) -> Iterator[Callable[[str], None]]:
     """Open a worker's connections in this process."""
     worker.prepare(settings)
-    return worker.perform
+    yield worker.perform
+    worker._process["database"].close()
+    worker._process["redis"].close()
 
 
 @pytest.fixture

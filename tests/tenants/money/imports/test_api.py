@@ -1,6 +1,12 @@
 """Statements in, balanced books out, over the JSON API."""
 
+import io
 from typing import Any
+
+from sqlalchemy import text as sql
+
+from tenants.money.ledger.commands import close_entry
+from webapp.kernel.clock import utc_now
 
 HEADER = "Date,Payee,Description,Amount,Currency\n"
 MARCH = HEADER + (
@@ -19,8 +25,17 @@ def test_a_statement_is_checked_then_published_and_the_books_balance(desk: Any) 
     desk.work()
     found = desk.get(answer.json["id"])
     assert found["state"] == "review", found["error"]
-    assert found["counts"] == {"rows": 4, "new": 4, "duplicate": 0, "doubtful": 0, "wrong": 0, "published": 0,
-                               "ignored": 0, "skipped": 0, "merged": 0}
+    assert found["counts"] == {
+        "rows": 4,
+        "new": 4,
+        "duplicate": 0,
+        "doubtful": 0,
+        "wrong": 0,
+        "published": 0,
+        "ignored": 0,
+        "skipped": 0,
+        "merged": 0,
+    }
     assert desk.balance(desk.account()) == "0.00"
     assert desk.act(found["id"], "publication").status_code == 202
     found = desk.get(found["id"])
@@ -66,15 +81,15 @@ def test_undo_leaves_what_was_edited_or_closed_and_lists_it(desk: Any) -> None:
     found = desk.bring(MARCH, publish="auto")
     entries = {one["counterparty"]: one for one in desk.alice.api("GET", "/entries").json["data"]}
     rewe, salary = entries["REWE"], entries["Acme Industries"]
-    body = {"date": rewe["date"], "description": "Bread", "counterparty": "REWE",
-            "postings": [{k: p[k] for k in ("account_id", "amount", "currency")} for p in rewe["postings"]]}
+    body = {
+        "date": rewe["date"],
+        "description": "Bread",
+        "counterparty": "REWE",
+        "postings": [{k: p[k] for k in ("account_id", "amount", "currency")} for p in rewe["postings"]],
+    }
     edited = desk.alice.api("PUT", f"/entries/{rewe['id']}", json=body, headers={"If-Match": '"v1"'})
     assert edited.status_code == 200, edited.text
     with desk.cast.acme.begin() as session:
-        from tenants.money.ledger.commands import close_entry
-
-        from webapp.kernel.clock import utc_now
-
         close_entry(session=session, actor=desk.alice.actor, at=utc_now(), entry_id=salary["id"])
     desk.act(found["id"], "reversal")
     assert desk.get(found["id"])["state"] == "reversed"
@@ -108,8 +123,11 @@ def test_wrong_rows_are_shown_with_line_raw_and_reason_and_can_be_corrected(desk
     refused = desk.alice.api("PUT", path, json={"date": "2026-02-31", "amount": "x", "currency": "EUR"})
     assert refused.status_code == 422
     assert {one["pointer"] for one in refused.json["errors"]} == {"/date", "/amount"}
-    fixed = desk.alice.api("PUT", path, json={"date": "2026-02-28", "amount": "-1.00", "currency": "EUR",
-                                              "counterparty": "REWE", "text": "Bread"})
+    fixed = desk.alice.api(
+        "PUT",
+        path,
+        json={"date": "2026-02-28", "amount": "-1.00", "currency": "EUR", "counterparty": "REWE", "text": "Bread"},
+    )
     assert (fixed.status_code, fixed.json["state"]) == (200, "new")
     body = {"decision": "skip", "positions": [second["position"]]}
     assert desk.act(found["id"], "decisions", body).status_code == 200
@@ -167,8 +185,12 @@ def test_an_import_can_be_cancelled_before_it_is_published_and_not_after(desk: A
 
 
 def test_unreadable_files_fail_with_words(desk: Any) -> None:
-    for content, code in ((b"%PDF-1.7 hello", "pdf"), (b"PK\x03\x04nonsense", "damaged"), (b"hello", "unknown_text"),
-                          (HEADER.encode(), "nothing_to_book")):
+    for content, code in (
+        (b"%PDF-1.7 hello", "pdf"),
+        (b"PK\x03\x04nonsense", "damaged"),
+        (b"hello", "unknown_text"),
+        (HEADER.encode(), "nothing_to_book"),
+    ):
         found = desk.bring(content)
         assert (found["state"], found["error"]["code"]) == ("failed", code)
         assert len(found["error"]["detail"]) > 10
@@ -189,8 +211,10 @@ def test_a_format_that_was_named_must_be_the_one_found(desk: Any) -> None:
 
 
 def test_several_accounts_in_one_file_get_accounts_of_their_own(desk: Any) -> None:
-    text = ("Account,Date,Payee,Amount,Currency\nLoan 1,2026-01-01,Bank,-10.00,EUR\nLoan 2,2026-01-02,Bank,-20.00,EUR\n"
-            "Loan 2,2026-01-03,Bank,-30.00,EUR\n")
+    text = (
+        "Account,Date,Payee,Amount,Currency\nLoan 1,2026-01-01,Bank,-10.00,EUR\nLoan 2,2026-01-02,Bank,-20.00,EUR\n"
+        "Loan 2,2026-01-03,Bank,-30.00,EUR\n"
+    )
     found = desk.bring(text)
     assert found["state"] == "review", found
     assert [(one["name"], one["rows"]) for one in found["accounts"]] == [("Loan 1", 1), ("Loan 2", 2)]
@@ -213,8 +237,16 @@ def test_a_mapping_is_asked_for_once_and_remembered(desk: Any) -> None:
     text = "Alpha;Beta;Gamma\n01/02/2026;Shop;-1,00\n03/02/2026;Shop;-2,00\n"
     found = desk.bring(text)
     assert found["state"] == "needs_mapping", found
-    mapping = (found["mapping"] or {}) | {"date": 0, "counterparty": [1], "amount": 2, "delimiter": ";", "decimal": ",",
-                                          "date_format": "%d/%m/%Y", "header_line": 1, "width": 3}
+    mapping = (found["mapping"] or {}) | {
+        "date": 0,
+        "counterparty": [1],
+        "amount": 2,
+        "delimiter": ";",
+        "decimal": ",",
+        "date_format": "%d/%m/%Y",
+        "header_line": 1,
+        "width": 3,
+    }
     answer = desk.alice.api("PUT", f"/imports/{found['id']}/mapping", json={"mapping": mapping})
     assert answer.status_code == 202, answer.text
     desk.work()
@@ -227,10 +259,12 @@ def test_a_mapping_is_asked_for_once_and_remembered(desk: Any) -> None:
 
 def test_rows_of_a_closed_period_are_wrong_with_the_reason(desk: Any) -> None:
     with desk.cast.acme.begin() as session:
-        from sqlalchemy import text
-
-        session.execute(text("INSERT INTO period_closing (starts, ends, closed_at, closed_by)"
-                             " VALUES ('2026-03-01', '2026-03-03', now(), gen_random_uuid())"))
+        session.execute(
+            sql(
+                "INSERT INTO period_closing (starts, ends, closed_at, closed_by)"
+                " VALUES ('2026-03-01', '2026-03-03', now(), gen_random_uuid())"
+            )
+        )
     found = desk.bring(MARCH)
     assert (found["counts"]["wrong"], found["counts"]["new"]) == (3, 1)
     assert {row["reason_code"] for row in desk.rows(found["id"], "wrong")} == {"period_closed"}
@@ -266,7 +300,13 @@ def test_exported_rows_are_harmless_to_spreadsheets(desk: Any) -> None:
 def test_another_workspace_sees_nothing_of_it(desk: Any) -> None:
     found = desk.bring(MARCH)
     mallory = desk.cast.mallory
-    for method, path in (("GET", ""), ("GET", "/rows"), ("POST", "/publication"), ("POST", "/reversal"), ("DELETE", "")):
+    for method, path in (
+        ("GET", ""),
+        ("GET", "/rows"),
+        ("POST", "/publication"),
+        ("POST", "/reversal"),
+        ("DELETE", ""),
+    ):
         assert mallory.api(method, f"/imports/{found['id']}{path}").status_code == 404
     bob = desk.cast.bob.api("POST", f"/imports/{found['id']}/reversal")
     assert bob.status_code == 403
@@ -274,12 +314,11 @@ def test_another_workspace_sees_nothing_of_it(desk: Any) -> None:
 
 
 def test_an_upload_repeated_with_its_key_is_one_import(desk: Any) -> None:
-    import io
-
     def send(content: str) -> Any:
         data = {"account_id": str(desk.account()), "file": (io.BytesIO(content.encode()), "a.csv")}
-        return desk.alice.api("POST", "/imports", data=data, headers={"Idempotency-Key": "one"},
-                              content_type="multipart/form-data")
+        return desk.alice.api(
+            "POST", "/imports", data=data, headers={"Idempotency-Key": "one"}, content_type="multipart/form-data"
+        )
 
     first, second, other = send(MARCH), send(MARCH), send(MARCH + "2026-03-09,X,y,-1.00,EUR\n")
     assert first.json["id"] == second.json["id"]
@@ -288,7 +327,7 @@ def test_an_upload_repeated_with_its_key_is_one_import(desk: Any) -> None:
 
 
 def test_stated_balances_are_compared_with_the_books(desk: Any) -> None:
-    text = ("Date,Payee,Amount,Balance\n2026-01-01,A,-10.00,90.00\n2026-01-02,B,-20.00,70.00\n2026-01-03,C,5.00,75.00\n")
+    text = "Date,Payee,Amount,Balance\n2026-01-01,A,-10.00,90.00\n2026-01-02,B,-20.00,70.00\n2026-01-03,C,5.00,75.00\n"
     found = desk.bring(text)
     (balance,) = found["balances"]
     assert (balance["stated"]["amount"], balance["booked"]["amount"]) == ("75.00", "-25.00")

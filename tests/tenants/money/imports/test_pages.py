@@ -77,8 +77,17 @@ def test_columns_are_chosen_with_a_live_sample_and_remembered(desk: Any) -> None
     path = drop(desk, text)
     desk.work()
     assert "What do the columns mean?" in page(desk, f"{path}/mapping").text
-    form = {"column-0": "date", "column-1": "counterparty", "column-2": "amount", "delimiter": ";", "decimal": ",",
-            "date_format": "%d/%m/%Y", "encoding": "utf-8", "header_line": "1", "multiplier": "1"}
+    form = {
+        "column-0": "date",
+        "column-1": "counterparty",
+        "column-2": "amount",
+        "delimiter": ";",
+        "decimal": ",",
+        "date_format": "%d/%m/%Y",
+        "encoding": "utf-8",
+        "header_line": "1",
+        "multiplier": "1",
+    }
     sample = send(desk, f"{path}/mapping/sample", form)
     assert sample.status_code == 200
     assert re.search(r"Feb 1, 2026", sample.text)

@@ -1,0 +1,97 @@
+"""Every page is valid HTML: whole pages, refused forms and fragments, by the Nu checker."""
+
+import fcntl
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine
+
+from tests import atlas
+from tests.cast import Person
+from tests.furnished import Furnished, furnish
+from webapp.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+TOOLS = ROOT / ".tools"
+CHECKER = TOOLS / "node_modules" / "vnu-jar" / "build" / "dist" / "vnu.jar"
+SHELL = "<!doctype html><html lang=en><title>A fragment</title><body>{}</body></html>"
+TABLE = SHELL.format("<table><tr><th>Head</th></tr>{}</table>")
+
+
+@pytest.fixture(scope="module")
+def checker() -> Path:
+    """Return the Nu checker, installed once as `tests/tools/package-lock.json` says."""
+    if shutil.which("java") is None:
+        pytest.fail("The Nu checker needs Java (Debian: apt install default-jre-headless).")
+    TOOLS.mkdir(exist_ok=True)
+    with (TOOLS / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not CHECKER.exists():
+            if shutil.which("npm") is None:
+                pytest.fail("The Nu checker comes by npm (Debian: apt install npm), or make it with: make tools")
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(ROOT / "tests" / "tools" / name, TOOLS / name)
+            subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=TOOLS, check=True,
+                           capture_output=True, timeout=300)
+    return CHECKER
+
+
+@pytest.fixture(scope="module")
+def made(app: Flask, owner: Engine, settings: Settings) -> Furnished:
+    return furnish(app, owner, settings)
+
+
+def check(checker: Path, pages: list[tuple[str, str]], folder: Path) -> list[str]:
+    """Return what is wrong with the pages (name, text), in one run of the checker."""
+    names = {}
+    for number, (name, html) in enumerate(pages):
+        path = folder / f"{number}.html"
+        path.write_text(html, encoding="utf-8")
+        names[path.as_uri()] = name
+    ran = subprocess.run(
+        ["java", "-Xss8m", "-jar", str(checker), "--format", "json", "--exit-zero-always", "--stdout", str(folder)],
+        capture_output=True, text=True, check=True, timeout=300,
+    )
+    said = json.loads(ran.stdout)["messages"]
+    return [f"{names.get(one.get('url', '').replace('file:/', 'file:///').replace('////', '/'), one.get('url'))}: "
+            f"{one['message']} — {one.get('extract', '')[:160]!r}" for one in said]
+
+
+def pages_of(made: Furnished, person: Person, who: str) -> Iterator[tuple[str, str]]:
+    """Yield every page and every fragment that a person sees, and every form's refusal."""
+    starts, unknown = atlas.addresses(made.cast.app, made)
+    assert unknown == []
+    client = person.browser()
+    walked = atlas.walk(made.cast.app, client, starts)
+    for page in atlas.worth_a_look(walked):
+        yield f"{who} {page.address} ({page.status})", page.text
+    for part in walked.parts:
+        shell = TABLE if part.text.lstrip().startswith(("<tr", "<tbody")) else SHELL
+        whole = part.text.lstrip().startswith("<!doctype")
+        yield f"{who} part {part.address}", part.text if whole else shell.format(part.text)
+    for page in atlas.refusals(client, walked):
+        assert page.status < atlas.SERVER_ERROR, page
+        if page.text:
+            yield f"{who} refused {page.address} ({page.status})", page.text
+
+
+def test_every_page_is_valid_html(made: Furnished, checker: Path, tmp_path: Path) -> None:
+    pages = [*pages_of(made, made.carol, "auditor"), *pages_of(made, made.cast.olga, "operator"),
+             *pages_of(made, made.alice, "owner")]
+    signed_out = made.cast.app.test_client()
+    for address in ("/sign-in", "/nowhere", *(f"/invitations/{one}" for one in made.secrets["tenancy.invitation"])):
+        pages.append((f"signed out {address}", signed_out.get(address).get_data(as_text=True)))
+    assert len(pages) > 100
+    assert check(checker, pages, tmp_path) == []
+
+
+def test_the_checker_finds_a_seeded_fault(checker: Path, tmp_path: Path) -> None:
+    found = check(checker, [("seeded", SHELL.format("<p hx-get=/x><div id=a></div><i id=a></i>"))], tmp_path)
+    assert any("hx-get" in one for one in found)
+    assert any("Duplicate ID" in one for one in found)
+    assert all(one.startswith("seeded") for one in found)

@@ -1,0 +1,155 @@
+"""Every page, opened in a browser by everybody who may: nothing complains, nothing overflows, axe-core finds nothing."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, ConsoleMessage, Page
+from sqlalchemy import Engine
+
+from tests import atlas
+from tests.cast import Person
+from tests.furnished import Furnished, furnish
+from tests.journeys.conftest import AXE
+from webapp.settings import Settings
+
+PHONE, SMALLEST, DESK = 390, 320, 1280
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
+
+LISTEN = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) =>
+  window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber} ${event.sample}`));
+"""
+LOOK = """() => ({
+  violations: window.violations,
+  headings: document.querySelectorAll("h1").length,
+  heading: document.querySelector("h1")?.textContent.trim() ?? "",
+  title: document.title, lang: document.documentElement.lang, dir: document.documentElement.dir,
+  twice: [...document.querySelectorAll("[id]")].map((one) => one.id).filter((id, n, all) => all.indexOf(id) !== n),
+})"""
+QUIET_SECONDS = 5.0
+QUIET = "() => 'htmx' in window && document.querySelectorAll('.htmx-request').length === 0"
+WIDTH = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+WIDEST = """() => [...document.querySelectorAll("body *")].filter((one) => {
+  const box = one.getBoundingClientRect();
+  return box.width && (box.right > innerWidth + 1 || box.left < -1) && getComputedStyle(one).position !== "absolute";
+}).slice(0, 3).map((one) => one.outerHTML.slice(0, 120))"""
+AXE_RUN = """(rules) => axe.run(document, {runOnly: {type: "tag", values: rules}, resultTypes: ["violations"], preload: false})
+  .then((result) => result.violations.flatMap((one) => one.nodes.slice(0, 2).map((node) => `${one.id}: ${node.html.slice(0, 160)}`)))"""
+
+
+@dataclass
+class Looker:
+    """One visitor's browser, and everything that was wrong on the pages it has seen."""
+
+    page: Page
+    faults: list[str] = field(default_factory=list)
+    _said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.add_init_script(LISTEN)
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self._said.append(f"script error: {error}"))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        about_itself = message.location.get("url", "").partition("#")[0] == self.page.url.partition("#")[0]
+        if message.type in {"error", "warning"} and not ("status of 4" in message.text and about_itself):
+            self._said.append(f"console: {message.text}")
+
+    def fault(self, what: str) -> None:
+        """Note a fault of the present page."""
+        self.faults.append(f"{self.page.url.partition('//')[2].partition('/')[2]} [{self.page.viewport_size['width']}] {what}")  # type: ignore[index]
+
+    def open(self, address: str) -> dict[str, Any]:
+        """Open a page and look at what every page must have."""
+        self.page.set_viewport_size({"width": DESK, "height": 900})
+        self.page.goto(address)
+        return self.look()
+
+    def look(self) -> dict[str, Any]:
+        """Look at what every page must have."""
+        end = time.monotonic() + QUIET_SECONDS
+        while not self.page.evaluate(QUIET):
+            if time.monotonic() > end:
+                self.fault("never comes to rest")
+                break
+        seen: dict[str, Any] = self.page.evaluate(LOOK)
+        if seen["headings"] != 1 or not seen["heading"]:
+            self.fault(f"has {seen['headings']} h1: {seen['heading']!r}")
+        if not seen["title"].removesuffix("· Comptoir").strip():
+            self.fault("has no title of its own")
+        if not seen["lang"] or seen["dir"] not in {"ltr", "rtl"}:
+            self.fault(f"has lang {seen['lang']!r}, dir {seen['dir']!r}")
+        for what in [*(f"policy violation: {one}" for one in seen["violations"]), *self._said,
+                     *(f"the id {one} is there twice" for one in seen["twice"])]:
+            self.fault(what)
+        self._said.clear()
+        return seen
+
+    def measure(self, *widths: int) -> None:
+        """Find what makes the page scroll sideways at these widths."""
+        for width in widths:
+            self.page.set_viewport_size({"width": width, "height": 900})
+            if (over := self.page.evaluate(WIDTH)) > 0:
+                self.fault(f"scrolls sideways by {over} px: {self.page.evaluate(WIDEST)}")
+
+    def examine(self, *, dark: bool = False, width: int = DESK) -> None:
+        """Run axe-core."""
+        self.page.set_viewport_size({"width": width, "height": 900})
+        self.page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
+        if not self.page.evaluate("() => 'axe' in window"):
+            self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        for found in self.page.evaluate(AXE_RUN, RULES):
+            self.fault(f"{'dark' if dark else 'light'}: axe {found}")
+
+
+@pytest.fixture(scope="module")
+def made(app: Flask, owner: Engine, settings: Settings) -> Furnished:
+    return furnish(app, owner, settings)
+
+
+@pytest.fixture
+def look(chromium: Browser, live: str) -> Iterator[Any]:
+    contexts = []
+
+    def begin(person: Person | None, **options: Any) -> Looker:
+        context = chromium.new_context(base_url=live, locale="en-GB", reduced_motion="reduce", **options)
+        contexts.append(context)
+        context.set_default_timeout(10_000)
+        if person is not None:
+            context.add_cookies([{"name": "comptoir", "value": person.session_secret, "url": live}])
+        return Looker(context.new_page())
+
+    yield begin
+    for context in contexts:
+        context.close()
+
+
+def walk_of(made: Furnished, person: Person) -> atlas.Walk:
+    starts, unknown = atlas.addresses(made.cast.app, made)
+    assert unknown == [], "tests/furnished.py does not say what stands in these addresses"
+    return atlas.walk(made.cast.app, person.browser(), starts)
+
+
+class TestOwner:
+    def test_every_route_is_visited_and_every_link_leads_somewhere(self, made: Furnished) -> None:
+        walked, platform = walk_of(made, made.alice), walk_of(made, made.cast.olga)
+        assert walked.broken + platform.broken == []
+        every = {rule.endpoint for rule in atlas.page_rules(made.cast.app)}
+        assert every - walked.endpoints - platform.endpoints == set()
+
+    def test_every_page_is_sound_for_the_owner(self, made: Furnished, look: Any) -> None:
+        looker = look(made.alice)
+        pages = atlas.worth_a_look(walk_of(made, made.alice))
+        for page in pages:
+            looker.open(page.address)
+            looker.examine()
+            looker.measure(SMALLEST)
+            looker.examine(dark=True, width=PHONE)
+            looker.measure(PHONE)
+        assert len(pages) > 60
+        assert looker.faults == []

@@ -1,0 +1,135 @@
+"""The dashboard's figures against entries that were booked over the API."""
+
+import statistics
+import time
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import event
+
+from tenants.demo.commands import tell_story
+from tenants.money.dashboard import queries, rules
+from tests.cast import Cast, Person
+
+TODAY = datetime.now(UTC).date()
+THIS = TODAY.replace(day=1)
+LAST = rules.add_months(TODAY, -1)
+
+
+def account(person: Person, name: str, kind: str, currency: str = "EUR") -> int:
+    """Open an account and return its id."""
+    answer = person.api("POST", "/accounts", json={"name": name, "kind": kind, "currency": currency})
+    return int(answer.json["id"])
+
+
+def book(person: Person, day: date, debit: int, credit: int, amount: str, currency: str = "EUR") -> None:
+    """Book one entry."""
+    answer = person.api("POST", "/entries", json={"date": day.isoformat(), "description": "x", "postings": [
+        {"account_id": debit, "amount": amount, "currency": currency},
+        {"account_id": credit, "amount": f"-{amount}", "currency": currency},
+    ]})
+    assert answer.status_code == 201, answer.text
+
+
+def shown(person: Person, months: int = 3) -> Any:
+    """Return the dashboard over the API."""
+    answer = person.api("GET", f"/dashboard?months={months}")
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def test_net_worth_and_flows_are_those_of_the_books(cast: Cast) -> None:
+    alice = cast.alice
+    bank, loan = account(alice, "Bank", "asset"), account(alice, "Loan", "liability")
+    sales, rent = account(alice, "Sales", "income"), account(alice, "Rent", "expense")
+    book(alice, rules.add_months(TODAY, -8), bank, loan, "500")
+    book(alice, LAST, bank, sales, "1000")
+    book(alice, THIS, rent, bank, "400")
+    book(alice, TODAY + timedelta(days=20), bank, sales, "9999")
+    found = shown(alice)
+    worth = found["net_worth"]
+    assert [point["amount"] for point in worth["history"]] == ["0.00", "0.00", "1000.00", "600.00"]
+    assert (worth["now"]["amount"], worth["change"]["amount"]) == ("600.00", "600.00")
+    flows = [(flow["month"], flow["income"]["amount"], flow["expense"]["amount"]) for flow in found["cash_flow"]]
+    assert flows[1:] == [(LAST.isoformat(), "1000.00", "0.00"), (THIS.isoformat(), "0.00", "400.00")]
+    assert found["savings_percent"] == 60
+    cards = {card["name"]: card["balance"]["amount"] for card in found["accounts"]}
+    assert cards == {"Bank": "1100.00", "Loan": "-500.00"}
+
+
+def test_other_currencies_stand_by_themselves(cast: Cast) -> None:
+    alice = cast.alice
+    bank, sales = account(alice, "Yen", "asset", "JPY"), account(alice, "Sales", "income", "JPY")
+    book(alice, THIS, bank, sales, "12345", "JPY")
+    found = shown(alice)
+    assert found["net_worth"]["now"]["amount"] == "0.00"
+    assert [worth["now"] for worth in found["other_currencies"]] == [
+        {"amount": "12345", "currency": "JPY", "amount_minor": 12345},
+    ]
+    assert found["other_cash_flows"]["JPY"][-1]["income"]["amount"] == "12345"
+    page = alice.browser().get(f"/t/{cast.acme.slug}/").get_data(as_text=True)
+    assert "¥12,345" in page
+
+
+def test_the_page_and_the_api_tell_the_same_and_a_stranger_nothing(cast: Cast) -> None:
+    alice = cast.alice
+    bank, sales = account(alice, "Till <1>", "asset"), account(alice, "Sales", "income")
+    book(alice, THIS, bank, sales, "77.70")
+    page = alice.browser().get(f"/t/{cast.acme.slug}/?months=3").get_data(as_text=True)
+    assert "€77.70" in page
+    assert "Till &lt;1&gt;" in page
+    assert "/members" in page, "the ways onward are there"
+    assert cast.mallory.browser().get(f"/t/{cast.acme.slug}/").status_code == 404
+    assert "77.70" not in cast.mallory.api("GET", "/dashboard").text
+
+
+def test_an_odd_period_falls_back_on_the_page_and_is_refused_by_the_api(cast: Cast) -> None:
+    assert cast.alice.browser().get(f"/t/{cast.acme.slug}/?months=13").status_code == 200
+    assert cast.alice.api("GET", "/dashboard?months=13").status_code == 422
+
+
+def test_an_empty_workspace_says_what_to_do(cast: Cast) -> None:
+    page = cast.alice.browser().get(f"/t/{cast.acme.slug}/").get_data(as_text=True)
+    assert "Nothing is booked yet" in page
+    assert shown(cast.alice)["accounts"] == []
+
+
+def test_the_demonstration_is_shown_fast_from_few_queries_that_touch_no_posting(cast: Cast) -> None:
+    with cast.acme.begin() as session:
+        tell_story(session=session, actor=cast.alice.actor, at=datetime.now(UTC), today=TODAY)
+    statements: list[str] = []
+    with cast.acme.begin() as session:
+        engine = session.get_bind()
+        listener = lambda *args: statements.append(args[2])  # noqa: E731 - it is removed again by identity
+        event.listen(engine, "before_cursor_execute", listener)
+        try:
+            found = queries.dashboard(session=session, today=TODAY, months_count=12, base_currency="EUR")
+        finally:
+            event.remove(engine, "before_cursor_execute", listener)
+    assert len(statements) <= 10
+    assert not any("FROM posting" in statement or "JOIN posting" in statement for statement in statements)
+    assert found.to_review > 0
+    path, times = f"/t/{cast.acme.slug}/", []
+    browser = cast.alice.browser()
+    for _ in range(6):
+        began = time.perf_counter()
+        assert browser.get(path).status_code == 200
+        times.append(time.perf_counter() - began)
+    assert statistics.median(times) < 0.3
+
+
+def test_what_is_to_review_counts_down(cast: Cast) -> None:
+    alice = cast.alice
+    from tenants.money.accounts.commands import ensure_purpose_account
+    from tenants.money.accounts.rules import Purpose
+
+    bank = account(alice, "Bank", "asset")
+    with cast.acme.begin() as session:
+        unsorted = ensure_purpose_account(session=session, actor=alice.actor, at=datetime.now(UTC),
+                                          purpose=Purpose.TO_CATEGORISE, currency="EUR")
+    book(alice, THIS, unsorted, bank, "5")
+    assert shown(alice)["to_review"] == 1
+    entry = alice.api("GET", "/entries").json["data"][0]
+    found = alice.api("GET", f"/entries/{entry['id']}")
+    assert alice.api("DELETE", f"/entries/{entry['id']}", headers={"If-Match": found.headers["ETag"]}).status_code == 204
+    assert shown(alice)["to_review"] == 0

@@ -1,0 +1,103 @@
+"""What operators see and do; to everyone else it does not exist."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from tests.cast import STAGE, Cast
+from tests.hands import letters, work
+from webapp.jobs import commands
+from webapp.settings import Settings
+from webapp.web.state import KEY
+
+PAGES = ("/platform", "/platform/jobs", "/platform/mails", "/platform/components")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_only_operators_see_the_platform(cast: Cast, app: Flask, path: str) -> None:
+    assert cast.olga.browser().get(path).status_code == 200
+    assert cast.alice.browser().get(path).status_code == 404
+    assert app.test_client().get(path).status_code == 303
+
+
+def parked(app: Flask, cast: Cast) -> UUID:
+    """Park a job of Acme."""
+    with app.extensions[KEY].database.tenant(cast.acme.ref) as session:
+        job_id = commands.enqueue(session=session, actor=STAGE, at=datetime.now(UTC), job_id=uuid4(),
+                                  kind="imports.check", arguments={}, queue="imports")
+    with app.extensions[KEY].database.platform() as session:
+        session.execute(text("UPDATE job SET state = 'parked', attempts = 3, error = 'No <space> left' WHERE id = :id"),
+                        {"id": job_id})
+    return job_id
+
+
+def state_of(app: Flask, job_id: UUID) -> str:
+    """Return a job's state."""
+    with app.extensions[KEY].database.platform() as session:
+        return str(session.execute(text("SELECT state FROM job WHERE id = :id"), {"id": job_id}).scalar_one())
+
+
+def test_a_parked_job_stands_there_with_its_reason_and_is_tried_again(cast: Cast, app: Flask) -> None:
+    job_id = parked(app, cast)
+    page = cast.olga.browser().get("/platform/jobs?state=parked").get_data(as_text=True)
+    assert "No &lt;space&gt; left" in page
+    assert cast.acme.slug in page
+    assert cast.alice.post(f"/platform/jobs/{job_id}/retry").status_code == 404
+    assert state_of(app, job_id) == "parked"
+    assert cast.olga.post(f"/platform/jobs/{job_id}/retry").status_code == 303
+    assert state_of(app, job_id) == "queued"
+    assert cast.olga.post(f"/platform/jobs/{job_id}/cancellation").status_code == 303
+    assert state_of(app, job_id) == "cancelled"
+
+
+def test_letters_of_the_embedded_run_can_be_read(cast: Cast, settings: Settings) -> None:
+    email = f"reader-{uuid4().hex[:8]}@example.org"
+    cast.alice.api("POST", "/invitations", json={"email": email})
+    work(settings, "mail.send")
+    assert letters(settings, email)
+    browser = cast.olga.browser()
+    page = browser.get("/platform/mails").get_data(as_text=True)
+    assert email in page
+    href = page.rpartition(email)[0].rpartition('href="')[2].partition('"')[0]
+    letter = browser.get(href).get_data(as_text=True)
+    assert "/invitations/" in letter
+    assert browser.get("/platform/mails/unknown").status_code == 404
+
+
+def test_ready_names_the_part_that_is_not(cast: Cast, app: Flask) -> None:
+    with app.extensions[KEY].database.platform() as session:
+        session.execute(text("DELETE FROM heartbeat"))
+    answer = app.test_client().get("/readyz")
+    assert answer.status_code == 503
+    assert "no worker" in answer.json["parts"]["worker"]
+    with app.extensions[KEY].database.platform() as session:
+        for kind in ("worker", "clock"):
+            commands.note_alive(session=session, name=f"test.{kind}", kind=kind, at=datetime.now(UTC))  # type: ignore[arg-type]
+    answer = app.test_client().get("/readyz")
+    assert answer.json["parts"] == {"database": "ok", "valkey": "ok", "migrations": "ok", "worker": "ok"}
+    assert answer.status_code == 200
+
+
+def test_a_heartbeat_that_is_old_counts_as_none(cast: Cast, app: Flask) -> None:
+    with app.extensions[KEY].database.platform() as session:
+        session.execute(text("DELETE FROM heartbeat"))
+        for kind in ("worker", "clock"):
+            commands.note_alive(session=session, name=f"old.{kind}", kind=kind,  # type: ignore[arg-type]
+                                at=datetime.now(UTC) - timedelta(seconds=16))
+    assert app.test_client().get("/readyz").status_code == 503
+
+
+def test_a_workspace_that_is_behind_makes_the_installation_not_ready(cast: Cast, app: Flask, owner: object) -> None:
+    with owner.begin() as connection:  # type: ignore[attr-defined]
+        connection.execute(text("UPDATE platform.tenant SET schema_revision = 'older' WHERE id = :id"),
+                           {"id": cast.acme.ref.id})
+    try:
+        assert "behind" in app.test_client().get("/readyz").json["parts"]["migrations"]
+    finally:
+        with owner.begin() as connection:  # type: ignore[attr-defined]
+            connection.execute(text("UPDATE platform.tenant SET schema_revision = (SELECT schema_revision FROM"
+                                    " platform.tenant WHERE id = :other) WHERE id = :id"),
+                               {"id": cast.acme.ref.id, "other": cast.bravo.ref.id})
