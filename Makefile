@@ -57,9 +57,10 @@ lock: setup ## Renew requirements.lock from pyproject.toml
 	@.venv/bin/$(LOCK) requirements.lock --upgrade
 
 translations: setup ## Collect the texts of code and templates into translations/
-	@.venv/bin/pybabel -q extract -F babel.cfg -k N_ --sort-by-file --no-location --omit-header -o .venv/messages.pot .
-	@.venv/bin/pybabel -q update -d translations -i .venv/messages.pot --no-fuzzy-matching --omit-header
+	@.venv/bin/pybabel -q extract -F pyproject.toml --project Comptoir --sort-by-file --no-location -o .venv/messages.pot .
+	@.venv/bin/pybabel -q update -d translations -i .venv/messages.pot --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 	@.venv/bin/pybabel -q compile -d translations
+	@touch .venv/.translated
 
 clean: ## Remove .venv and what tools leave behind (never your data in .comptoir)
 	@rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .schemathesis test-results build dist

@@ -22,9 +22,10 @@ from tenants.money.dashboard.gauges import business_gauges
 from tenants.money.holds import api as holds_api
 from tenants.money.holds import pages as holds_pages
 from tenants.money.imports import api as imports_api
+from tenants.money.imports import mapping_pages
 from tenants.money.imports import pages as imports_pages
 from tenants.money.ledger import api as ledger_api
-from tenants.money.ledger import change_pages, entry_pages
+from tenants.money.ledger import change_pages, changes_api, entry_pages
 from tenants.money.ledger import pages as ledger_pages
 from tenants.money.periods import api as periods_api
 from tenants.money.periods import pages as periods_pages
@@ -55,12 +56,12 @@ from webapp.web import headers, health, limits, logs, problem, render, telemetry
 from webapp.web.state import KEY, Services
 
 API_ROOMS = (
-    accounts_api.bp, holds_api.bp, imports_api.bp, ledger_api.bp, periods_api.bp,
+    accounts_api.bp, holds_api.bp, imports_api.bp, ledger_api.bp, changes_api.bp, periods_api.bp,
     dashboard_api.bp, jobs_api.bp, members_api.bp, tokens_api.bp, trail_api.bp,
 )
 PAGE_ROOMS = (
     identity_pages.bp, accounts_pages.bp, ledger_pages.bp, entry_pages.bp, change_pages.bp, holds_pages.bp,
-    imports_pages.bp, periods_pages.bp,
+    imports_pages.bp, mapping_pages.bp, periods_pages.bp,
     dashboard_pages.bp, jobs_pages.bp, members_pages.bp, platform_pages.bp, tenancy_pages.bp, tokens_pages.bp,
     trail_pages.bp,
 )

@@ -36,7 +36,7 @@ from webapp.kernel.ids import new_id, new_secret
 from webapp.mail import jobs as mail_jobs
 from webapp.settings import Settings
 from webapp.tenancy import jobs as tenancy_jobs
-from webapp.web import logs, telemetry
+from webapp.web import logs
 
 TICK_SECONDS = 1.0
 BEAT_SECONDS = 3.0
@@ -61,8 +61,9 @@ def prepare(settings: Settings, **overrides: Any) -> None:
     redis: Redis[Any] = connect(settings.redis_url)
     services: dict[str, Any] = {
         "settings": settings,
-        "database": Database(app_url(settings.database_url, settings.secret_key), pool_size=4,
-                             pooler=settings.database_pooler),
+        "database": Database(
+            app_url(settings.database_url, settings.secret_key), pool_size=4, pooler=settings.database_pooler
+        ),
         "clock": utc_now,
         "new_id": new_id,
         "new_secret": new_secret,
@@ -81,8 +82,8 @@ def perform(job_id: str) -> None:
     if claim is None:
         return
     context = JobContext(
-        claim, *(_process[name] for name in
-                 ("settings", "database", "clock", "new_id", "new_secret", "after_commit")),
+        claim,
+        *(_process[name] for name in ("settings", "database", "clock", "new_id", "new_secret", "after_commit")),
     )
     tenant = str(claim.tenant_id or "")
     with structlog.contextvars.bound_contextvars(job_id=job_id, kind=claim.kind, tenant=tenant):
@@ -109,9 +110,14 @@ def _run(context: JobContext) -> str:
         over.set()
         pulse.join()
     if failure is None:
-        _when_database_answers(lambda session: commands.finish(
-            session=session, job_id=claim.id, at=clock(), state="done" if outcome == "done" else "cancelled",
-        ))
+        _when_database_answers(
+            lambda session: commands.finish(
+                session=session,
+                job_id=claim.id,
+                at=clock(),
+                state="done" if outcome == "done" else "cancelled",
+            )
+        )
         return outcome
     reason = "".join(traceback.format_exception_only(failure)).strip()
     counts = not is_innocent(failure)
@@ -210,9 +216,11 @@ def _work_until_valkey_fails(name: str) -> bool:
     """Run jobs; return whether the process was told to stop. Raises RedisError."""
     connection = _process["redis"]
     left = bury_the_dead(connection)
-    if left and (count := _when_database_answers(
-        lambda session: commands.put_back(session=session, job_ids=left, at=_process["clock"]()),
-    )):
+    if left and (
+        count := _when_database_answers(
+            lambda session: commands.put_back(session=session, job_ids=left, at=_process["clock"]()),
+        )
+    ):
         log.warning("worker.puts_back_jobs_of_the_dead", count=count)
     queues = [Queue(queue, connection=connection, serializer=JSONSerializer) for queue in QUEUES]
     worker = _Worker(queues, connection=connection, serializer=JSONSerializer, name=name)

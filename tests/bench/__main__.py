@@ -2,10 +2,10 @@
 
 import argparse
 
-from tests.bench import posting, tenants
+from tests.bench import imports, posting, tenants
 from tests.bench.stage import stage
 
-BENCHES = {"posting": posting.measure, "tenants": tenants.measure}
+BENCHES = {"imports": imports.measure, "posting": posting.measure, "tenants": tenants.measure}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)

@@ -92,7 +92,8 @@ WRONG_DAYS = """
     WHERE (coalesce(d.debit, 0), coalesce(d.credit, 0)) IS DISTINCT FROM (coalesce(p.debit, 0), coalesce(p.credit, 0))
 """
 WRONG_KEYS = """
-    SELECT k.import_id, count(*) FROM statement_key k LEFT JOIN entry e ON e.id = k.entry_id AND e.import_id = k.import_id
+    SELECT k.import_id, count(*) FROM statement_key k
+    LEFT JOIN entry e ON e.id = k.entry_id AND e.import_id = k.import_id
     GROUP BY 1 HAVING count(*) <> %(rows)s OR count(e.id) <> %(rows)s OR count(DISTINCT e.import_position) <> %(rows)s
 """
 JOBS_NOT_DONE = "SELECT id, kind, state, attempts, error FROM platform.job WHERE state <> 'done'"

@@ -123,16 +123,20 @@ class Poster(Worker):
             number += 1
             key = f"{self.person}-{number}"
             amount = f"{number}.{number % 100:02d}"
-            body = {"date": f"2026-{1 + number % 12:02d}-15", "description": key, "postings": [
-                {"account_id": self.debit, "amount": amount, "currency": "EUR"},
-                {"account_id": self.credit, "amount": f"-{amount}", "currency": "EUR"},
-            ]}
+            body = {
+                "date": f"2026-{1 + number % 12:02d}-15",
+                "description": key,
+                "postings": [
+                    {"account_id": self.debit, "amount": amount, "currency": "EUR"},
+                    {"account_id": self.credit, "amount": f"-{amount}", "currency": "EUR"},
+                ],
+            }
             entry, _ = self.client.until_known("POST", "/entries", body, key=key)
             self.acked[key] = entry["id"]
 
 
 class Importer(Worker):
-    """Uploads a statement whenever it is asked to, follows it until it is booked, and presses retry where one is due."""
+    """Uploads a statement whenever it is asked to, follows it until it is booked, and presses retry where it is due."""
 
     def __init__(self, client: Client, account: int) -> None:
         super().__init__(client)
@@ -183,7 +187,9 @@ def statement(number: int) -> bytes:
     lines = ["Date;Description;Amount;Currency"]
     for row in range(ROWS - TWINS):
         cents = (number * ROWS + row) * 7 + 1
-        line = f"2026-{1 + row % 10:02d}-{1 + row % 28:02d};Shop {row} of {number};-{cents // 100}.{cents % 100:02d};EUR"
+        line = (
+            f"2026-{1 + row % 10:02d}-{1 + row % 28:02d};Shop {row} of {number};-{cents // 100}.{cents % 100:02d};EUR"
+        )
         lines += [line] * (2 if row < TWINS else 1)
     return "\n".join(lines).encode()
 
@@ -195,7 +201,9 @@ def multipart(account: int, name: str, content: bytes) -> tuple[str, bytes]:
         f'--{line}\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'
         for field, value in (("account_id", account), ("publish", "auto"))
     )
-    head = f'--{line}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: text/csv\r\n\r\n'
+    head = (
+        f'--{line}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: text/csv\r\n\r\n'
+    )
     return f"multipart/form-data; boundary={line}", (
         fields.encode() + head.encode() + content + f"\r\n--{line}--\r\n".encode()
     )

@@ -14,9 +14,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(sys.executable).with_name("comptoir")
-COMMAND = [str(SCRIPT)] if SCRIPT.exists() else [
-    sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); from webapp.cli.main import main; main()",
-]
+COMMAND = (
+    [str(SCRIPT)]
+    if SCRIPT.exists()
+    else [
+        sys.executable,
+        "-c",
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from webapp.cli.main import main; main()",
+    ]
+)
 DEADLINE_SECONDS = 60.0
 ROLES = ("web", "worker", "clock")
 
@@ -46,8 +52,12 @@ class House:
         self.began = time.monotonic()
         self.process = subprocess.Popen(
             [*COMMAND, "up", "--port", "0", "--data-dir", str(data_dir), *arguments],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env=self.environ, start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=self.environ,
+            start_new_session=True,
         )
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -71,8 +81,12 @@ class House:
     def run(self, *words: str) -> str:
         """Run another command of the house beside it and return what it prints."""
         done = subprocess.run(
-            [*COMMAND, *words, "--data-dir", str(self.data_dir)], capture_output=True, text=True, check=False,
-            env=self.environ, timeout=DEADLINE_SECONDS,
+            [*COMMAND, *words, "--data-dir", str(self.data_dir)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environ,
+            timeout=DEADLINE_SECONDS,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

@@ -1,4 +1,4 @@
-"""Whatever is killed, whenever: the books stay whole. kill -9 in the middle of postings and imports, many times over."""
+"""Whatever is killed, whenever, the books stay whole: kill -9 in the middle of postings and imports, many times."""
 
 import contextlib
 import os
@@ -41,7 +41,7 @@ class Killer:
 
     def __init__(self, house: House, auditor: Auditor, posters: list[Poster], importer: Importer) -> None:
         self.house, self.auditor, self.posters, self.importer = house, auditor, posters, importer
-        self.chance = random.Random(SEED)
+        self.chance = random.Random(SEED)  # noqa: S311 - no secret, the same shots for the same seed
         self.shots: list[tuple[str, str, float]] = []
 
     def run(self, number: int) -> None:
@@ -146,11 +146,17 @@ def report(killer: Killer, workers: list[Worker]) -> None:
     slowest = Counter[str]()
     for target, _, took in killer.shots:
         slowest[target] = max(slowest[target], round(took * 1000))
+    worked = (
+        f"entries {sum(len(poster.acked) for poster in killer.posters)}",
+        f"imports {len(killer.importer.published)}",
+        f"retries pressed {killer.importer.retries}",
+        f"looks {killer.auditor.looks}",
+        f"calls with an unknown or refused outcome {sum(worker.client.outages for worker in workers)}",
+    )
     said = (
         f"kills {len(killer.shots)}: {dict(Counter(shot[0] for shot in killer.shots))}",
-        f"moments {dict(Counter(shot[1] for shot in killer.shots))}, whole again after at most {dict(slowest)} ms",
-        f"entries {sum(len(poster.acked) for poster in killer.posters)}, imports {len(killer.importer.published)}, "
-        f"retries pressed {killer.importer.retries}, looks {killer.auditor.looks}, "
-        f"unknown or refused calls {sum(worker.client.outages for worker in workers)}",
+        f"moments {dict(Counter(shot[1] for shot in killer.shots))}",
+        f"whole again after at most {dict(slowest)} ms",
+        ", ".join(worked),
     )
     sys.stdout.write("\n" + "\n".join(said) + "\n")

@@ -26,6 +26,7 @@ class Permission(StrEnum):
     LEDGER_PERIODS_CLOSE = "ledger:periods:close"
     LEDGER_PERIODS_READ = "ledger:periods:read"
     LEDGER_PERIODS_REOPEN = "ledger:periods:reopen"
+    LEDGER_VIEWS_WRITE = "ledger:views:write"
     MEMBERS_MEMBERS_READ = "members:members:read"
     MEMBERS_MEMBERS_WRITE = "members:members:write"
     TOKENS_TOKENS_ADMINISTER = "tokens:tokens:administer"
@@ -61,6 +62,7 @@ _MEMBER_ALSO = {
     Permission.IMPORTS_IMPORTS_PUBLISH,
     Permission.IMPORTS_IMPORTS_WRITE,
     Permission.LEDGER_ENTRIES_WRITE,
+    Permission.LEDGER_VIEWS_WRITE,
     Permission.TOKENS_TOKENS_WRITE,
 }
 

@@ -64,7 +64,7 @@ def enqueue(
     queue: Queue = "default",
     delay: timedelta = timedelta(0),
 ) -> UUID:
-    """Write a job for the bound tenant (or the platform) in the present transaction; it is delivered after the commit."""
+    """Write a job for the bound tenant (or the platform) in the present transaction; the commit delivers it."""
     tenant = session.info.get("tenant")
     values = {
         "id": job_id,
@@ -121,7 +121,9 @@ def beat(*, session: Session, job_id: UUID, at: datetime, done: int | None = Non
 def finish(*, session: Session, job_id: UUID, at: datetime, state: Literal["done", "cancelled"] = "done") -> None:
     """End a running job."""
     session.execute(
-        update(Job).where(Job.id == job_id, Job.state == "running").values(state=state, finished_at=at, heartbeat_at=at),
+        update(Job)
+        .where(Job.id == job_id, Job.state == "running")
+        .values(state=state, finished_at=at, heartbeat_at=at),
     )
 
 
@@ -134,8 +136,12 @@ def fail(*, session: Session, job_id: UUID, at: datetime, error: str, counts: bo
     parked = counts and attempts >= ATTEMPTS_MAX
     values: dict[str, Any] = {"error": error[:2000], "heartbeat_at": at}
     if not counts:
-        values |= {"state": "queued", "attempts": attempts - 1, "available_at": at + timedelta(seconds=1),
-                   "delivered_at": None}
+        values |= {
+            "state": "queued",
+            "attempts": attempts - 1,
+            "available_at": at + timedelta(seconds=1),
+            "delivered_at": None,
+        }
     elif parked:
         values |= {"state": "parked", "finished_at": at}
     else:
@@ -179,8 +185,15 @@ def retry(*, session: Session, job_id: UUID, tenant_id: UUID | None, at: datetim
     session.execute(
         update(Job)
         .where(Job.id == job_id)
-        .values(state="queued", attempts=0, available_at=at, delivered_at=None, finished_at=None, error=None,
-                cancel_requested_at=None),
+        .values(
+            state="queued",
+            attempts=0,
+            available_at=at,
+            delivered_at=None,
+            finished_at=None,
+            error=None,
+            cancel_requested_at=None,
+        ),
     )
     session.info.setdefault("deliver", []).append((row[1], job_id))
 

@@ -44,7 +44,7 @@ class JobContext:
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
-        """Open one transaction bound to the job's tenant (or to the platform); commit, then deliver what it enqueued."""
+        """Open one transaction bound to the job's tenant (or to the platform); commit, deliver what it enqueued."""
         tenant = self.claim.tenant_id
         unit = self.database.platform() if tenant is None else self.database.tenant(TenantRef(tenant))
         with unit as session:

@@ -1,4 +1,4 @@
-"""`/metrics` for Prometheus, on an internal port of its own: HTTP by route, jobs by queue, the pool, and what rooms add."""
+"""`/metrics` for Prometheus, on an internal port: HTTP by route, jobs by queue, the pool, and what rooms add."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Pages of operators: workspaces, jobs of the whole installation, letters of the embedded run, the component gallery."""
+"""Pages of operators: workspaces, jobs of the installation, letters of the embedded run, the component gallery."""
 
 from datetime import datetime
 from typing import Any

@@ -57,7 +57,7 @@ def create_workspace() -> Response:
             session=g.db, actor=g.actor, at=g.at, job_id=services().new_id(), tenant_id=services().new_id(),
             asked={"slug": draft.slug, "name": draft.name, "base_currency": draft.base_currency,
                    "owner_email": draft.owner_email, "language": g.person.language,
-                   "link_before": outside(url_for("tenancy.invitation", secret="_"))[:-1]},
+                   "link_before": outside(url_for("tenancy.workspaces")) + "invitations/"},
         )
     except (Invalid, SlugTaken) as error:
         errors = {"slug": _(error.text, **error.params)} if isinstance(error, SlugTaken) else field_errors(error)

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from itsdangerous import BadData, URLSafeSerializer
 
-from webapp.kernel.errors import FieldError, Invalid, N_
+from webapp.kernel.errors import N_, FieldError, Invalid
 from webapp.web.state import services
 
 LIMIT_DEFAULT = 50

@@ -1,4 +1,4 @@
-"""What operators measure of the books: counts per workspace and imports by state, for a bounded number of workspaces."""
+"""What operators measure of the books: counts per workspace and imports by state, for so many workspaces at most."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def business_gauges(database: Database) -> Iterator[Metric]:
     for tenant in tenants:
         with database.tenant(TenantRef(tenant.id)) as session:
             counted = session.execute(_COUNTS).one()
-            states.update({state: number for state, number in session.execute(_IMPORTS)})
+            states.update(dict(session.execute(_IMPORTS).all()))  # type: ignore[arg-type] # rows are pairs
         accounts.add_metric([tenant.slug], counted[0])
         postings.add_metric([tenant.slug], int(counted[1]))
     imports = GaugeMetricFamily("comptoir_imports", "Imports by state", labels=["state"])

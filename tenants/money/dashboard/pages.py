@@ -7,9 +7,8 @@ from typing import Any
 
 from babel.dates import format_date
 from flask import Blueprint, Response, current_app, g, request, url_for
-from flask_babel import get_locale
+from flask_babel import get_locale, ngettext
 from flask_babel import gettext as _
-from flask_babel import ngettext
 
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.dashboard import queries, rules

@@ -182,7 +182,7 @@ def _newest_statements(session: Session, ids: set[int]) -> dict[int, ImportView]
 def _checked(
     session: Session, view: ImportView | None, account_id: int
 ) -> tuple[Ending | None, bool | None, date | None]:
-    """Return how an account's newest statement ended, whether its last stated balance is the books', and for which day."""
+    """Return how the newest statement ended, whether the balance it states is the books', and for which day."""
     if view is None:
         return None, None, None
     if view.state == "failed":

@@ -2,12 +2,10 @@
 
 import hashlib
 from datetime import datetime
-from typing import Any, Literal
-from uuid import UUID
+from typing import Any
 
 from flask import Response, g, jsonify, request
-from flask_openapi3 import APIBlueprint, FileStorage, Tag
-from pydantic import BaseModel, ConfigDict, Field
+from flask_openapi3 import APIBlueprint, Tag
 
 from tenants.door import API_PREFIX, guard_room
 from tenants.idempotency import once
@@ -16,8 +14,23 @@ from tenants.money.imports.presentation import balance_out, import_out, row_out
 from tenants.money.imports.readers.csv_formats import FORMATS
 from tenants.money.imports.readers.mapping import Mapping, MappingError
 from tenants.money.imports.refusals import MappingUnfit
-from tenants.money.imports.rules import Decision
-from tenants.schemas import PROBLEMS, Id, ListQuery, MoneyOut, Problem, WorkspacePath
+from tenants.money.imports.shapes import (
+    CategoryIn,
+    DecisionIn,
+    FormatList,
+    ImportList,
+    ImportOut,
+    ImportPath,
+    LeftIn,
+    MappingIn,
+    RowIn,
+    RowList,
+    RowOut,
+    RowPath,
+    RowQuery,
+    UploadIn,
+)
+from tenants.schemas import PROBLEMS, ListQuery, Problem, WorkspacePath
 from webapp.access.guard import check, requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import N_, FieldError, Invalid, NotFound
@@ -33,211 +46,6 @@ bp = APIBlueprint(
     abp_security=[{"token": []}],
 )
 guard_room(bp)
-
-
-class UploadIn(BaseModel):
-    """A statement file and what to do with it."""
-
-    file: FileStorage = Field(description="The statement as the bank gave it; its format is told by what it holds.")
-    account_id: Id = Field(description="The account that the statement is of.")
-    format: str | None = Field(None, max_length=40, description="Refuse the file unless it is of this format.")
-    publish: Literal["auto"] | None = Field(
-        None,
-        description="`auto` publishes as soon as nothing is doubtful or wrong.",
-    )
-
-
-class Counts(BaseModel):
-    """Rows by what becomes of them; `ignored` rows (pending, totals) are not counted in `rows`."""
-
-    rows: int
-    new: int
-    duplicate: int
-    doubtful: int
-    wrong: int
-    published: int
-    ignored: int
-    skipped: int
-    merged: int
-
-
-class ProgressOut(BaseModel):
-    """How far the work is, in rows; `total` is an estimate while the file is read."""
-
-    done: int
-    total: int | None
-    seconds_left: int | None
-
-
-class BalanceOut(BaseModel):
-    """A balance that the file states beside the books."""
-
-    account_id: int | None
-    account_label: str | None
-    kind: str
-    date: str
-    stated: MoneyOut
-    booked: MoneyOut
-    difference: MoneyOut
-
-
-class Reason(BaseModel):
-    """A code and its words."""
-
-    code: str
-    detail: str
-
-
-class ImportOut(BaseModel):
-    """An import."""
-
-    id: int
-    state: str
-    account_id: int
-    file_name: str
-    size_bytes: int
-    format: str | None
-    encoding: str | None
-    header: list[str]
-    mapping: dict[str, Any] | None
-    mapping_by: str | None
-    counts: Counts
-    accounts: list[dict[str, Any]]
-    balances: list[BalanceOut]
-    progress: ProgressOut | None
-    error: Reason | None
-    publish: str | None
-    job_id: UUID | None
-    created_at: str
-    created_by: UUID
-    published_at: str | None
-
-
-class ImportList(BaseModel):
-    """A page of imports, newest first."""
-
-    data: list[ImportOut]
-    next_cursor: str | None
-    has_more: bool
-
-
-class RowOut(BaseModel):
-    """One row of a statement."""
-
-    position: int
-    line: int
-    raw: str
-    state: str
-    reason: str | None
-    reason_code: str | None
-    fields: dict[str, str] | None
-    date: str | None
-    value_date: str | None
-    amount: str | None
-    amount_minor: int | None
-    currency: str | None
-    counterparty: str
-    description: str
-    bank_id: str | None
-    account_id: int | None
-    account_label: str | None
-    category_id: int | None
-    suggestion: dict[str, Any] | None
-    match: dict[str, Any] | None
-
-
-class RowList(BaseModel):
-    """A page of rows in the file's order."""
-
-    data: list[RowOut]
-    next_cursor: str | None
-    has_more: bool
-
-
-class ImportPath(WorkspacePath):
-    """One import of a workspace."""
-
-    import_id: Id
-
-
-class RowPath(ImportPath):
-    """One row of an import."""
-
-    position: int = Field(ge=1, le=2**31 - 1)
-
-
-RowStateName = Literal[
-    "new", "duplicate", "doubtful", "wrong", "ignored", "skipped", "merged", "published", "reversed", "left"
-]
-
-
-class RowQuery(ListQuery):
-    """A page of rows, of one state if named."""
-
-    state: RowStateName | None = None
-
-
-class MappingIn(BaseModel):
-    """How to read the file: a whole mapping, or only another encoding with everything else recognised again."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    mapping: dict[str, Any] | None = Field(None, description="As it was read from the import, changed.")
-    encoding: str | None = Field(None, max_length=20)
-
-
-class DecisionIn(BaseModel):
-    """One decision on rows; without positions, on every row that is `of` that state."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    decision: Decision
-    positions: list[int] | None = Field(None, min_length=1, max_length=1000)
-    of: Literal["doubtful", "wrong"] = "doubtful"
-
-
-class CategoryIn(BaseModel):
-    """A category for rows; without `category_id` the suggested one, without `positions` every row that has one."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    category_id: Id | None = None
-    positions: list[int] | None = Field(None, min_length=1, max_length=1000)
-
-
-class RowIn(BaseModel):
-    """What a wrong row should say."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    date: str = Field(max_length=40, examples=["2026-01-31"])
-    amount: str = Field(max_length=60, examples=["-12.34"])
-    currency: str = Field(max_length=12, examples=["EUR"])
-    counterparty: str = Field("", max_length=300)
-    text: str = Field("", max_length=1000)
-
-
-class LeftIn(BaseModel):
-    """What becomes of an entry that an undone import left."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    decision: Literal["keep", "reverse"]
-
-
-class FormatOut(BaseModel):
-    """A statement format."""
-
-    code: str
-    kind: str
-
-
-class FormatList(BaseModel):
-    """Every statement format that is known."""
-
-    data: list[FormatOut]
-    next_cursor: None
-    has_more: bool
 
 
 def _found(import_id: int) -> queries.ImportView:

@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -23,6 +24,7 @@ from tenants.money.imports.rules import (
     WORKING,
     State,
 )
+from tenants.money.ledger.refusals import book_rules
 from webapp.audit.commands import record
 from webapp.jobs import commands as job_commands
 from webapp.kernel.actor import Actor
@@ -123,6 +125,22 @@ def _start(session: Session, actor: Actor, at: datetime, job_id: UUID, kind: str
     job_commands.enqueue(
         session=session, actor=actor, at=at, job_id=job_id, kind=kind, arguments={"import_id": import_id}, queue=QUEUE
     )
+
+
+_LATER = text("SET CONSTRAINTS account_limit DEFERRED")
+_NOW = text("SET CONSTRAINTS account_limit IMMEDIATE")
+
+
+@contextmanager
+def judged_at_the_end(session: Session) -> Iterator[None]:
+    """Book in several statements what is one act: limits of accounts hold at its end, not between its statements.
+
+    Raises what the books refuse.
+    """
+    with book_rules():
+        session.execute(_LATER)
+        yield
+        session.execute(_NOW)
 
 
 def lock(session: Session, import_id: int) -> Import:

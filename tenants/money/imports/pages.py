@@ -1,7 +1,6 @@
 """Pages of imports: drop a statement, say how it reads, look at what is doubtful or wrong, publish, undo."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,13 +11,11 @@ from flask_babel import ngettext
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.rules import CATEGORIES, Kind
-from tenants.money.imports import commands, corrections, decisions, exports, preview, queries, reversal, samples
-from tenants.money.imports.forms import DATE_FORMS, DELIMITERS, ROLES, check_complete, read_mapping, roles_of
+from tenants.money.imports import commands, corrections, decisions, exports, queries, reversal, samples
 from tenants.money.imports.presentation import reason_of, said
 from tenants.money.imports.queries import ImportView, RowView
-from tenants.money.imports.readers.dates import readable
-from tenants.money.imports.readers.mapping import ENCODINGS, Mapping
 from tenants.money.imports.rules import CANCELLABLE, Decision, State
+from tenants.money.imports.wizard import found_import, go_on, steps_of
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import N_, DomainError, FieldError, Invalid, NotFound
@@ -57,13 +54,6 @@ ROW_STATES: dict[str, str] = {
     "skipped": N_("Skipped"),
     "ignored": N_("Not booked"),
 }
-
-
-def _found(import_id: int) -> ImportView:
-    view = queries.imported(session=g.db, import_id=import_id)
-    if view is None:
-        raise NotFound
-    return view
 
 
 def _href(import_id: int, **values: Any) -> str:
@@ -152,9 +142,9 @@ def show_import(import_id: int) -> Response:
 
 
 def _import(import_id: int, *, status: int = 200, editing: dict[str, Any] | None = None) -> Response:
-    view = _found(import_id)
+    view = found_import(import_id)
     if view.state == State.NEEDS_MAPPING and "tab" not in request.args:
-        return _go_on(url_for("money_imports.show_mapping", import_id=import_id))
+        return go_on(url_for("money_mappings.show_mapping", import_id=import_id))
     tabs = _tabs(view)
     tab = request.args.get("tab", "")
     tab = tab if tab in dict(tabs) else tabs[0][0] if tabs else ""
@@ -188,18 +178,9 @@ def _import(import_id: int, *, status: int = 200, editing: dict[str, Any] | None
         left=queries.left_in_books(session=g.db, import_id=import_id) if view.state == State.REVERSED else [],
         cancellable=view.state in CANCELLABLE or view.state == State.PUBLISHING,
         seconds_left=view.job.seconds_left(g.at) if view.job else None,
-        steps=_steps(view),
+        steps=steps_of(view),
         href=_href(import_id, tab=tab) if tab else _href(import_id),
     )
-
-
-def _go_on(location: str) -> Response:
-    """Go to another page, also when a fragment of this one asked."""
-    response = see_other(location)
-    if request.headers.get("HX-Request-Type") == "partial":
-        response.status_code = 200
-        response.headers["HX-Redirect"] = response.headers.pop("Location")
-    return response
 
 
 def _tabs(view: ImportView) -> list[tuple[str, int]]:
@@ -242,103 +223,6 @@ def _categories() -> list[tuple[int, str]]:
     return [(one.id, f"{one.name} ({one.currency})") for one in found if one.purpose is None and one.closed_on is None]
 
 
-def _steps(view: ImportView) -> list[dict[str, str]]:
-    """Return the wizard's steps; a file whose columns are known passes the second by."""
-    reached = {
-        State.RECEIVED: 1,
-        State.RECOGNISING: 1,
-        State.NEEDS_MAPPING: 1,
-        State.CHECKING: 2,
-        State.REVIEW: 2,
-        State.PUBLISHING: 3,
-        State.PUBLISHED: 4,
-        State.REVERSING: 4,
-        State.REVERSED: 4,
-    }.get(State(view.state), 1)
-    table = view.kind in {None, "csv", "xlsx"}
-    names = [_("Upload"), _("Columns") if table else _("Format"), _("Check"), _("Publish")]
-    steps = [
-        {"label": name, "state": "done" if n < reached else "current" if n == reached else "todo"}
-        for n, name in enumerate(names)
-    ]
-    if table and view.state in {State.REVIEW, State.FAILED} and view.mapping is not None:
-        steps[1]["href"] = url_for("money_imports.show_mapping", import_id=view.id)
-    return steps
-
-
-@bp.get("/imports/<int:import_id>/mapping")
-@requires(Permission.IMPORTS_IMPORTS_READ)
-def show_mapping(import_id: int) -> Response:
-    """Show which column means what, with the first rows as they would be read."""
-    view = _found(import_id)
-    if view.is_working or view.kind not in {"csv", "xlsx"}:
-        return see_other(_href(import_id, tab="") if view.state == State.NEEDS_MAPPING else _href(import_id))
-    return _mapping_page(view, _base(view), {})
-
-
-def _base(view: ImportView) -> Mapping:
-    return Mapping.from_dict(view.mapping) if view.mapping else Mapping(encoding=view.encoding or "utf-8")
-
-
-def _mapping_page(view: ImportView, mapping: Mapping, errors: dict[str, str], *, status: int = 200) -> Response:
-    account = account_queries.account(session=g.db, account_id=view.account_id)
-    if account is None:
-        raise NotFound
-    shown = preview.preview(session=g.db, view=view, mapping=mapping, currency=account.currency)
-    return render(
-        "money/imports/mapping.html",
-        status=status,
-        view=view,
-        account=account,
-        mapping=mapping,
-        preview=shown,
-        roles=[(key, _(label)) for key, label in ROLES],
-        chosen=roles_of(mapping),
-        errors=errors,
-        steps=_steps(view),
-        delimiters=[("tab" if key == "\t" else key, _(label)) for key, label in DELIMITERS],
-        encodings=[(name, name.upper()) for name in ENCODINGS],
-        said=said,
-        date_forms=[(form, readable(form)) for form in dict.fromkeys((mapping.date_format, *DATE_FORMS))],
-    )
-
-
-@bp.post("/imports/<int:import_id>/mapping/sample")
-@requires(Permission.IMPORTS_IMPORTS_READ)
-def show_sample(import_id: int) -> Response:
-    """Show the first rows as the form says, changing nothing."""
-    view = _found(import_id)
-    try:
-        mapping = read_mapping(request.form, _base(view))
-    except Invalid as error:
-        return _mapping_page(view, _base(view), field_errors(error), status=error.status)
-    return _mapping_page(view, mapping, {})
-
-
-@bp.post("/imports/<int:import_id>/mapping")
-@requires(Permission.IMPORTS_IMPORTS_WRITE)
-def map_import(import_id: int) -> Response:
-    """Read the file as the form says; the columns are remembered for the account and header."""
-    view = _found(import_id)
-    base = _base(view)
-    try:
-        mapping = base = read_mapping(request.form, base)
-        check_complete(mapping)
-        mapping = _with_width(view, mapping)
-        commands.choose_mapping(
-            session=g.db, actor=g.actor, at=g.at, new_id=services().new_id, import_id=import_id, mapping=mapping
-        )
-    except Invalid as error:
-        return _mapping_page(view, base, field_errors(error), status=error.status)
-    return see_other(_href(import_id))
-
-
-def _with_width(view: ImportView, mapping: Mapping) -> Mapping:
-    shown = preview.preview(session=g.db, view=view, mapping=mapping, currency="EUR")
-    width = len(shown.names) if mapping.header_line else 0
-    return replace(mapping, width=width) if not width or all(n < width for _r, n in mapping.columns()) else mapping
-
-
 def _editing(view: ImportView, position: int) -> dict[str, Any]:
     row = queries.row(session=g.db, view=view, position=position)
     if row is None or row.state != "wrong":
@@ -371,7 +255,7 @@ def correct_row(import_id: int, position: int) -> Response:
             typed=corrections.Correction(**values),
         )
     except Invalid as error:
-        editing = _editing(_found(import_id), position) | {"typed": values, "errors": field_errors(error)}
+        editing = _editing(found_import(import_id), position) | {"typed": values, "errors": field_errors(error)}
         return _import(import_id, status=error.status, editing=editing)
     flash(_("The row was corrected."), "success")
     return see_other(_href(import_id, tab="wrong"))
@@ -502,7 +386,9 @@ def settle_left(import_id: int, position: int) -> Response:
 def export_rows(import_id: int) -> Response:
     """Give the rows as a CSV file."""
     tab = request.args.get("tab", "")
-    body = "".join(exports.csv_rows(session=g.db, view=_found(import_id), state=tab if tab in ROW_STATES else None))
+    body = "".join(
+        exports.csv_rows(session=g.db, view=found_import(import_id), state=tab if tab in ROW_STATES else None)
+    )
     response = Response(body, content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="import-{import_id}.csv"'
     return response

@@ -18,7 +18,6 @@ from tenants.money.imports.rules import State
 from tenants.money.ledger import commands as ledger_commands
 from tenants.money.ledger import queries as ledger_queries
 from tenants.money.ledger.commands import draft_of
-from tenants.money.ledger.refusals import book_rules
 from webapp.audit.commands import record
 from webapp.jobs.context import JobContext
 from webapp.kernel.actor import Actor
@@ -154,7 +153,7 @@ def _book(session: Session, context: JobContext, found: Import, at: datetime, ac
         for currency in session.scalars(_CURRENCIES, values).all()
     }
     last: int = session.execute(_LAST, values).scalar_one()
-    with book_rules():
+    with commands.judged_at_the_end(session):
         for first in range(1, last + 1, BATCH_ROWS):
             session.execute(
                 _BOOK,

@@ -10,7 +10,6 @@ from tenants.money.imports.models import Import, ImportRow
 from tenants.money.imports.refusals import NotNow, RowNotDecidable
 from tenants.money.imports.rules import RowState, State
 from tenants.money.ledger import commands as ledger_commands
-from tenants.money.ledger.refusals import book_rules
 from webapp.audit.commands import record
 from webapp.jobs.context import JobContext
 from webapp.kernel.actor import Actor
@@ -58,7 +57,7 @@ def reverse(context: JobContext) -> None:
 def _reverse(session: Session, context: JobContext, found: Import) -> None:
     at, actor = context.clock(), context.actor
     last: int = session.execute(_LAST, {"id": found.id}).scalar_one()
-    with book_rules():
+    with commands.judged_at_the_end(session):
         for first in range(1, last + 1, BATCH_ROWS):
             values = {"id": found.id, "first": first, "last": first + BATCH_ROWS - 1}
             session.execute(_POSTINGS, values)

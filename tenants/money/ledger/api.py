@@ -164,7 +164,7 @@ def draft_in(body: EntryIn, lead: str = "") -> EntryDraft:
 class EntryQuery(ListQuery):
     """A page of entries, narrowed by the search line of the pages and by typed filters; all must hold."""
 
-    q: str = Field("", max_length=LENGTH_MAX, description="Search line, as in the register.", examples=["rent 850.00"])
+    q: str = Field("", max_length=LENGTH_MAX, description="Search line, as in the register: rent 850.00")
     account_id: Id | None = Field(None, description="Entries with a posting on this account or one below it.")
     amount: str | None = Field(None, max_length=60, description="12.50, >50 or 10..20; without sign.")
     date_from: Day | None = None

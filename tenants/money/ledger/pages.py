@@ -157,7 +157,7 @@ def _all_rows(asked: Asked) -> Iterator[Row]:
 
 
 @bp.post("/entries/views")
-@requires(Permission.LEDGER_ENTRIES_READ)
+@requires(Permission.LEDGER_VIEWS_WRITE)
 def save_view() -> Response:
     """Keep the search under a name."""
     line = request.form.get("q", "").strip()
@@ -167,7 +167,7 @@ def save_view() -> Response:
 
 
 @bp.post("/entries/views/<int:view_id>/removal")
-@requires(Permission.LEDGER_ENTRIES_READ)
+@requires(Permission.LEDGER_VIEWS_WRITE)
 def remove_view(view_id: int) -> Response:
     """Forget one of the person's own searches."""
     views.remove_view(session=g.db, actor=g.actor, at=g.at, view_id=view_id)

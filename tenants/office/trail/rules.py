@@ -30,19 +30,21 @@ class Change:
 
 def value_of(raw: Any, depth: int = 0) -> Value:
     """Read one JSON value; what lies deeper than three levels is told as JSON text."""
-    if raw is None or raw == "":
-        return Value("nothing", "")
-    if isinstance(raw, bool):
-        return Value("yes_no", "yes" if raw else "no")
-    if isinstance(raw, int | float):
-        return Value("number", str(raw))
-    if isinstance(raw, str):
-        return Value("text", _cut(raw))
+    if not isinstance(raw, dict | list):
+        return _plain(raw)
     if depth >= 3:  # noqa: PLR2004 - no event nests deeper on purpose
         return Value("text", _cut(json.dumps(raw, ensure_ascii=False)))
     if isinstance(raw, dict):
         return Value("record", "", tuple((str(key), value_of(item, depth + 1)) for key, item in raw.items()))
     return Value("list", "", tuple((str(number), value_of(item, depth + 1)) for number, item in enumerate(raw, 1)))
+
+
+def _plain(raw: Any) -> Value:
+    if raw is None or raw == "":
+        return Value("nothing", "")
+    if isinstance(raw, bool):
+        return Value("yes_no", "yes" if raw else "no")
+    return Value("number", str(raw)) if isinstance(raw, int | float) else Value("text", _cut(str(raw)))
 
 
 def changes_of(difference: dict[str, Any]) -> tuple[Change, ...]:

@@ -1,12 +1,14 @@
 """What tests of the books set up: accounts, entries, and the books' own invariants."""
 
+import threading
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from tests.cast import STAGE, Cast, Person, Workspace
+from tests.cast import STAGE, Person, Workspace
 from tenants.money.accounts import commands as accounts
 from tenants.money.accounts.rules import AccountDraft, Kind
 from tenants.money.ledger import commands as ledger
@@ -82,4 +84,20 @@ def refused(answer: Any, status: int, code: str) -> bool:
     return True
 
 
-__all__ = ["AT", "DAY", "Cast", "assert_books", "balance", "books_problems", "draft_of", "move", "open_account", "refused"]
+def together(count: int, act: Callable[[int], Any]) -> list[Any]:
+    """Run an act in so many threads at once and return what each returned or raised."""
+    gate, results = threading.Barrier(count), []
+
+    def one(number: int) -> None:
+        gate.wait()
+        try:
+            results.append(act(number))
+        except Exception as error:  # noqa: BLE001 - the test looks at what came
+            results.append(error)
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return results

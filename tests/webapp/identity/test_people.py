@@ -1,7 +1,7 @@
 """The first operator, one-time links, the profile, the list of sessions, a new password."""
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from flask import Flask
@@ -67,11 +67,9 @@ def test_a_profile_that_cannot_be_is_given_back_with_its_error(cast: Cast) -> No
 
 def test_a_session_elsewhere_is_seen_and_ended(cast: Cast, app: Flask) -> None:
     other, secret, session_id = app.test_client(), secrets.token_urlsafe(32), uuid4()
-    from datetime import timedelta
-
     with app.extensions[KEY].database.platform() as session:
         commands.open_session(session=session, actor=STAGE, at=datetime.now(UTC), session_id=session_id,
-                              secret=secret, person_id=cast.bob.id, life=timedelta(days=1), user_agent="Firefox/1 Linux")
+                              secret=secret, person_id=cast.bob.id, life=timedelta(days=1), user_agent="Firefox")
     other.set_cookie("comptoir", secret)
     assert other.get("/profile").status_code == 200
     assert str(session_id) in cast.bob.browser().get("/profile/sessions").get_data(as_text=True)
@@ -89,9 +87,10 @@ def test_a_new_password_ends_every_other_session(cast: Cast, app: Flask) -> None
     assert done.status_code == 303
     assert client.get("/profile").status_code == 200
     assert other.get("/profile").status_code == 303
-    wrong = submit(client, "/profile/password", "/profile/password", {"current": "not this", "password": PASSWORD + "!"})
+    path = "/profile/password"
+    wrong = submit(client, path, path, {"current": "not this", "password": PASSWORD + "!"})
     assert wrong.status_code == 422
-    right = submit(client, "/profile/password", "/profile/password", {"current": PASSWORD, "password": PASSWORD + "!"})
+    right = submit(client, path, path, {"current": PASSWORD, "password": PASSWORD + "!"})
     assert right.status_code == 303
     fresh = app.test_client()
     data = {"email": cast.bob.email, "password": PASSWORD + "!"}

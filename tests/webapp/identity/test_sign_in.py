@@ -3,6 +3,7 @@
 import statistics
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -65,8 +66,6 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(app: Flask) -> No
 
 
 def test_in_production_every_cookie_is_secure_and_bound_to_the_host(settings: Settings, app: Flask) -> None:
-    from dataclasses import replace
-
     hard = create_app(replace(settings, mode="production"))
     hard.testing = True
     client = hard.test_client()
@@ -86,12 +85,12 @@ def test_known_and_unknown_accounts_get_the_same_answer_in_the_same_time(app: Fl
     answers: dict[str, tuple[int, str]] = {}
     times: dict[str, list[float]] = {known: [], none: [], "nobody@example.org": []}
     for _ in range(3):
-        for email in times:
+        for email, spent in times.items():
             client = app.test_client()
             client.get("/sign-in")
             began = time.perf_counter()
             answer = sign_in(client, email, "wrong password, quite long")
-            times[email].append(time.perf_counter() - began)
+            spent.append(time.perf_counter() - began)
             text = answer.get_data(as_text=True).replace(email, "")
             answers[email] = (answer.status_code, text[text.index("<main"):text.index("</main>")].split("csrf")[0])
     assert len(set(answers.values())) == 1
@@ -230,8 +229,6 @@ def test_at_most_two_passwords_are_compared_at_once(monkeypatch: pytest.MonkeyPa
 
 
 def test_sign_in_attempts_of_one_network_are_limited(settings: Settings) -> None:
-    from dataclasses import replace
-
     strict = create_app(replace(settings, sign_in_per_minute=3))
     strict.testing = True
     statuses = [sign_in(strict.test_client(), f"n{number}@example.org", "x").status_code for number in range(5)]

@@ -26,7 +26,7 @@ def test_a_name_with_line_breaks_makes_no_header() -> None:
     letter = write("invitation", "en", {**VALUES, "workspace": "A\r\nBcc: all@example.org"})
     message = envelope(letter, sender="a@example.org", to="b@example.org", at=AT, message_id="1")
     assert message["Bcc"] is None
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         envelope(letter, sender="a@example.org", to="b@example.org\r\nBcc: c@example.org", at=AT, message_id="1")
 
 
@@ -88,5 +88,5 @@ def test_a_server_that_is_away_is_a_failure_that_the_job_tries_again(tmp_path: P
     message = envelope(Letter("Hello", "Text\n"), sender="a@example.org", to="b@example.org", at=AT, message_id="1")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with pytest.raises(OSError, match="."):
+    with pytest.raises(OSError, match=r"."):
         deliver(message, smtp_url=f"smtp://127.0.0.1:{port}", folder=tmp_path, name="x")

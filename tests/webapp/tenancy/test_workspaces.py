@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 from tests.cast import Cast
 from tests.hands import letters, link_in, submit, work
 from webapp.settings import Settings
+from webapp.tenancy import jobs
 from webapp.tenancy.provisioning import remove_tenant
 from webapp.web.state import KEY
 
@@ -61,8 +62,6 @@ def test_a_workspace_for_somebody_new_sends_them_an_invitation_as_owner(
 def test_a_making_that_died_half_way_goes_on(
     cast: Cast, settings: Settings, owner: Engine, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from webapp.tenancy import jobs
-
     name = slug()
     cast.olga.post(
         "/workspaces", {"name": "Half", "slug": name, "base_currency": "EUR", "owner_email": cast.olga.email}

@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import event
 
 from tenants.demo.commands import tell_story
+from tenants.money.accounts.commands import ensure_purpose_account
+from tenants.money.accounts.rules import Purpose
 from tenants.money.dashboard import queries, rules
 from tests.cast import Cast, Person
 
@@ -22,13 +24,14 @@ def account(person: Person, name: str, kind: str, currency: str = "EUR") -> int:
     return int(answer.json["id"])
 
 
-def book(person: Person, day: date, debit: int, credit: int, amount: str, currency: str = "EUR") -> None:
-    """Book one entry."""
+def book(person: Person, day: date, debit: int, credit: int, amount: str, currency: str = "EUR") -> str:
+    """Book one entry and return its path."""
     answer = person.api("POST", "/entries", json={"date": day.isoformat(), "description": "x", "postings": [
         {"account_id": debit, "amount": amount, "currency": currency},
         {"account_id": credit, "amount": f"-{amount}", "currency": currency},
     ]})
     assert answer.status_code == 201, answer.text
+    return f"/entries/{answer.json['id']}"
 
 
 def shown(person: Person, months: int = 3) -> Any:
@@ -120,16 +123,13 @@ def test_the_demonstration_is_shown_fast_from_few_queries_that_touch_no_posting(
 
 def test_what_is_to_review_counts_down(cast: Cast) -> None:
     alice = cast.alice
-    from tenants.money.accounts.commands import ensure_purpose_account
-    from tenants.money.accounts.rules import Purpose
-
     bank = account(alice, "Bank", "asset")
     with cast.acme.begin() as session:
         unsorted = ensure_purpose_account(session=session, actor=alice.actor, at=datetime.now(UTC),
                                           purpose=Purpose.TO_CATEGORISE, currency="EUR")
-    book(alice, THIS, unsorted, bank, "5")
+    path = book(alice, THIS, unsorted, bank, "5")
     assert shown(alice)["to_review"] == 1
-    entry = alice.api("GET", "/entries").json["data"][0]
-    found = alice.api("GET", f"/entries/{entry['id']}")
-    assert alice.api("DELETE", f"/entries/{entry['id']}", headers={"If-Match": found.headers["ETag"]}).status_code == 204
+    found = alice.api("GET", path)
+    deleted = alice.api("DELETE", path, headers={"If-Match": found.headers["ETag"]})
+    assert deleted.status_code == 204
     assert shown(alice)["to_review"] == 0

@@ -1,7 +1,6 @@
 """Money held on an account: it is not spent twice, whoever asks at the same time."""
 
 import contextlib
-import threading
 from datetime import timedelta
 from uuid import uuid4
 
@@ -9,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.cast import STAGE, Cast, Workspace
-from tests.tenants.money.stage import AT, assert_books, balance, move, open_account, refused
+from tests.tenants.money.stage import AT, assert_books, balance, move, open_account, refused, together
 from tenants.money.holds import commands
 from tenants.money.holds.rules import HoldDraft
 from tenants.money.ledger.refusals import HoldSettled, OverdraftExceeded
@@ -158,25 +157,6 @@ def test_holds_by_the_pages(cast: Cast, accounts: tuple[int, int]) -> None:
     assert answer.status_code == 303
     assert "Captured" in cast.alice.browser().get(f"/t/{slug}/holds/{hold_id}").get_data(as_text=True)
     assert "Hall" in cast.alice.browser().get(f"/t/{slug}/holds?all=1").get_data(as_text=True)
-
-
-def together(count: int, act: object) -> list[object]:
-    """Run an act in so many threads at once and return what each returned or raised."""
-    gate, results = threading.Barrier(count), []
-
-    def one(number: int) -> None:
-        gate.wait()
-        try:
-            results.append(act(number))
-        except Exception as error:  # noqa: BLE001 - the test looks at what came
-            results.append(error)
-
-    threads = [threading.Thread(target=one, args=(n,)) for n in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return results
 
 
 def test_sixteen_at_once_never_pass_the_limit_and_never_wait_in_a_ring(cast: Cast, acme: Workspace) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from tenants.money.imports import checking, commands
+from tenants.money.imports import checking, commands, publication, reversal
 from tenants.money.imports.refusals import FileTooLarge
 from webapp import worker
 from webapp.jobs.context import JobContext
@@ -143,6 +143,25 @@ def test_what_the_books_refuse_brings_the_import_back_to_review_with_the_reason(
     back = desk.get(found["id"])
     assert (back["state"], back["error"]["code"]) == ("review", "period_closed")
     assert desk.sql("SELECT count(*) FROM entry") == 0
+
+
+def test_a_limit_holds_at_the_end_of_an_import_and_not_between_its_statements(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publication, "BATCH_ROWS", 1)
+    monkeypatch.setattr(reversal, "BATCH_ROWS", 1)
+    bank = desk.account("Limited", overdraft_limit="0")
+    found = desk.bring(MARCH, account=bank, publish="auto")
+    assert found["state"] == "published", found["error"]
+    out = desk.bring(HEADER + "2026-03-09,Landlord,Rent,-2487.66,EUR\n", account=bank, publish="auto")
+    too_much = desk.bring(HEADER + "2026-03-10,Landlord,Rent again,-0.01,EUR\n", account=bank, publish="auto")
+    assert (too_much["state"], too_much["error"]["code"]) == ("review", "overdraft_exceeded")
+    desk.act(found["id"], "reversal")
+    assert desk.get(found["id"])["error"]["code"] == "overdraft_exceeded"
+    assert desk.get(found["id"])["state"] == "published"
+    desk.act(out["id"], "reversal")
+    desk.act(found["id"], "reversal")
+    assert desk.get(found["id"])["state"] == "reversed"
 
 
 def test_more_rows_than_the_limit_are_refused_with_the_limit(

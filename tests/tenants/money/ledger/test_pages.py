@@ -1,0 +1,162 @@
+"""Pages of registers and entries, as a browser without scripts sees them."""
+
+import csv
+import io
+import re
+from typing import Any
+
+import pytest
+
+from tenants.money.ledger.export import harmless
+from tests.tenants.money.ledger.conftest import Books
+
+
+def text_of(answer: Any) -> str:
+    return re.sub(r"\s+", " ", answer.get_data(as_text=True))
+
+
+def test_the_running_balance_of_every_row_is_the_ledgers_sum(books: Books) -> None:
+    rows = [("2026-11-03", 100), ("2026-11-03", 250), ("2026-11-01", 75), ("2026-11-05", -400)]
+    for number, (day, minor) in enumerate(rows):
+        books.book(day, f"Row {number}", ("Bank", minor), ("Sales", -minor))
+    page = text_of(books.cast.alice.browser().get(f"{books.path}/accounts/{books.ids['Bank']}"))
+    assert re.findall(r'reg-balance"[^>]*><bdi[^>]*>([^<]+)<', page) == ["€0.25", "€4.25", "€1.75", "€0.75"]
+    page = text_of(books.cast.alice.browser().get(f"{books.path}/accounts/{books.ids['Bank']}?sort=date"))
+    assert re.findall(r'reg-balance"[^>]*><bdi[^>]*>([^<]+)<', page) == ["€0.75", "€1.75", "€4.25", "€0.25"]
+    page = text_of(books.cast.alice.browser().get(f"{books.path}/accounts/{books.ids['Sales']}"))
+    assert re.findall(r'reg-balance"[^>]*><bdi[^>]*>([^<]+)<', page) == ["€0.25", "€4.25", "€1.75", "€0.75"]
+
+
+def test_separate_filters_become_the_search_line_of_the_address(books: Books) -> None:
+    answer = books.cast.alice.browser().get(f"{books.path}/entries", query_string={
+        "q": "rent", "account": books.ids["Bank"], "category": books.ids["Living"], "from": "2026-01-01", "to": "",
+        "amount": ">5", "is": "open",
+    })
+    assert answer.status_code == 302
+    assert answer.location.endswith(
+        "?q=rent+account%3A512+category%3ALiving+date%3A2026-01-01..+amount%3A%3E5+is%3Aopen",
+    )
+
+
+def test_an_entry_of_several_lines_is_booked_and_the_empty_amount_is_what_is_left(books: Books) -> None:
+    answer = books.cast.alice.post(f"{books.path}/entries", {
+        "date": "2026-11-20", "description": "Market", "counterparty": "", "note": "",
+        "account_id": [books.ids["Bank"], books.ids["Food"], books.ids["Rent"], ""],
+        "amount": ["-٣٠٫٥٠", "12+3*2", "", ""], "memo": ["", "a", "b", ""],
+    })
+    assert answer.status_code == 303
+    entry = books.entry(int(answer.location.rsplit("/", 1)[1]))
+    assert entry is not None
+    assert [(p.amount, p.memo) for p in entry.postings] == [(-3050, ""), (1800, "a"), (1250, "b")]
+
+
+def test_a_wrong_form_comes_back_with_all_that_was_typed(books: Books) -> None:
+    answer = books.cast.alice.post(f"{books.path}/entries", {
+        "date": "2026-02-30", "description": "<b>Typed</b>", "account_id": [books.ids["Bank"], "999999"],
+        "amount": ["a lot", "5"], "memo": ["", ""],
+    })
+    page = text_of(answer)
+    assert answer.status_code == 422
+    for said in ("&lt;b&gt;Typed&lt;/b&gt;", "a lot", "2026-02-30", "is not a date", "is not an amount",
+                 "Choose an account."):
+        assert said in page
+
+
+def test_an_unbalanced_form_says_what_is_missing(books: Books) -> None:
+    answer = books.cast.alice.post(f"{books.path}/entries", {
+        "date": "2026-11-20", "description": "x", "account_id": [books.ids["Bank"], books.ids["Food"]],
+        "amount": ["-5", "4.99"], "memo": ["", ""],
+    })
+    assert answer.status_code == 422
+    assert "The postings in EUR sum to -0.01, not to zero." in text_of(answer)
+
+
+def test_an_entry_is_changed_locked_and_reversed_and_tells_its_history(books: Books) -> None:
+    entry_id = books.pay("2026-11-01", "Before", 1000)
+    path = f"{books.path}/entries/{entry_id}"
+    answer = books.cast.alice.post(path, {
+        "date": "2026-11-01", "description": "After", "version": "1", "memo": ["", ""], "amount": ["-12", "12"],
+        "account_id": [books.ids["Bank"], books.ids["Rent"]],
+    })
+    assert answer.status_code == 303
+    stale = books.cast.alice.post(path, {
+        "date": "2026-11-01", "description": "Late", "version": "1", "memo": ["", ""], "amount": ["-12", "12"],
+        "account_id": [books.ids["Bank"], books.ids["Rent"]],
+    })
+    assert stale.status_code == 422
+    assert "Someone changed this" in text_of(stale)
+    page = text_of(books.cast.carol.browser().get(path))
+    for said in ("<del>Before</del>", "<ins>After</ins>", "-€10.00", "€12.00", "Changed by Alice"):
+        assert said in page
+    assert books.cast.bob.post(f"{path}/closing").status_code == 403
+    assert books.cast.dave.post(f"{path}/closing").status_code == 303
+    assert books.cast.alice.browser().get(f"{path}/edit").status_code == 409
+    reversal = books.cast.dave.post(f"{path}/reversal", {"date": "2026-11-20"})
+    assert reversal.status_code == 303
+    assert "It reverses another entry." in text_of(books.cast.alice.browser().get(reversal.location))
+    assert books.balance("Bank") == 0
+
+
+def test_a_deleted_entry_keeps_its_page_and_comes_back(books: Books) -> None:
+    entry_id = books.pay("2026-11-01", "Soon gone", 1000)
+    gone = books.cast.alice.post(f"{books.path}/entries/{entry_id}/deletion", {"version": "1"})
+    assert gone.status_code == 303
+    page = text_of(books.cast.alice.browser().get(f"{books.path}/entries/{entry_id}"))
+    assert "This entry was deleted." in page
+    assert "Soon gone" in page
+    change_id = gone.location.rsplit("changed=", 1)[1]
+    assert books.cast.alice.post(f"{books.path}/changes/{change_id}/undoing").status_code == 303
+    assert books.entry(entry_id) is not None
+
+
+def test_views_are_kept_shared_and_begun_with(books: Books) -> None:
+    save = f"{books.path}/entries/views"
+    assert books.cast.alice.post(save, {"name": "Rent", "q": "rent", "shared": "1"}).status_code == 303
+    assert books.cast.alice.post(save, {"name": "Mine", "q": "is:open", "is_default": "1"}).status_code == 303
+    assert books.cast.alice.browser().get(f"{books.path}/entries").location.endswith("?q=is%3Aopen")
+    page = text_of(books.cast.bob.browser().get(f"{books.path}/entries"))
+    assert ">Rent</a>" in page
+    assert ">Mine</a>" not in page
+    view_id = next(one["id"] for one in books.cast.alice.api("GET", "/views").json["data"] if one["name"] == "Mine")
+    assert books.cast.bob.post(f"{save}/{view_id}/removal").status_code == 404
+    assert books.cast.alice.post(f"{save}/{view_id}/removal").status_code == 303
+    assert books.cast.alice.browser().get(f"{books.path}/entries").status_code == 200
+    assert books.cast.carol.post(save, {"name": "X", "q": ""}).status_code == 403
+
+
+def test_the_export_is_the_search_and_holds_no_formula(books: Books) -> None:
+    books.pay("2026-11-01", "=1+1", 1050, payee="@cmd")
+    books.pay("2026-11-02", "Left out", 1050)
+    answer = books.cast.carol.browser().get(f"{books.path}/entries/export.csv?q=cmd")
+    assert answer.content_type == "text/csv; charset=utf-8"
+    rows = list(csv.DictReader(io.StringIO(answer.get_data().decode("utf-8-sig"))))
+    assert len(rows) == 1
+    assert (rows[0]["description"], rows[0]["payee"], rows[0]["amount"]) == ("'=1+1", "'@cmd", "-10.50")
+
+
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", "\t=1", "\r=1", "\uff1d1", "\uff0b1", "\uff0d1", "\uff201", " =1"])
+def test_a_formula_in_a_text_is_quoted(text: str) -> None:
+    assert harmless(text) == f"'{text}"
+
+
+def test_every_act_is_refused_to_the_auditor(books: Books) -> None:
+    entry_id = books.pay("2026-11-01", "x", 100)
+    entry = f"{books.path}/entries/{entry_id}"
+    for path in (entry, f"{entry}/row", f"{entry}/clearing", f"{entry}/closing", f"{entry}/deletion",
+                 f"{entry}/reversal", f"{entry}/lines", f"{books.path}/entries", f"{books.path}/entries/lines",
+                 f"{books.path}/entries/changes", f"{books.path}/entries/remainder", f"{books.path}/accounts",
+                 f"{books.path}/accounts/chart", f"{books.path}/accounts/{books.ids['Bank']}",
+                 f"{books.path}/accounts/{books.ids['Bank']}/closing"):
+        assert books.cast.carol.post(path).status_code == 403, path
+    for path in (f"{entry}/edit", f"{entry}/editor", f"{books.path}/entries/new", f"{books.path}/accounts/new"):
+        assert books.cast.carol.browser().get(path).status_code == 403, path
+    assert books.cast.carol.browser().get(f"{books.path}/entries").status_code == 200
+
+
+def test_another_workspaces_ids_are_not_found(books: Books) -> None:
+    entry_id = books.pay("2026-11-01", "x", 100)
+    bravo = f"/t/{books.cast.bravo.slug}"
+    for path in (f"/entries/{entry_id}", f"/entries/{entry_id}/edit", f"/accounts/{books.ids['Bank']}",
+                 f"/entries/{entry_id}/editor", f"/accounts/{books.ids['Bank']}/export.csv"):
+        assert books.cast.mallory.browser().get(bravo + path).status_code == 404, path
+        assert books.cast.mallory.browser().get(books.path + path).status_code == 404, path

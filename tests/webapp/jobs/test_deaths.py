@@ -1,0 +1,144 @@
+"""What becomes of a job when its worker, its database or Valkey dies under it."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from redis import Redis
+from rq import Queue, SimpleWorker, Worker
+from rq.serializers import JSONSerializer
+from sqlalchemy.exc import OperationalError
+
+from webapp.jobs import commands, queries
+from webapp.jobs.blame import is_innocent, is_outage
+from webapp.jobs.delivery import Courier, connect
+from webapp.jobs.succession import bury_the_dead
+from webapp.kernel.actor import Actor
+from webapp.kernel.db import Database
+from webapp.settings import Settings
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ACTOR = Actor.system("test", via="cli")
+
+
+@pytest.fixture
+def valkey(settings: Settings) -> Iterator["Redis[Any]"]:
+    """Return a connection to an empty Valkey."""
+    connection = connect(settings.redis_url)
+    connection.flushdb()
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def job(database: Database) -> Iterator[UUID]:
+    """Return a job that waits; others are not touched."""
+    job_id = uuid4()
+    with database.platform() as session:
+        commands.enqueue(session=session, actor=ACTOR, at=AT, job_id=job_id, kind="test", arguments={})
+    yield job_id
+    with database.platform() as session:
+        commands.put_back(session=session, job_ids=[job_id], at=AT)
+        if state(database, job_id) == "queued":
+            commands.cancel(session=session, job_id=job_id, tenant_id=None, at=AT)
+
+
+def state(database: Database, job_id: UUID) -> str:
+    """Return a job's state."""
+    with database.platform() as session:
+        found = queries.job(session=session, job_id=job_id)
+    assert found is not None
+    return found.state
+
+
+def begin(database: Database, job_id: UUID, at: datetime = AT) -> commands.Claim | None:
+    """Claim a job."""
+    with database.platform() as session:
+        return commands.claim(session=session, job_id=job_id, at=at)
+
+
+def test_a_job_of_a_dead_worker_is_queued_again_and_parked_at_the_third_death(database: Database, job: UUID):
+    for expected in ("queued", "queued", "parked"):
+        assert begin(database, job) is not None
+        with database.platform() as session:
+            assert commands.put_back(session=session, job_ids=[job], at=AT) == 1
+        assert state(database, job) == expected
+    assert begin(database, job) is None
+    with database.platform() as session:
+        commands.retry(session=session, job_id=job, tenant_id=None, at=AT)
+    claim = begin(database, job)
+    assert claim is not None
+    assert claim.attempts == 1
+
+
+def test_an_outage_of_the_database_is_no_attempt_of_the_job(database: Database, job: UUID):
+    at = AT
+    for _ in range(commands.ATTEMPTS_MAX + 2):
+        claim = begin(database, job, at)
+        assert claim is not None
+        assert claim.attempts == 1
+        with database.platform() as session:
+            assert not commands.fail(session=session, job_id=job, at=at, error="gone", counts=False)
+        at += timedelta(seconds=2)
+
+
+def test_a_failure_of_its_own_parks_a_job_at_the_third_time(database: Database, job: UUID):
+    at, outcomes = AT, []
+    for _ in range(commands.ATTEMPTS_MAX):
+        assert begin(database, job, at) is not None
+        with database.platform() as session:
+            outcomes.append(commands.fail(session=session, job_id=job, at=at, error="broken"))
+        at += timedelta(seconds=60)
+    assert outcomes == [False, False, True]
+
+
+def test_what_valkey_still_holds_is_not_delivered_twice_and_what_it_lost_is(valkey: "Redis[Any]"):
+    courier, queue = Courier(valkey), Queue("imports", connection=valkey, serializer=JSONSerializer)
+    kept, lost = uuid4(), uuid4()
+    courier.deliver([("imports", kept)])
+    assert courier.deliver_missing([("imports", kept), ("imports", lost)]) == 1
+    assert [one.args for one in queue.jobs] == [[str(kept)], [str(lost)]]
+    valkey.flushdb()
+    assert courier.deliver_missing([("imports", kept), ("imports", lost)]) == 2
+
+
+def test_a_successor_finds_the_job_of_a_worker_that_was_killed_on_this_machine(valkey: "Redis[Any]"):
+    job_id = uuid4()
+    Courier(valkey).deliver([("imports", job_id)])
+    queue = Queue("imports", connection=valkey, serializer=JSONSerializer)
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    workers = {
+        "dead": (dead.pid, socket.gethostname()),
+        "alive": (os.getppid(), socket.gethostname()),
+        "elsewhere": (dead.pid, "another-machine"),
+    }
+    for name, (pid, host) in workers.items():
+        worker = SimpleWorker([queue], connection=valkey, serializer=JSONSerializer, name=name)
+        worker.pid, worker.hostname = pid, host
+        worker.register_birth()
+        worker.set_current_job_id(queue.job_ids[0] if name == "dead" else f"{uuid4()}-other")
+    assert bury_the_dead(valkey) == [job_id]
+    left = {worker.name for worker in Worker.all(connection=valkey, serializer=JSONSerializer)}
+    assert left == {"alive", "elsewhere"}
+    assert bury_the_dead(valkey) == []
+
+
+def test_a_goodbye_of_the_server_is_told_from_a_connection_that_a_statement_broke():
+    shutdown = psycopg.errors.AdminShutdown("terminating connection due to administrator command")
+    silence = psycopg.OperationalError("server closed the connection unexpectedly")
+    refusal = psycopg.errors.UniqueViolation("duplicate key")
+    assert is_innocent(shutdown)
+    assert is_innocent(OperationalError("SELECT 1", {}, shutdown))
+    assert is_innocent(OperationalError(None, None, silence))
+    assert not is_innocent(OperationalError("SELECT 1", {}, silence))
+    assert not is_innocent(refusal)
+    assert not is_innocent(ValueError("broken"))
+    assert [is_outage(one) for one in (shutdown, silence, refusal, ValueError())] == [True, True, False, False]

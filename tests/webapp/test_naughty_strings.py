@@ -1,0 +1,403 @@
+"""The 485 naughty strings through every text field: they come back byte for byte or are refused at the field, never 5xx.
+
+`tests/data/blns.json` is npm's blns 2.0.4; beside it, what that list leaves out: NUL, lone surrogates, long texts.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from html import unescape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from tests.cast import Cast, Person
+from tests.furnished import work
+from webapp import worker
+from webapp.settings import Settings
+
+NAUGHTY: list[str] = json.loads((Path(__file__).parents[1] / "data" / "blns.json").read_text(encoding="utf-8"))
+BIDI = [chr(code) for code in (0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A))]
+OURS = [
+    *(f"left{mark}right" for mark in BIDI), "".join(BIDI), "\ufeffmark", "a\tb", "a\nb", "\x7f\x1b[31m", "\ufffe\uffff",
+    "e\u0301 is not é", "x" * 36, "%(name)s %s %% {0} {name} ${name}", "'; DROP SCHEMA platform CASCADE; --",
+]
+STRINGS = [*dict.fromkeys([*NAUGHTY, *OURS])]
+BROKEN = ["\x00", "nul\x00inside", "\ud800", "half\udfffpair"]
+LONG = ["x" * 10_000, "é" * 10_000, "😀" * 10_000, "\u202e" * 10_000]
+FIRST_ERROR, SERVER_ERROR, REFUSED = 400, 500, 422
+
+
+def test_the_list_is_whole() -> None:
+    assert len(NAUGHTY) == 485
+
+
+@dataclass
+class Hand:
+    """Alice at her browser and with her token; nothing that she does may end in a 5xx."""
+
+    cast: Cast
+    browser: FlaskClient = field(init=False)
+    token: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.browser = self.cast.alice.browser()
+        page = self.browser.get("/profile").get_data(as_text=True)
+        self.token = re.findall(r'name="csrf_token"[^>]*value="([^"]+)"', page)[0]
+
+    @property
+    def alice(self) -> Person:
+        return self.cast.alice
+
+    @property
+    def here(self) -> str:
+        return f"/t/{self.cast.acme.slug}"
+
+    def call(self, method: str, path: str, **kwargs: Any) -> Any:
+        answer = self.alice.api(method, path, **kwargs)
+        assert answer.status_code < SERVER_ERROR, (path, kwargs, answer.text)
+        return answer
+
+    def post(self, path: str, **form: Any) -> Any:
+        answer = self.browser.post(path, data={"csrf_token": self.token, **form})
+        assert answer.status_code < SERVER_ERROR, (path, form)
+        return answer
+
+    def get(self, path: str, **question: Any) -> Any:
+        answer = self.browser.get(path, query_string=question)
+        assert answer.status_code < SERVER_ERROR, (path, question)
+        return answer
+
+    def account(self, name: str = "Bank", kind: str = "asset") -> int:
+        return int(self.call("POST", "/accounts", json={"name": name, "kind": kind, "currency": "EUR"}).json["id"])
+
+    def sql(self, query: str, **values: Any) -> Any:
+        with self.cast.acme.begin() as session:
+            return session.execute(text(query), values).all()
+
+
+@pytest.fixture
+def hand(cast: Cast) -> Hand:
+    return Hand(cast)
+
+
+def named(answer: Any) -> set[str]:
+    """Return the fields that a problem document names."""
+    assert answer.status_code == REFUSED, (answer.status_code, answer.text)
+    return {error["pointer"].rpartition("/")[2] for error in answer.json["errors"]}
+
+
+def offer(send: Callable[[dict[str, str]], Any], fields: dict[str, str], texts: list[str]) -> dict[str, int]:
+    """Send each text in all fields at once; what is refused must be named, and the rest must then come back unchanged.
+
+    `fields` maps a field to a value that is surely accepted. Returns how many texts each field has refused.
+    """
+    refused = dict.fromkeys(fields, 0)
+    for one in texts:
+        sent = dict.fromkeys(fields, one)
+        answer = send(sent)
+        for _ in fields:
+            if answer.status_code < FIRST_ERROR:
+                break
+            culprits = named(answer)
+            assert culprits <= {name for name in sent if sent[name] == one}, (one, culprits, answer.text)
+            for name in culprits:
+                sent[name] = fields[name]
+                refused[name] += 1
+            answer = send(sent)
+        assert answer.status_code < FIRST_ERROR, (one, answer.text)
+        got = {name: answer.json[name] for name in fields}
+        assert got == sent, one
+    return refused
+
+
+def entry_body(one: str, accounts: tuple[int, int], **more: Any) -> dict[str, Any]:
+    """Return an entry with the text in every field."""
+    return {
+        "date": "2026-11-20", "description": one, "counterparty": one, "note": one,
+        "rate": one if len(one) <= 40 else None, "postings": [
+            {"account_id": account, "amount": amount, "currency": "EUR", "memo": one}
+            for account, amount in zip(accounts, ("1.00", "-1.00"), strict=True)
+        ], **more,
+    }
+
+
+def texts_of(entry: dict[str, Any]) -> set[str]:
+    """Return the texts of an entry as the API writes it."""
+    found = {entry[name] for name in ("description", "counterparty", "note")}
+    return found | {line["memo"] for line in entry["postings"]} | ({entry["rate"]} - {None})
+
+
+class TestApi:
+    def test_accounts(self, hand: Hand) -> None:
+        base = {"kind": "asset", "currency": "EUR"}
+
+        def send(sent: dict[str, str]) -> Any:
+            made = hand.call("POST", "/accounts", json=base | sent)
+            return hand.call("GET", f"/accounts/{made.json['id']}") if made.status_code == 201 else made
+
+        refused = offer(send, {"name": "Fine", "code": "Fine", "number": "Fine"}, STRINGS)
+        assert refused["name"] < 20
+        for one in STRINGS:
+            answer = hand.call("POST", "/accounts", json=base | {"name": "Fine", "iban": one})
+            assert answer.status_code == 201 and one == "" or named(answer) == {"iban"}, (one, answer.text)
+
+    def test_entries_in_a_batch_with_reversals(self, hand: Hand) -> None:
+        accounts = hand.account(), hand.account("Cost", "expense")
+        sent = [one for one in STRINGS if one.strip()]
+        made = hand.call("POST", "/entries/batch", json={"entries": [entry_body(one, accounts) for one in sent]})
+        assert made.status_code == 201, made.text
+        ids = [row["id"] for row in made.json["data"]]
+        got, cursor = {}, ""
+        while cursor is not None:
+            page = hand.call("GET", "/entries", query_string={"limit": 500} | ({"cursor": cursor} if cursor else {})).json
+            got |= {entry["id"]: texts_of(entry) for entry in page["data"]}
+            cursor = page["next_cursor"]
+        for key, one in zip(ids, sent, strict=True):
+            assert got[key] == {one}, one
+        for key, one in list(zip(ids, sent, strict=True))[::4]:
+            undone = hand.call("POST", f"/entries/{key}/reversal", json={"description": one})
+            assert undone.json["description"] == one
+
+    def test_holds_and_closings(self, hand: Hand) -> None:
+        account = hand.account()
+        cost = hand.account("Cost", "expense")
+        hand.call("POST", "/entries", json=entry_body("Opening", (account, cost)))
+        day = date(2001, 1, 1)
+        for number, one in enumerate(STRINGS[::2]):
+            held = hand.call("POST", "/holds", json={
+                "account_id": account, "amount": "0.01", "currency": "EUR", "description": one})
+            assert held.status_code == 201 and held.json["description"] == one, held.text
+            hand.call("POST", f"/holds/{held.json['id']}/release")
+            when = (day + timedelta(days=number)).isoformat()
+            closed = hand.call("POST", "/period-closings", json={"starts": when, "ends": when, "note": one})
+            assert closed.status_code == 201 and closed.json["note"] == one, closed.text
+
+    def test_tokens(self, hand: Hand) -> None:
+        def send(sent: dict[str, str]) -> Any:
+            made = hand.call("POST", "/tokens", json=sent | {"scopes": ["ledger:read"]})
+            if made.status_code == 201:
+                hand.call("POST", f"/tokens/{made.json['id']}/revocation")
+            return made
+
+        offer(send, {"name": "Fine"}, STRINGS)
+        for one in STRINGS[::8]:
+            assert named(hand.call("POST", "/tokens", json={"name": "Fine", "scopes": [one]})) <= {"scopes", "0"}
+
+    def test_invitations(self, hand: Hand) -> None:
+        for one in STRINGS:
+            for email in (one, f"{one[:40]}@example.org"):
+                answer = hand.call("POST", "/invitations", json={"email": email})
+                if answer.status_code == 201:
+                    assert answer.json["email"] == email
+                    hand.call("DELETE", f"/invitations/{answer.json['id']}")
+                else:
+                    assert named(answer) == {"email"}, (email, answer.text)
+
+    def test_words_in_addresses_and_headers(self, hand: Hand) -> None:
+        paths = ("/entries?q={}", "/entries?cursor={}", "/audit-events?actor={}&action={}", "/tokens/{}", "/imports/{}")
+        for number, one in enumerate(STRINGS):
+            path = paths[number % len(paths)]
+            hand.call("GET", path.replace("{}", quote(one, safe="")))
+        account = hand.account()
+        for one in STRINGS[::4]:
+            if one.isprintable() and all(ord(letter) < 256 for letter in one):  # what a header can hold
+                hand.call("POST", "/entries", json=entry_body("x", (account, account)), headers={"Idempotency-Key": one})
+                hand.alice.api("GET", "/accounts", headers={"Authorization": one})
+
+    @pytest.mark.parametrize("one", [*BROKEN, *LONG], ids=lambda one: f"{one[:1]!a}x{len(one)}")
+    def test_what_cannot_be_held_is_refused_at_the_field(self, hand: Hand, one: str) -> None:
+        account, cost = hand.account(), hand.account("Cost", "expense")
+        for name in ("name", "code", "number"):
+            body = {"name": "Fine", "kind": "asset", "currency": "EUR", name: one}
+            assert named(hand.call("POST", "/accounts", json=body)) == {name}
+        for name in ("description", "counterparty", "note", "rate"):
+            body = entry_body("Fine", (account, cost), **{name: one})
+            assert named(hand.call("POST", "/entries", json=body)) == {name}
+        body = entry_body("Fine", (account, cost))
+        body["postings"][1]["memo"] = one
+        refused = hand.call("POST", "/entries", json=body)
+        assert [error["pointer"] for error in refused.json["errors"]] == ["/postings/1/memo"]
+        held = {"account_id": account, "amount": "0.01", "currency": "EUR", "description": one}
+        assert named(hand.call("POST", "/holds", json=held)) == {"description"}
+        closing = {"starts": "2001-01-01", "ends": "2001-01-01", "note": one}
+        assert named(hand.call("POST", "/period-closings", json=closing)) == {"note"}
+        assert named(hand.call("POST", "/tokens", json={"name": one, "scopes": ["ledger:read"]})) == {"name"}
+        assert named(hand.call("POST", "/invitations", json={"email": f"{one}@example.org"})) == {"email"}
+        posted = hand.call("POST", "/entries", json=entry_body("Fine", (account, cost))).json["id"]
+        assert named(hand.call("POST", f"/entries/{posted}/reversal", json={"description": one})) == {"description"}
+
+
+class TestPages:
+    def test_account_form(self, hand: Hand) -> None:
+        for one in STRINGS:
+            answer = hand.post(f"{hand.here}/accounts", name=one, kind="asset", currency="EUR", number=one[:64])
+            if answer.status_code == REFUSED:
+                assert not one.strip() or "\x00" in one, one
+                continue
+            assert shown(hand.get(answer.headers["Location"]), one), one
+        stored = {row[0] for row in hand.sql("SELECT name FROM account")}
+        assert {one.strip() for one in STRINGS if one.strip()} <= stored
+
+    def test_entry_form(self, hand: Hand) -> None:
+        accounts = hand.account(), hand.account("Cost", "expense")
+        for one in STRINGS:
+            answer = hand.post(f"{hand.here}/entries", date="2026-11-20", description=one, counterparty=one, note=one,
+                               rate=one[:40], account_id=[str(key) for key in accounts], amount=["1", "-1"],
+                               memo=[one, one])
+            if not one.strip() and answer.status_code == REFUSED:
+                continue
+            assert answer.status_code == 303, one
+            key = answer.headers["Location"].rpartition("/")[2]
+            entry = hand.call("GET", f"/entries/{key}").json
+            assert {entry["description"], entry["counterparty"], entry["note"]} == {one}
+            assert {line["memo"] for line in entry["postings"]} == {one}
+        for one, key in zip(STRINGS[::10], range(1, 1000), strict=False):
+            page = hand.get(f"{hand.here}/entries/{key}")
+            assert page.status_code == 200, one
+        row = hand.get(f"{hand.here}/entries", q="")
+        assert row.status_code == 200
+
+    def test_what_was_typed_comes_back_with_the_refusal(self, hand: Hand) -> None:
+        olga = Hand(hand.cast)
+        olga.browser = hand.cast.olga.browser()
+        olga.token = re.findall(r'name="csrf_token"[^>]*value="([^"]+)"', olga.get("/profile").text)[0]
+        for one in STRINGS[::3]:
+            sent = {"name": one, "slug": "NOT A SLUG", "base_currency": "EUR", "owner_email": "x"}
+            assert one in typed(olga.post("/workspaces", **sent))["name"], one
+            refused = hand.post(f"{hand.here}/entries", date="never", description=one, counterparty=one, note=one)
+            assert refused.status_code == REFUSED
+            fields = typed(refused)
+            assert fields["description"] == fields["counterparty"] == [one], one
+            assert fields["note"] == [one], one
+
+    def test_profile_and_views_and_tokens(self, hand: Hand) -> None:
+        for one in STRINGS[::2]:
+            answer = hand.post("/profile", name=one, language="en", theme="dark", density="compact")
+            if one.strip():
+                assert answer.status_code == 303, one
+                assert typed(hand.get("/profile"))["name"] == [one.strip()], one
+            else:
+                assert answer.status_code == REFUSED
+            hand.post(f"{hand.here}/entries/views", name=one[:100], q=one)
+            if hand.sql("SELECT count(*) FROM saved_view")[0][0] > 40:
+                hand.sql("DELETE FROM saved_view")
+        hand.post("/profile", name="Alice", language="en", theme="system", density="compact")
+        made = hand.post(f"{hand.here}/tokens", name=STRINGS[120][:100], days="7", scopes="ledger:read")
+        assert made.status_code == 201 and shown(made, STRINGS[120][:100])
+
+    def test_searches_and_addresses(self, hand: Hand) -> None:
+        for number, one in enumerate(STRINGS):
+            if number % 3 == 0:
+                answer = hand.get(f"{hand.here}/entries", q=one)
+                assert answer.status_code == 200 and one.strip() in typed(answer)["q"][0], one
+            elif number % 3 == 1:
+                hand.get(f"{hand.here}/audit-events", actor=one, action=one, object_type=one, object_id=one)
+                hand.get(f"{hand.here}/entries", account=one, to=one, amount=one, **{"from": one, "is": one})
+            else:
+                word = quote(one, safe="") or "x"
+                for path in ("/invitations/{}", "/sign-in/{}", "/first-operator/{}", "/t/{}/", "/{}", "/sign-in?next={}"):
+                    hand.get(path.format(word))
+            hand.get(f"{hand.here}/entries", after=one)
+
+    @pytest.mark.parametrize("one", [*BROKEN[:2], *LONG[:2]], ids=lambda one: f"{one[:1]!a}x{len(one)}")
+    def test_what_cannot_be_held_is_refused_by_the_form(self, hand: Hand, one: str) -> None:
+        accounts = [str(hand.account()), str(hand.account("Cost", "expense"))]
+        lines = {"account_id": accounts, "amount": ["1", "-1"]}
+        entry = {"date": "2026-11-20", "description": "Fine", "counterparty": "", "note": "", **lines}
+        for name in ("description", "counterparty", "note"):
+            answer = hand.post(f"{hand.here}/entries", **entry | {name: one, "memo": ["", ""]})
+            assert answer.status_code == REFUSED and marked(answer, name), name
+        assert hand.post(f"{hand.here}/entries", **entry, memo=["", one]).status_code == REFUSED
+        for path, form, name in (
+            ("/accounts", {"kind": "asset", "currency": "EUR"}, "name"),
+            ("/accounts", {"kind": "asset", "currency": "EUR", "name": "Fine"}, "code"),
+            ("/accounts", {"kind": "asset", "currency": "EUR", "name": "Fine"}, "number"),
+            ("/accounts", {"kind": "asset", "currency": "EUR", "name": "Fine"}, "iban"),
+            ("/tokens", {"days": "7", "scopes": "ledger:read"}, "name"),
+            ("/invitations", {"role": "member"}, "email"),
+            ("/holds", {"account_id": accounts[0], "amount": "0.01"}, "description"),
+            ("/period-closings", {"starts": "2001-01-01", "ends": "2001-01-01"}, "note"),
+        ):
+            answer = hand.post(f"{hand.here}{path}", **form, **{name: one})
+            assert answer.status_code == REFUSED and marked(answer, name), (path, name, answer.status_code)
+        answer = hand.post("/profile", name=one, language="en", theme="dark", density="compact")
+        assert answer.status_code == REFUSED and marked(answer, "name")
+        assert hand.post(f"{hand.here}/entries/views", name=one, q="").status_code == REFUSED
+        for path in ("/entries", "/audit-events"):
+            assert hand.get(f"{hand.here}{path}", q=one[:2000], actor=one[:2000]).status_code == 200
+
+    def test_sign_in_and_welcome(self, hand: Hand) -> None:
+        stranger = hand.cast.app.test_client()
+        token = re.findall(r'name="csrf_token"[^>]*value="([^"]+)"', stranger.get("/sign-in").text)[0]
+        for one in (*STRINGS[::120], *BROKEN[:2], LONG[0]):
+            answer = stranger.post("/sign-in", data={"csrf_token": token, "email": one, "password": one, "next": one})
+            assert answer.status_code in {REFUSED, 429}, (one, answer.status_code)
+
+
+class TestImports:
+    def test_rows_and_file_names(self, hand: Hand, settings: Settings) -> None:
+        worker.prepare(settings)
+        account = hand.account()
+        sent = [one for one in STRINGS if one.strip()]
+        lines = io.StringIO()
+        table = csv.writer(lines)
+        table.writerow(["Date", "Payee", "Description", "Amount", "Currency"])
+        for number, one in enumerate(sent):
+            table.writerow([f"2026-03-{number % 28 + 1:02}", one, one, f"-{number + 1}.00", "EUR"])
+        key = bring(hand, account, lines.getvalue().encode(), "statement.csv", publish="auto")
+        found = hand.call("GET", f"/imports/{key}").json
+        assert found["state"] == "published", (found["state"], found["counts"], found["error"])
+        stored = hand.sql("SELECT e.counterparty, e.description, abs(p.amount) / 100 FROM entry e "
+                          "JOIN posting p ON p.entry_id = e.id WHERE p.account_id = :account", account=account)
+        got = {int(number): (payee, words) for payee, words, number in stored}
+        wrong = {one: got.get(number) for number, one in enumerate(sent, 1) if got.get(number) != (one, one)}
+        assert wrong == {}
+        for one in [*STRINGS[::40], *BROKEN[:1]]:
+            if "\n" in one or '"' in one:
+                continue
+            name = f"{one}.csv"
+            key = bring(hand, account, b"Date,Payee,Amount\n2026-01-01,x,-1.00\n", name)
+            assert hand.get(f"{hand.here}/imports/{key}").status_code == 200
+
+
+def bring(hand: Hand, account: int, content: bytes, name: str, **form: str) -> int:
+    """Upload a statement and run the jobs."""
+    data = {"account_id": str(account), "file": (io.BytesIO(content), name), **form}
+    made = hand.call("POST", "/imports", data=data, content_type="multipart/form-data")
+    assert made.status_code == 202, (name, made.text)
+    work(hand.cast.acme)
+    return int(made.json["id"])
+
+
+def typed(answer: Any) -> dict[str, list[str]]:
+    """Return what the fields of a page hold, by name."""
+    found: dict[str, list[str]] = {}
+    html = answer.get_data(as_text=True)
+    for tag in re.findall(r"<input[^>]*>", html):
+        name, value = (re.search(rf'\b{one}="([^"]*)"', tag) for one in ("name", "value"))
+        if name:
+            found.setdefault(name[1], []).append(unescape(value[1]) if value else "")
+    for name, value in re.findall(r'<textarea[^>]*\bname="([^"]+)"[^>]*>(.*?)</textarea>', html, re.DOTALL):
+        found.setdefault(name, []).append(unescape(value))
+    return found
+
+
+def marked(answer: Any, name: str) -> bool:
+    """Tell whether the page says at a field that it is wrong."""
+    return re.search(rf'<(?:input|textarea)[^>]*\bname="{name}"[^>]*aria-invalid="true"', answer.text) is not None
+
+
+def shown(answer: Any, one: str) -> bool:
+    """Tell whether a page shows a text, escaped, and nothing of it as markup."""
+    from markupsafe import escape
+
+    return str(escape(one.strip())) in answer.get_data(as_text=True)
