@@ -10,7 +10,7 @@ from webapp.access.permissions import GRANTS, Permission, Role
 from webapp.identity.door import ask_to_sign_in, recognise_session, recognise_token
 from webapp.jobs import queries as job_queries
 from webapp.kernel.db import bind_tenant
-from webapp.kernel.errors import DomainError, N_
+from webapp.kernel.errors import N_, DomainError
 from webapp.tenancy import queries
 from webapp.tenancy.queries import TenantView
 from webapp.web.problem import is_api

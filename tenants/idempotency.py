@@ -11,7 +11,7 @@ from typing import Any
 from flask import Response, g, make_response, request
 from sqlalchemy import text
 
-from webapp.kernel.errors import Conflict, DomainError, N_
+from webapp.kernel.errors import N_, Conflict, DomainError
 
 KEY_LENGTH_MAX = 255
 
@@ -52,9 +52,7 @@ _KEEP = text("""
 """)
 
 
-def once(
-    act: Callable[[], tuple[Any, int, str]], *, required: bool = True, content: bytes | None = None
-) -> Response:
+def once(act: Callable[[], tuple[Any, int, str]], *, required: bool = True, content: bytes | None = None) -> Response:
     """Run `act` (returning body, status, location) once per key; a repeat gets the stored answer, marked.
 
     `content` stands for the body of a request that is too large to be held, an upload: its digest and its fields.
@@ -79,10 +77,17 @@ def once(
         return response
     body, status, location = act()
     written = json.dumps(body)
-    kept = g.db.scalar(_KEEP, {
-        "key": key, "fingerprint": fingerprint, "status": status, "location": location or None, "body": written,
-        "at": g.at,
-    })
+    kept = g.db.scalar(
+        _KEEP,
+        {
+            "key": key,
+            "fingerprint": fingerprint,
+            "status": status,
+            "location": location or None,
+            "body": written,
+            "at": g.at,
+        },
+    )
     if kept is None:
         # The other request committed between our look and our lock: what it did stands, what we did is rolled back.
         raise KeyInFlight

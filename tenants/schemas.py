@@ -79,5 +79,5 @@ def minor_in(amount: str, currency: str) -> int:
     return Money.parse(amount, currency).minor
 
 
-PROBLEMS: dict[str | int, Any] = {status: Problem for status in (400, 401, 403, 404, 409, 415, 422, 429)}
+PROBLEMS: dict[str | int, Any] = dict.fromkeys((400, 401, 403, 404, 409, 415, 422, 429), Problem)
 """Answers that every route may give."""

@@ -89,8 +89,11 @@ class Walk:
 def page_rules(app: Flask) -> list[Rule]:
     """Return the routes that show pages."""
     return sorted(
-        (rule for rule in app.url_map.iter_rules()
-         if "GET" in (rule.methods or ()) and not rule.rule.startswith(NOT_PAGES) and "openapi" not in rule.rule),
+        (
+            rule
+            for rule in app.url_map.iter_rules()
+            if "GET" in (rule.methods or ()) and not rule.rule.startswith(NOT_PAGES) and "openapi" not in rule.rule
+        ),
         key=lambda rule: rule.rule,
     )
 
@@ -127,8 +130,10 @@ def signature(app: Flask, address: str) -> str:
         rule, _values = app.url_map.bind("localhost").match(parts.path, "GET", return_rule=True)
     except Exception:  # noqa: BLE001 - whatever it is, it is no page; asking for it tells
         return address
-    question = sorted(f"{name}={value}" if name in VALUES_THAT_MATTER else name
-                      for name, value in parse_qsl(parts.query, keep_blank_values=True))
+    question = sorted(
+        f"{name}={value}" if name in VALUES_THAT_MATTER else name
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+    )
     return f"{rule.endpoint}?{'&'.join(question)}"
 
 

@@ -7,8 +7,8 @@ Operator Olga runs the installation. Both workspaces are filled by the same acts
 import itertools
 import re
 import secrets
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -112,9 +112,17 @@ class Cast:
 def raise_curtain(app: Flask, owner: Engine) -> Cast:
     """Make the workspaces and the people."""
     number = f"{next(_numbers)}-{uuid4().hex[:8]}"
-    acme = make_workspace(app, owner, f"acme-{number}", {
-        "owner": "alice", "accountant": "dave", "member": "bob", "auditor": "carol",
-    })
+    acme = make_workspace(
+        app,
+        owner,
+        f"acme-{number}",
+        {
+            "owner": "alice",
+            "accountant": "dave",
+            "member": "bob",
+            "auditor": "carol",
+        },
+    )
     bravo = make_workspace(app, owner, f"bravo-{number}", {"owner": "mallory"})
     return Cast(app, acme, bravo, make_person(app, f"olga-{number}", is_operator=True))
 
@@ -124,28 +132,54 @@ def make_person(app: Flask, name: str, *, is_operator: bool = False) -> Person:
     at, secret = datetime.now(UTC), secrets.token_urlsafe(32)
     person = Person(app, uuid4(), f"{name}@example.org", secret)
     with app.extensions[KEY].database.platform() as session:
-        identity.add_person(session=session, actor=STAGE, at=at, person_id=person.id, email=person.email,
-                            name=name.partition("-")[0].title(), password=None, is_operator=is_operator)
-        identity.open_session(session=session, actor=STAGE, at=at, session_id=uuid4(), secret=secret,
-                              person_id=person.id, life=timedelta(days=1), user_agent="test")
+        identity.add_person(
+            session=session,
+            actor=STAGE,
+            at=at,
+            person_id=person.id,
+            email=person.email,
+            name=name.partition("-")[0].title(),
+            password=None,
+            is_operator=is_operator,
+        )
+        identity.open_session(
+            session=session,
+            actor=STAGE,
+            at=at,
+            session_id=uuid4(),
+            secret=secret,
+            person_id=person.id,
+            life=timedelta(days=1),
+            user_agent="test",
+        )
     return person
 
 
 def make_workspace(app: Flask, owner: Engine, slug: str, people: dict[str, str]) -> Workspace:
     """Make a workspace with one person for each role of `people`."""
     at = datetime.now(UTC)
-    ref = create_tenant(owner, tenant_id=uuid4(), slug=slug[:40], name=slug.partition("-")[0].title(),
-                        base_currency="EUR", at=at)
+    ref = create_tenant(
+        owner, tenant_id=uuid4(), slug=slug[:40], name=slug.partition("-")[0].title(), base_currency="EUR", at=at
+    )
     made = Workspace(app, ref, slug[:40])
     for role, name in people.items():
         person = make_person(app, f"{name}-{slug.partition('-')[2]}")
         person.workspace = made
         with app.extensions[KEY].database.platform() as session:
-            tenancy.add_member(session=session, actor=STAGE, at=at, tenant_id=ref.id, person_id=person.id,
-                               role=Role(role))
+            tenancy.add_member(
+                session=session, actor=STAGE, at=at, tenant_id=ref.id, person_id=person.id, role=Role(role)
+            )
             person.token = identity.create_token(
-                session=session, actor=STAGE, at=at, token_id=secrets.token_hex(8), secret=secrets.token_urlsafe(32),
-                tenant_id=ref.id, person_id=person.id, name="test", scopes=frozenset(SCOPES), known_scopes=SCOPES,
+                session=session,
+                actor=STAGE,
+                at=at,
+                token_id=secrets.token_hex(8),
+                secret=secrets.token_urlsafe(32),
+                tenant_id=ref.id,
+                person_id=person.id,
+                name="test",
+                scopes=frozenset(SCOPES),
+                known_scopes=SCOPES,
             )
         made.people[role] = person
     return made

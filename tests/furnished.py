@@ -118,27 +118,53 @@ def furnish(app: Flask, owner: Engine, settings: Settings, words: Words = plain)
 
 def _books(made: Furnished) -> None:
     words = made.words
-    bank = made.made("/accounts", name=words("account name", 200), kind="asset", currency="EUR",
-                     code=words("code", 40), number=words("number", 64))["id"]
+    bank = made.made(
+        "/accounts",
+        name=words("account name", 200),
+        kind="asset",
+        currency="EUR",
+        code=words("code", 40),
+        number=words("number", 64),
+    )["id"]
     cost = made.made("/accounts", name=words("category name", 200), kind="expense", currency="EUR")["id"]
-    shut = made.made("/accounts", name=words("closed account", 200), kind="asset", currency="JPY",
-                     opened_on="2026-01-01", closed_on="2026-06-30")["id"]
+    shut = made.made(
+        "/accounts",
+        name=words("closed account", 200),
+        kind="asset",
+        currency="JPY",
+        opened_on="2026-01-01",
+        closed_on="2026-06-30",
+    )["id"]
 
     def entry(amounts: tuple[int, ...], day: str = "2026-11-02") -> int:
         lines = [(bank if n == 0 else cost, amount) for n, amount in enumerate(amounts)]
-        return int(made.made(
-            "/entries", date=day, description=words("description", 1000), counterparty=words("counterparty", 300),
-            note=words("note", 4000), rate=words("rate", 40), postings=[
-                {"account_id": account, "amount": f"{amount}.00", "currency": "EUR", "memo": words("memo", 1000)}
-                for account, amount in lines
-            ])["id"])
+        return int(
+            made.made(
+                "/entries",
+                date=day,
+                description=words("description", 1000),
+                counterparty=words("counterparty", 300),
+                note=words("note", 4000),
+                rate=words("rate", 40),
+                postings=[
+                    {"account_id": account, "amount": f"{amount}.00", "currency": "EUR", "memo": words("memo", 1000)}
+                    for account, amount in lines
+                ],
+            )["id"]
+        )
 
-    plain_one, split, edited, closed, undone, gone = entry((-12, 12)), entry((-30, 10, 20)), *(
-        entry((-5, 5)) for _ in range(4))
+    plain_one, split, edited, closed, undone, gone = (
+        entry((-12, 12)),
+        entry((-30, 10, 20)),
+        *(entry((-5, 5)) for _ in range(4)),
+    )
     body = made.alice.api("GET", f"/entries/{edited}").json
     changed = {name: body[name] for name in ("date", "description", "counterparty", "note")} | {
-        "note": words("note of a later version", 4000), "postings": [
-            {name: line[name] for name in ("account_id", "amount", "currency", "memo")} for line in body["postings"]]}
+        "note": words("note of a later version", 4000),
+        "postings": [
+            {name: line[name] for name in ("account_id", "amount", "currency", "memo")} for line in body["postings"]
+        ],
+    }
     answer = made.alice.api("PUT", f"/entries/{edited}", json=changed, headers={"If-Match": '"v1"'})
     assert answer.status_code == 200, answer.text
     with made.acme.begin() as session:
@@ -152,8 +178,9 @@ def _books(made: Furnished) -> None:
     made.made(f"/holds/{made.ids['hold_id'][1]}/capture", to_account_id=cost, description=words("capture", 1000))
     made.made(f"/holds/{made.ids['hold_id'][2]}/release", 200)
     for year in (2022, 2023):
-        closing = made.made("/period-closings", starts=f"{year}-01-01", ends=f"{year}-12-31",
-                            note=words("note of a closing", 1000))["id"]
+        closing = made.made(
+            "/period-closings", starts=f"{year}-01-01", ends=f"{year}-12-31", note=words("note of a closing", 1000)
+        )["id"]
     made.made(f"/period-closings/{closing}/reopening")
     made.keep("account_id", bank, cost, shut, 1)
     made.keep("entry_id", plain_one, split, edited, closed, undone, reversal, gone)
@@ -171,8 +198,15 @@ def _imports(made: Furnished) -> None:
     first = head + row("2026-03-02", "-12.34") + row("2026-03-05", "2500.00") + row("2026-03-06", "-9.99", " two")
     published = made.bring(first, bank, name, publish="auto")
     review = made.bring(
-        head + row("2026-03-02", "-12.34") + row("2026-03-04", "-9.99", " two") + row("2026-02-30", "-1.00")
-        + row("2026-03-09", "abc") + row("2026-03-10", "-7.00"), bank, name)
+        head
+        + row("2026-03-02", "-12.34")
+        + row("2026-03-04", "-9.99", " two")
+        + row("2026-02-30", "-1.00")
+        + row("2026-03-09", "abc")
+        + row("2026-03-10", "-7.00"),
+        bank,
+        name,
+    )
     cancelled = made.bring(head + row("2026-04-02", "-3.00"), bank, name)
     made.made(f"/imports/{cancelled}/cancellation", 202)
     left = made.bring(head + row("2026-05-02", "-4.00") + row("2026-05-03", "-5.00"), bank, name, publish="auto")
@@ -183,8 +217,10 @@ def _imports(made: Furnished) -> None:
     work(made.acme)
     unmapped = made.bring(f'a,b,c\n1,"{who}",x\n2,"{what}",y\n', bank, name)
     failed = made.bring("\x00\x01\x02", bank, name)
-    states = {key: made.alice.api("GET", f"/imports/{key}").json["state"]
-              for key in (published, review, cancelled, left, unmapped, failed)}
+    states = {
+        key: made.alice.api("GET", f"/imports/{key}").json["state"]
+        for key in (published, review, cancelled, left, unmapped, failed)
+    }
     assert list(states.values()) == ["published", "review", "cancelled", "reversed", "needs_mapping", "failed"], states
     made.keep("import_id", *states)
 
@@ -202,35 +238,64 @@ def _office(made: Furnished) -> None:
     secret, stranger = new_secret(), new_secret()
     with database.platform() as session:
         for email, one in ((f"new-{made.acme.slug}@example.org", secret), (made.cast.mallory.email, stranger)):
-            tenancy.invite(session=session, actor=made.alice.actor, at=at, invitation_id=new_id(),
-                           tenant_id=made.acme.ref.id, email=email, role=Role.MEMBER, secret=one)
+            tenancy.invite(
+                session=session,
+                actor=made.alice.actor,
+                at=at,
+                invitation_id=new_id(),
+                tenant_id=made.acme.ref.id,
+                email=email,
+                role=Role.MEMBER,
+                secret=one,
+            )
         made.secrets["tenancy.invitation"] = [secret, stranger]
         first, link = new_secret(), new_secret()
         make_link(session=session, at=at, secret=first, purpose="first_operator", person_id=None)
         make_link(session=session, at=at, secret=link, purpose="sign_in", person_id=made.alice.id)
         made.secrets["identity.first_operator"] = [first]
         made.secrets["identity.sign_in_link"] = [link]
-    preferences = {"name": words("name of a person", 200), "language": "en", "theme": "system", "density": "comfortable"}
+    preferences = {
+        "name": words("name of a person", 200),
+        "language": "en",
+        "theme": "system",
+        "density": "comfortable",
+    }
     assert made.alice.post("/profile", preferences).status_code == SEE_OTHER
 
 
 def _platform(made: Furnished, owner: Engine, settings: Settings) -> None:
     olga, slug = made.cast.olga, made.acme.slug
-    asked = {"name": made.words("workspace name", 200), "slug": f"third-{slug}"[:40].rstrip("-"),
-             "base_currency": "EUR", "owner_email": made.alice.email}
+    asked = {
+        "name": made.words("workspace name", 200),
+        "slug": f"third-{slug}"[:40].rstrip("-"),
+        "base_currency": "EUR",
+        "owner_email": made.alice.email,
+    }
     answer = olga.post("/workspaces", asked)
     assert answer.status_code == SEE_OTHER, answer.text
     job_id = UUID(answer.headers["Location"].rpartition("/")[2])
     worker.perform(str(job_id))
-    demo = create_tenant(owner, tenant_id=uuid4(), slug=f"demo-{slug}"[:40].rstrip("-"), name="Demo",
-                         base_currency="EUR", at=utc_now(), is_demo=True)
+    demo = create_tenant(
+        owner,
+        tenant_id=uuid4(),
+        slug=f"demo-{slug}"[:40].rstrip("-"),
+        name="Demo",
+        base_currency="EUR",
+        at=utc_now(),
+        is_demo=True,
+    )
     database = made.acme.app.extensions[KEY].database
     with database.platform() as session:
-        tenancy.add_member(session=session, actor=STAGE, at=utc_now(), tenant_id=demo.id, person_id=made.alice.id,
-                           role=Role.OWNER)
-        session.execute(text("UPDATE job SET state = 'parked', attempts = 3, error = :error WHERE id = (SELECT id "
-                             "FROM job WHERE tenant_id = :tenant AND state = 'done' ORDER BY created_at DESC LIMIT 1)"),
-                        {"tenant": made.acme.ref.id, "error": made.words("reason of a job", 500)})
+        tenancy.add_member(
+            session=session, actor=STAGE, at=utc_now(), tenant_id=demo.id, person_id=made.alice.id, role=Role.OWNER
+        )
+        session.execute(
+            text(
+                "UPDATE job SET state = 'parked', attempts = 3, error = :error WHERE id = (SELECT id "
+                "FROM job WHERE tenant_id = :tenant AND state = 'done' ORDER BY created_at DESC LIMIT 1)"
+            ),
+            {"tenant": made.acme.ref.id, "error": made.words("reason of a job", 500)},
+        )
     made.demo_slug = f"demo-{slug}"[:40].rstrip("-")
     made.keep("job_id", str(job_id))
     made.keep("name", *[letter.name for letter in written_mails(data_dir=settings.data_dir)[:2]])

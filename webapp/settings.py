@@ -30,11 +30,15 @@ class Settings:
     web_threads: int = field(default=8, metadata={"help": "requests that one web process serves at once"})
     database_pool_size: int = field(default=12, metadata={"help": "connections of one web process"})
     database_pooler: bool = field(default=False, metadata={"help": "true behind PgBouncer in transaction mode"})
-    tenants_per_connection: int = field(default=200, metadata={"help": "a connection is renewed after so many bindings"})
+    tenants_per_connection: int = field(
+        default=200, metadata={"help": "a connection is renewed after so many bindings"}
+    )
     trusted_proxies: int = field(default=0, metadata={"help": "number of proxies whose X-Forwarded-For is believed"})
     allowed_hosts: str = field(default="", metadata={"help": "comma-separated Host names; empty: the host of base_url"})
     session_idle_seconds: int = field(default=3600, metadata={"help": "a session ends after so long without a request"})
-    session_absolute_seconds: int = field(default=86400, metadata={"help": "a session ends after so long at the latest"})
+    session_absolute_seconds: int = field(
+        default=86400, metadata={"help": "a session ends after so long at the latest"}
+    )
     upload_bytes_max: int = field(default=64 * 1024 * 1024, metadata={"help": "largest statement file"})
     import_rows_max: int = field(default=500_000, metadata={"help": "most rows in one statement file"})
     api_requests_per_minute: int = field(default=6000, metadata={"help": "calls of one token per minute"})

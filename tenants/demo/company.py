@@ -66,9 +66,18 @@ ACCOUNTS: dict[str, AccountDraft] = {
 }
 
 CUSTOMERS = (
-    "Boulangerie Lemaire", "Clinique du Port", "Hôtel des Dunes", "Imprimerie Vauban", "Laiterie Kerven",
-    "Lycée Jean Bart", "Mairie de Saint-Aubin", "Menuiserie Colas", "Résidence Les Pins", "Scierie Duval",
-    "Supermarché Le Phare", "Transports Morel",
+    "Boulangerie Lemaire",
+    "Clinique du Port",
+    "Hôtel des Dunes",
+    "Imprimerie Vauban",
+    "Laiterie Kerven",
+    "Lycée Jean Bart",
+    "Mairie de Saint-Aubin",
+    "Menuiserie Colas",
+    "Résidence Les Pins",
+    "Scierie Duval",
+    "Supermarché Le Phare",
+    "Transports Morel",
 )
 _SHOPPING = (
     ("fuel", "Station Total Energies", "CARTE GAZOLE", 4200, 11800, 34),
@@ -106,40 +115,68 @@ def _month(random: Random, start: date, number: int) -> Iterator[DemoEntry]:
         customer = random.choice(CUSTOMERS)
         invoice = f"F{start:%y%m}-{random.randint(100, 999)}"
         tax = amount // 6
-        yield DemoEntry(day, customer, f"VIR SEPA {customer.upper()} {invoice}", (
-            DemoLine("bank", amount), DemoLine(income, tax - amount), DemoLine("vat", -tax),
-        ))
+        yield DemoEntry(
+            day,
+            customer,
+            f"VIR SEPA {customer.upper()} {invoice}",
+            (
+                DemoLine("bank", amount),
+                DemoLine(income, tax - amount),
+                DemoLine("vat", -tax),
+            ),
+        )
     weights = [item[5] for item in _SHOPPING]
     for _ in range(ENTRIES_PER_MONTH - 34):
         account, shop, text, low, high, _weight = random.choices(_SHOPPING, weights=weights)[0]
         minor = random.randint(low, high)
         day = start + timedelta(days=random.randint(0, 27))
-        yield DemoEntry(day, shop, f"{text} {day:%d/%m} {shop.upper()}", (
-            DemoLine("bank", -minor), DemoLine(account, minor),
-        ))
+        yield DemoEntry(
+            day,
+            shop,
+            f"{text} {day:%d/%m} {shop.upper()}",
+            (
+                DemoLine("bank", -minor),
+                DemoLine(account, minor),
+            ),
+        )
     for _ in range(random.randint(4, 7)):
         minor = random.randint(1_900, 30_000)
         day = start + timedelta(days=random.randint(0, 27))
-        yield DemoEntry(day, "McMaster Supply Co", "CARD PARTS McMASTER SUPPLY", (
-            DemoLine("dollars", -minor), DemoLine("parts_usd", minor),
-        ))
+        yield DemoEntry(
+            day,
+            "McMaster Supply Co",
+            "CARD PARTS McMASTER SUPPLY",
+            (
+                DemoLine("dollars", -minor),
+                DemoLine("parts_usd", minor),
+            ),
+        )
 
 
 def _opening(start: date) -> Iterator[DemoEntry]:
     yield DemoEntry(start, "", "Opening balance", (DemoLine("bank", 1_850_000), DemoLine("capital", -1_850_000)))
     yield DemoEntry(start, "", "Opening balance", (DemoLine("savings", 900_000), DemoLine("capital", -900_000)))
     yield DemoEntry(start, "", "Opening balance", (DemoLine("dollars", 320_000), DemoLine("opening_usd", -320_000)))
-    yield DemoEntry(start, "Crédit Rivage", "Van loan drawn", (
-        DemoLine("bank", 2_400_000), DemoLine("van_loan", -2_400_000),
-    ))
+    yield DemoEntry(
+        start,
+        "Crédit Rivage",
+        "Van loan drawn",
+        (
+            DemoLine("bank", 2_400_000),
+            DemoLine("van_loan", -2_400_000),
+        ),
+    )
 
 
 def _regular(random: Random, start: date, number: int) -> Iterator[DemoEntry]:
     """Yield what comes every month: rent, wages, charges, tax, loan, savings and dollars."""
+
     def on(day: int) -> date:
         return start.replace(day=day)
 
-    yield DemoEntry(on(1), "SCI des Quais", "PRLV LOYER ATELIER", (DemoLine("bank", -142_000), DemoLine("rent", 142_000)))
+    yield DemoEntry(
+        on(1), "SCI des Quais", "PRLV LOYER ATELIER", (DemoLine("bank", -142_000), DemoLine("rent", 142_000))
+    )
     yield DemoEntry(on(3), "MAIF Pro", "PRLV ASSURANCE", (DemoLine("bank", -38_640), DemoLine("insurance", 38_640)))
     yield DemoEntry(on(5), "Orange", "PRLV ORANGE PRO", (DemoLine("bank", -11_998), DemoLine("phone", 11_998)))
     energy = random.randint(18_000, 41_000)
@@ -151,23 +188,46 @@ def _regular(random: Random, start: date, number: int) -> Iterator[DemoEntry]:
     tax = random.randint(380_000, 500_000)
     yield DemoEntry(on(20), "DGFIP", "PRLV TVA", (DemoLine("bank", -tax), DemoLine("vat", tax)))
     interest = 7_200 - number * 260
-    yield DemoEntry(on(10), "Crédit Rivage", "ECHEANCE PRET FOURGON", (
-        DemoLine("bank", -48_900), DemoLine("loan_interest", interest), DemoLine("van_loan", 48_900 - interest),
-    ))
-    yield DemoEntry(on(28), "Banque de la Baie", "FRAIS TENUE DE COMPTE", (DemoLine("bank", -1_450), DemoLine("fees", 1_450)))
+    yield DemoEntry(
+        on(10),
+        "Crédit Rivage",
+        "ECHEANCE PRET FOURGON",
+        (
+            DemoLine("bank", -48_900),
+            DemoLine("loan_interest", interest),
+            DemoLine("van_loan", 48_900 - interest),
+        ),
+    )
+    yield DemoEntry(
+        on(28), "Banque de la Baie", "FRAIS TENUE DE COMPTE", (DemoLine("bank", -1_450), DemoLine("fees", 1_450))
+    )
     yield DemoEntry(on(28), "Coastal Bank", "MONTHLY FEE", (DemoLine("dollars", -900), DemoLine("fees_usd", 900)))
     yield DemoEntry(on(12), "", "Transfer to the reserve", (DemoLine("bank", -50_000), DemoLine("savings", 50_000)))
     if number % 3 == 2:  # noqa: PLR2004 - once a quarter
-        yield DemoEntry(on(28), "Banque de la Baie", "INTERETS LIVRET", (
-            DemoLine("savings", 6_150), DemoLine("interest", -6_150),
-        ))
+        yield DemoEntry(
+            on(28),
+            "Banque de la Baie",
+            "INTERETS LIVRET",
+            (
+                DemoLine("savings", 6_150),
+                DemoLine("interest", -6_150),
+            ),
+        )
     rate = random.randint(10_520, 11_180)
     euros = 100_000
     dollars = euros * rate // 10_000
-    yield DemoEntry(on(14), "Banque de la Baie", "CHANGE EUR USD", (
-        DemoLine("bank", -euros), DemoLine("trading_eur", euros),
-        DemoLine("trading_usd", -dollars), DemoLine("dollars", dollars),
-    ), rate=f"1 EUR = 1.{rate - 10_000:04d} USD")
+    yield DemoEntry(
+        on(14),
+        "Banque de la Baie",
+        "CHANGE EUR USD",
+        (
+            DemoLine("bank", -euros),
+            DemoLine("trading_eur", euros),
+            DemoLine("trading_usd", -dollars),
+            DemoLine("dollars", dollars),
+        ),
+        rate=f"1 EUR = 1.{rate - 10_000:04d} USD",
+    )
 
 
 def _months_before(first: date, months: int) -> date:

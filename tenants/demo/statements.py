@@ -26,8 +26,12 @@ class Sample:
 
 
 _SHOPS = (
-    ("CARTE GAZOLE STATION AVIA", 3_900, 9_800), ("TELEPEAGE SANEF", 320, 2_150), ("CARTE REPAS BRASSERIE DU MARCHE", 1_300, 4_600),
-    ("PRLV FOURNITURES REXEL", 4_200, 51_000), ("CARTE VISSERIE WURTH FRANCE", 1_400, 19_000), ("CARTE PARKING GARE", 220, 1_300),
+    ("CARTE GAZOLE STATION AVIA", 3_900, 9_800),
+    ("TELEPEAGE SANEF", 320, 2_150),
+    ("CARTE REPAS BRASSERIE DU MARCHE", 1_300, 4_600),
+    ("PRLV FOURNITURES REXEL", 4_200, 51_000),
+    ("CARTE VISSERIE WURTH FRANCE", 1_400, 19_000),
+    ("CARTE PARKING GARE", 220, 1_300),
 )
 
 
@@ -53,8 +57,13 @@ def _french_csv(random: Random, today: date) -> bytes:
         rows.append((day, f"{text} {random.randint(1000, 9999)}", -random.randint(low, high)))
     for invoice in range(4):
         day = today - timedelta(days=random.randint(0, DAYS))
-        rows.append((day, f"VIR SEPA RECU /DE HOTEL DES DUNES /MOTIF F{today:%y%m}-90{invoice}",
-                     random.randint(60_000, 240_000)))
+        rows.append(
+            (
+                day,
+                f"VIR SEPA RECU /DE HOTEL DES DUNES /MOTIF F{today:%y%m}-90{invoice}",
+                random.randint(60_000, 240_000),
+            )
+        )
     twin = (today - timedelta(days=3), "CARTE BOULANGERIE LEMAIRE", -690)
     rows = sorted([*rows, twin, twin], key=lambda row: row[0], reverse=True)
     out = io.StringIO(newline="")
@@ -74,14 +83,18 @@ def _french_csv(random: Random, today: date) -> bytes:
 def _ofx(random: Random, seed: int, today: date) -> bytes:
     """Write an OFX 1.x statement in which two rows are already in the books, entered by hand."""
     known = [entry for month in story(seed, today) for entry in month if entry.lines[0].account == "dollars"][-2:]
-    blocks = [_transaction(f"K{number}", entry.day, entry.lines[0].minor, entry.counterparty, entry.description)
-              for number, entry in enumerate(known)]
+    blocks = [
+        _transaction(f"K{number}", entry.day, entry.lines[0].minor, entry.counterparty, entry.description)
+        for number, entry in enumerate(known)
+    ]
     for number in range(6):
         day = today - timedelta(days=random.randint(0, DAYS))
         minor = -random.randint(2_000, 24_000)
         blocks.append(_transaction(f"N{number}", day, minor, "Grainger Industrial", "CARD GRAINGER 0412"))
-    head = ("OFXHEADER:100\nDATA:OFXSGML\nVERSION:102\nSECURITY:NONE\nENCODING:USASCII\nCHARSET:1252\nCOMPRESSION:NONE\n"
-            "OLDFILEUID:NONE\nNEWFILEUID:NONE\n\n")
+    head = (
+        "OFXHEADER:100\nDATA:OFXSGML\nVERSION:102\nSECURITY:NONE\nENCODING:USASCII\nCHARSET:1252\nCOMPRESSION:NONE\n"
+        "OLDFILEUID:NONE\nNEWFILEUID:NONE\n\n"
+    )
     body = (
         "<OFX><BANKMSGSRSV1><STMTTRNRS><TRNUID>1<STATUS><CODE>0<SEVERITY>INFO</STATUS><STMTRS><CURDEF>USD"
         "<BANKACCTFROM><BANKID>026009593<ACCTID>US-4471-0093<ACCTTYPE>CHECKING</BANKACCTFROM>"
@@ -94,8 +107,10 @@ def _ofx(random: Random, seed: int, today: date) -> bytes:
 def _transaction(key: str, day: date, minor: int, name: str, memo: str) -> str:
     sign, minor = ("-", -minor) if minor < 0 else ("", minor)
     kind = "DEBIT" if sign else "CREDIT"
-    return (f"<STMTTRN><TRNTYPE>{kind}<DTPOSTED>{day:%Y%m%d}<TRNAMT>{sign}{minor // 100}.{minor % 100:02d}"
-            f"<FITID>{day:%Y%m%d}{key}<NAME>{name}<MEMO>{memo}</STMTTRN>")
+    return (
+        f"<STMTTRN><TRNTYPE>{kind}<DTPOSTED>{day:%Y%m%d}<TRNAMT>{sign}{minor // 100}.{minor % 100:02d}"
+        f"<FITID>{day:%Y%m%d}{key}<NAME>{name}<MEMO>{memo}</STMTTRN>"
+    )
 
 
 def _mt940(today: date) -> bytes:
@@ -114,5 +129,3 @@ def _mt940(today: date) -> bytes:
         "-",
     )
     return ("\r\n".join(lines) + "\r\n").encode("ascii")
-
-

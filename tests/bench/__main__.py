@@ -9,7 +9,9 @@ BENCHES = {"imports": imports.measure, "posting": posting.measure, "tenants": te
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which benches; all when none is named: " + " ".join(BENCHES))
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="which benches; all when none is named: " + " ".join(BENCHES)
+    )
     names = parser.parse_args().names or list(BENCHES)
     with stage() as on:
         for name in names:

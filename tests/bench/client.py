@@ -45,13 +45,13 @@ class Wire:
             data += part
         head = bytes(data[:at])
         found = head.lower().find(b"content-length:")
-        length = int(head[found + 15:].split(b"\r\n", 1)[0]) if found >= 0 else 0
+        length = int(head[found + 15 :].split(b"\r\n", 1)[0]) if found >= 0 else 0
         while len(data) < at + 4 + length:
             part = self._socket.recv(65536)
             if not part:
                 raise ConnectionError("the server closed the connection")
             data += part
-        return int(head[9:12]), bytes(data[at + 4:])
+        return int(head[9:12]), bytes(data[at + 4 :])
 
 
 @dataclass(frozen=True, slots=True)

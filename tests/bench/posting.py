@@ -40,10 +40,14 @@ def load(port: int, books: Books, path: str, body: bytes, *, clients: int, secon
 
 def entry(accounts: tuple[int, int], amount: str = "12.34") -> dict[str, Any]:
     """Return the JSON of one entry between two accounts."""
-    return {"date": "2026-01-31", "description": "Office rent", "postings": [
-        {"account_id": accounts[0], "amount": f"-{amount}", "currency": "EUR"},
-        {"account_id": accounts[1], "amount": amount, "currency": "EUR"},
-    ]}
+    return {
+        "date": "2026-01-31",
+        "description": "Office rent",
+        "postings": [
+            {"account_id": accounts[0], "amount": f"-{amount}", "currency": "EUR"},
+            {"account_id": accounts[1], "amount": amount, "currency": "EUR"},
+        ],
+    }
 
 
 def single(port: int, books: Books, accounts: tuple[int, int]) -> None:
@@ -62,13 +66,20 @@ def single(port: int, books: Books, accounts: tuple[int, int]) -> None:
                 halves[name].append(percentile(took, 50) * 1000)
         ratio = middle(rates["post"]) / middle(rates["floor"])
         for name, label in (("floor", "bind and read one row"), ("post", "POST /entries")):
-            rows.append([
-                f"{label}, {clients} client{'s' if clients > 1 else ''}", f"{middle(rates[name]):.0f}",
-                f"{middle(halves[name]):.2f}", f"{middle(tails[name]):.2f}",
-                "floor" if name == "floor" else f"{ratio:.0%}",
-            ])
-    show(f"One entry over the API, one web process (medians of {RUNS} runs of {SECONDS:.0f} s)",
-         ["", "requests/s", "p50 ms", "p99 ms", "of the floor"], rows)
+            rows.append(
+                [
+                    f"{label}, {clients} client{'s' if clients > 1 else ''}",
+                    f"{middle(rates[name]):.0f}",
+                    f"{middle(halves[name]):.2f}",
+                    f"{middle(tails[name]):.2f}",
+                    "floor" if name == "floor" else f"{ratio:.0%}",
+                ]
+            )
+    show(
+        f"One entry over the API, one web process (medians of {RUNS} runs of {SECONDS:.0f} s)",
+        ["", "requests/s", "p50 ms", "p99 ms", "of the floor"],
+        rows,
+    )
 
 
 def batches(on: Stage, port: int, books: Books, accounts: tuple[int, int]) -> None:
@@ -77,8 +88,9 @@ def batches(on: Stage, port: int, books: Books, accounts: tuple[int, int]) -> No
     post, copy = [], []
     for run in range(BATCH_RUNS + 2):
         body = json.dumps({"entries": [entry(accounts, f"{n}.{run:02d}") for n in range(1, BATCH + 1)]}).encode()
-        request = wire.request("POST", f"/api/v1/t/{books.slug}/entries/batch", token=books.token,
-                               key=secrets.token_hex(8), body=body)
+        request = wire.request(
+            "POST", f"/api/v1/t/{books.slug}/entries/batch", token=books.token, key=secrets.token_hex(8), body=body
+        )
         began = time.perf_counter()
         status, answer = wire.call(request)
         post.append(time.perf_counter() - began)
@@ -88,11 +100,14 @@ def batches(on: Stage, port: int, books: Books, accounts: tuple[int, int]) -> No
         copy_entries(on, books, accounts, run)
         copy.append(time.perf_counter() - began)
     floor, reached = middle(copy[2:]), middle(post[2:])
-    show(f"Batches of {BATCH:,} entries (medians of {BATCH_RUNS} batches)",
-         ["", "entries/s", "ms", "of the floor's time"], [
-        ["COPY into the same tables", f"{BATCH / floor:,.0f}", f"{floor * 1000:.0f}", "floor"],
-        ["POST /entries/batch", f"{BATCH / reached:,.0f}", f"{reached * 1000:.0f}", f"{reached / floor:.1f}x"],
-    ])
+    show(
+        f"Batches of {BATCH:,} entries (medians of {BATCH_RUNS} batches)",
+        ["", "entries/s", "ms", "of the floor's time"],
+        [
+            ["COPY into the same tables", f"{BATCH / floor:,.0f}", f"{floor * 1000:.0f}", "floor"],
+            ["POST /entries/batch", f"{BATCH / reached:,.0f}", f"{reached * 1000:.0f}", f"{reached / floor:.1f}x"],
+        ],
+    )
 
 
 def copy_entries(on: Stage, books: Books, accounts: tuple[int, int], run: int) -> None:
@@ -117,7 +132,9 @@ def measure(on: Stage) -> None:
     """Run the benches of posting."""
     books = open_books(on, "posting")
     with web_process(on) as port:
-        accounts = (open_account(port, books, name="Bank", kind="asset"),
-                    open_account(port, books, name="Rent", kind="expense"))
+        accounts = (
+            open_account(port, books, name="Bank", kind="asset"),
+            open_account(port, books, name="Rent", kind="expense"),
+        )
         single(port, books, accounts)
         batches(on, port, books, accounts)

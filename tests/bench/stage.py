@@ -44,14 +44,18 @@ class Stage:
 
     def environ(self, **more: str) -> dict[str, str]:
         """Return the environment of a process of the product on this stage."""
-        return os.environ | {
-            "COMPTOIR_DATABASE_URL": self.database_url,
-            "COMPTOIR_REDIS_URL": self.redis_url,
-            "COMPTOIR_SECRET_KEY": SECRET,
-            "COMPTOIR_MODE": "embedded",
-            "COMPTOIR_DATA_DIR": str(self.folder),
-            "COMPTOIR_API_REQUESTS_PER_MINUTE": "100000000",
-        } | more
+        return (
+            os.environ
+            | {
+                "COMPTOIR_DATABASE_URL": self.database_url,
+                "COMPTOIR_REDIS_URL": self.redis_url,
+                "COMPTOIR_SECRET_KEY": SECRET,
+                "COMPTOIR_MODE": "embedded",
+                "COMPTOIR_DATA_DIR": str(self.folder),
+                "COMPTOIR_API_REQUESTS_PER_MINUTE": "100000000",
+            }
+            | more
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +92,28 @@ def open_books(on: Stage, slug: str) -> Books:
     ref = create_tenant(on.owner, tenant_id=uuid4(), slug=slug, name=slug.title(), base_currency="EUR", at=at)
     person_id = uuid4()
     with on.database.platform() as session:
-        identity.add_person(session=session, actor=STAGE, at=at, person_id=person_id, email=f"{slug}@example.org",
-                            name=slug.title(), password=None, is_operator=False)
+        identity.add_person(
+            session=session,
+            actor=STAGE,
+            at=at,
+            person_id=person_id,
+            email=f"{slug}@example.org",
+            name=slug.title(),
+            password=None,
+            is_operator=False,
+        )
         tenancy.add_member(session=session, actor=STAGE, at=at, tenant_id=ref.id, person_id=person_id, role=Role.OWNER)
         token = identity.create_token(
-            session=session, actor=STAGE, at=at, token_id=secrets.token_hex(8), secret=secrets.token_urlsafe(32),
-            tenant_id=ref.id, person_id=person_id, name="bench", scopes=frozenset(SCOPES), known_scopes=SCOPES,
+            session=session,
+            actor=STAGE,
+            at=at,
+            token_id=secrets.token_hex(8),
+            secret=secrets.token_urlsafe(32),
+            tenant_id=ref.id,
+            person_id=person_id,
+            name="bench",
+            scopes=frozenset(SCOPES),
+            known_scopes=SCOPES,
         )
     return Books(ref, slug, token)
 
@@ -104,7 +124,10 @@ def web_process(on: Stage) -> Iterator[int]:
     port = free_port()
     log = (on.folder / "web.log").open("ab")
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.web"], env=on.environ(COMPTOIR_PORT=str(port)), stdout=log, stderr=log,
+        [sys.executable, "-m", "tests.bench.web"],
+        env=on.environ(COMPTOIR_PORT=str(port)),
+        stdout=log,
+        stderr=log,
     )
     try:
         end = time.monotonic() + START_SECONDS_MAX

@@ -20,6 +20,8 @@ def show(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None
     widths = [max(len(str(row[n])) for row in (head, *rows)) for n in range(len(head))]
     print(f"\n{title}")
     for row in (head, ["-" * width for width in widths], *rows):
-        cells = [str(cell).ljust(width) if n == 0 else str(cell).rjust(width)
-                 for n, (cell, width) in enumerate(zip(row, widths, strict=True))]
+        cells = [
+            str(cell).ljust(width) if n == 0 else str(cell).rjust(width)
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
         print("  ".join(cells).rstrip(), flush=True)

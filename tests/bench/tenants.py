@@ -14,7 +14,7 @@ from webapp.tenancy.schema import Revisions, tenant_revisions
 
 TENANTS = 500
 RUNS = 3
-REVISION = '''
+REVISION = """
 from alembic import op
 
 revision = "{name}"
@@ -23,7 +23,7 @@ down_revision = "{before}"
 
 def upgrade() -> None:
     op.execute("ALTER TABLE entry ADD COLUMN bench_{name} text")
-'''
+"""
 
 
 def make(on: Stage) -> tuple[list[TenantRef], list[float]]:
@@ -31,8 +31,16 @@ def make(on: Stage) -> tuple[list[TenantRef], list[float]]:
     refs, took = [], []
     for n in range(TENANTS):
         began = time.perf_counter()
-        refs.append(create_tenant(on.owner, tenant_id=uuid4(), slug=f"bench-{n}", name=f"Bench {n}",
-                                  base_currency="EUR", at=datetime.now(UTC)))
+        refs.append(
+            create_tenant(
+                on.owner,
+                tenant_id=uuid4(),
+                slug=f"bench-{n}",
+                name=f"Bench {n}",
+                base_currency="EUR",
+                at=datetime.now(UTC),
+            )
+        )
         took.append(time.perf_counter() - began)
     return refs, took
 
@@ -90,11 +98,20 @@ def measure(on: Stage) -> None:
     floor_column, column = add_column(on, refs)
 
     def row(label: str, took: list[float], floor: list[float] | None, reach: str) -> list[str]:
-        return [label, f"{middle(took) * 1000:,.1f}", f"{percentile(took, 95) * 1000:,.1f}",
-                f"{middle(floor) * 1000:,.1f}" if floor else "", reach]
+        return [
+            label,
+            f"{middle(took) * 1000:,.1f}",
+            f"{percentile(took, 95) * 1000:,.1f}",
+            f"{middle(floor) * 1000:,.1f}" if floor else "",
+            reach,
+        ]
 
-    show(f"Workspaces ({TENANTS} of them; medians)", ["", "ms", "p95 ms", "floor ms", "reach"], [
-        row("new workspace", made, None, "< 100 ms"),
-        row("migration with nothing to do (floor: one query)", noop, floor_noop, "< 500 ms"),
-        row("column added everywhere (floor: bare ALTER)", column, floor_column, "< 5,000 ms"),
-    ])
+    show(
+        f"Workspaces ({TENANTS} of them; medians)",
+        ["", "ms", "p95 ms", "floor ms", "reach"],
+        [
+            row("new workspace", made, None, "< 100 ms"),
+            row("migration with nothing to do (floor: one query)", noop, floor_noop, "< 500 ms"),
+            row("column added everywhere (floor: bare ALTER)", column, floor_column, "< 5,000 ms"),
+        ],
+    )

@@ -19,7 +19,7 @@ class PrivateFilesContract(Contract):
     private = fields.ListField(subfield=fields.StringField())
     allowed_importers = fields.ListField(subfield=fields.ModuleField(), required=False)
 
-    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: FBT001 the signature is import-linter's
+    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
         """Compare every import of a private file with the room that it lies in."""
         del verbose
         settings: Any = self

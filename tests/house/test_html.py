@@ -36,8 +36,13 @@ def checker() -> Path:
                 pytest.fail("The Nu checker comes by npm (Debian: apt install npm), or make it with: make tools")
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(ROOT / "tests" / "tools" / name, TOOLS / name)
-            subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=TOOLS, check=True,
-                           capture_output=True, timeout=300)
+            subprocess.run(
+                ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+                cwd=TOOLS,
+                check=True,
+                capture_output=True,
+                timeout=300,
+            )
     return CHECKER
 
 
@@ -55,11 +60,17 @@ def check(checker: Path, pages: list[tuple[str, str]], folder: Path) -> list[str
         names[path.as_uri()] = name
     ran = subprocess.run(
         ["java", "-Xss8m", "-jar", str(checker), "--format", "json", "--exit-zero-always", "--stdout", str(folder)],
-        capture_output=True, text=True, check=True, timeout=300,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
     )
     said = json.loads(ran.stdout)["messages"]
-    return [f"{names.get(one.get('url', '').replace('file:/', 'file:///').replace('////', '/'), one.get('url'))}: "
-            f"{one['message']} — {one.get('extract', '')[:160]!r}" for one in said]
+    return [
+        f"{names.get(one.get('url', '').replace('file:/', 'file:///').replace('////', '/'), one.get('url'))}: "
+        f"{one['message']} — {one.get('extract', '')[:160]!r}"
+        for one in said
+    ]
 
 
 def pages_of(made: Furnished, person: Person, who: str) -> Iterator[tuple[str, str]]:
@@ -81,8 +92,11 @@ def pages_of(made: Furnished, person: Person, who: str) -> Iterator[tuple[str, s
 
 
 def test_every_page_is_valid_html(made: Furnished, checker: Path, tmp_path: Path) -> None:
-    pages = [*pages_of(made, made.carol, "auditor"), *pages_of(made, made.cast.olga, "operator"),
-             *pages_of(made, made.alice, "owner")]
+    pages = [
+        *pages_of(made, made.carol, "auditor"),
+        *pages_of(made, made.cast.olga, "operator"),
+        *pages_of(made, made.alice, "owner"),
+    ]
     signed_out = made.cast.app.test_client()
     for address in ("/sign-in", "/nowhere", *(f"/invitations/{one}" for one in made.secrets["tenancy.invitation"])):
         pages.append((f"signed out {address}", signed_out.get(address).get_data(as_text=True)))

@@ -14,8 +14,13 @@ from tests.cast import Person
 
 CHROMIUM = "/usr/bin/chromium"
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
-SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-            "--disable-sync"]
+SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 Visit = Callable[..., Page]
 
@@ -46,15 +51,26 @@ def visit(chromium: Browser, live: str) -> Iterator[Visit]:
     contexts, complaints = [], []
 
     def open_page(person: Person, path: str, *, width: int = 1280, scripts: bool = True, **options: Any) -> Page:
-        context = chromium.new_context(base_url=live, viewport={"width": width, "height": 900},
-                                       java_script_enabled=scripts, locale="en-GB", **options)
+        context = chromium.new_context(
+            base_url=live,
+            viewport={"width": width, "height": 900},
+            java_script_enabled=scripts,
+            locale="en-GB",
+            **options,
+        )
         contexts.append(context)
         context.set_default_timeout(8000)
         context.add_cookies([{"name": "comptoir", "value": person.session_secret, "url": live}])
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text)
-                if message.type == "error" and "status of 4" not in message.text else None)
+        page.on(
+            "console",
+            lambda message: (
+                complaints.append(message.text)
+                if message.type == "error" and "status of 4" not in message.text
+                else None
+            ),
+        )
         page.goto(path)
         return page
 

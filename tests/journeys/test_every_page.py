@@ -62,7 +62,9 @@ class Looker:
 
     def fault(self, what: str) -> None:
         """Note a fault of the present page."""
-        self.faults.append(f"{self.page.url.partition('//')[2].partition('/')[2]} [{self.page.viewport_size['width']}] {what}")  # type: ignore[index]
+        self.faults.append(
+            f"{self.page.url.partition('//')[2].partition('/')[2]} [{self.page.viewport_size['width']}] {what}"
+        )  # type: ignore[index]
 
     def open(self, address: str) -> dict[str, Any]:
         """Open a page and look at what every page must have."""
@@ -84,8 +86,11 @@ class Looker:
             self.fault("has no title of its own")
         if not seen["lang"] or seen["dir"] not in {"ltr", "rtl"}:
             self.fault(f"has lang {seen['lang']!r}, dir {seen['dir']!r}")
-        for what in [*(f"policy violation: {one}" for one in seen["violations"]), *self._said,
-                     *(f"the id {one} is there twice" for one in seen["twice"])]:
+        for what in [
+            *(f"policy violation: {one}" for one in seen["violations"]),
+            *self._said,
+            *(f"the id {one} is there twice" for one in seen["twice"]),
+        ]:
             self.fault(what)
         self._said.clear()
         return seen

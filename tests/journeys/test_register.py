@@ -7,15 +7,15 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.cast import Cast, Person
-from tests.journeys.conftest import Visit
-from tenants.money.accounts.commands import adopt_chart, ensure_purpose_account
-from tenants.money.accounts.charts import ChartTemplate
 from tenants.money.accounts import queries as account_queries
+from tenants.money.accounts.charts import ChartTemplate
+from tenants.money.accounts.commands import adopt_chart, ensure_purpose_account
 from tenants.money.accounts.rules import Purpose
 from tenants.money.ledger import queries
 from tenants.money.ledger.commands import post_entries
 from tenants.money.ledger.rules import EntryDraft, PostingDraft
+from tests.cast import Cast, Person
+from tests.journeys.conftest import Visit
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PAYEES = ("Boulangerie du Port", "Client Nour", "EDF", "Garage Atlas", "Librairie")
@@ -56,12 +56,23 @@ def shop(cast: Cast) -> Shop:
         ensure_purpose_account(session=session, actor=actor, at=AT, purpose=Purpose.TO_CATEGORISE, currency="EUR")
         accounts = {one.name: one.id for one in account_queries.accounts(session=session)}
         bank, other = accounts["Current account"], accounts["To categorise (EUR)"]
-        ids = post_entries(session=session, actor=actor, at=AT, drafts=[
-            EntryDraft(date(2026, 11, 19) - timedelta(days=n), f"Card {n}", (
-                PostingDraft(bank, -1000 - n, "EUR"), PostingDraft(other, 1000 + n, "EUR"),
-            ), counterparty=PAYEES[n % 5])
-            for n in range(70)
-        ])
+        ids = post_entries(
+            session=session,
+            actor=actor,
+            at=AT,
+            drafts=[
+                EntryDraft(
+                    date(2026, 11, 19) - timedelta(days=n),
+                    f"Card {n}",
+                    (
+                        PostingDraft(bank, -1000 - n, "EUR"),
+                        PostingDraft(other, 1000 + n, "EUR"),
+                    ),
+                    counterparty=PAYEES[n % 5],
+                )
+                for n in range(70)
+            ],
+        )
     return Shop(cast, accounts, ids)
 
 
@@ -254,14 +265,23 @@ def test_an_auditor_sees_no_control_that_writes(shop: Shop, visit: Visit) -> Non
         expect(page.get_by_role("link", name="New")).to_have_count(0)
 
 
-PAGES = ("/accounts", "/accounts/new", "/entries", "/entries?q=nour+is:open", "/entries?q=amount:x", "/entries/new",
-         "/accounts/{bank}", "/accounts/{bank}/edit", "/entries/{entry}", "/entries/{entry}/edit", "/entries?q=zzzz")
+PAGES = (
+    "/accounts",
+    "/accounts/new",
+    "/entries",
+    "/entries?q=nour+is:open",
+    "/entries?q=amount:x",
+    "/entries/new",
+    "/accounts/{bank}",
+    "/accounts/{bank}/edit",
+    "/entries/{entry}",
+    "/entries/{entry}/edit",
+    "/entries?q=zzzz",
+)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(
-    shop: Shop, visit: Visit, find_faults: Callable[[Page], list[str]], scheme: str
-) -> None:
+def test_axe_finds_nothing(shop: Shop, visit: Visit, find_faults: Callable[[Page], list[str]], scheme: str) -> None:
     found = {}
     for path in PAGES:
         filled = path.format(bank=shop.accounts["Current account"], entry=shop.ids[0])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from webapp.access.permissions import GRANTS, Permission, Role
-from webapp.kernel.errors import DomainError, N_
+from webapp.kernel.errors import N_, DomainError
 
 View = TypeVar("View", bound=Callable[..., Any])
 

@@ -31,19 +31,31 @@ def ensure_demo(settings: Settings) -> None:
             found = queries.tenant_by_slug(session=session, slug=SLUG)
         if found is None:
             engine = owner_engine(settings.database_url)
-            tenant = create_tenant(engine, tenant_id=new_id(), slug=SLUG, name="Atelier Rivage", base_currency="EUR",
-                                   at=at, is_demo=True)
+            tenant = create_tenant(
+                engine, tenant_id=new_id(), slug=SLUG, name="Atelier Rivage", base_currency="EUR", at=at, is_demo=True
+            )
             engine.dispose()
         else:
             tenant = found.ref
         with database.platform() as session:
             for email, name, role in MEMBERS:
                 person = people.person_by_email(session=session, email=email)
-                person_id = person.id if person else identity.add_person(
-                    session=session, actor=actor, at=at, person_id=new_id(), email=email, name=name, password=None,
+                person_id = (
+                    person.id
+                    if person
+                    else identity.add_person(
+                        session=session,
+                        actor=actor,
+                        at=at,
+                        person_id=new_id(),
+                        email=email,
+                        name=name,
+                        password=None,
+                    )
                 )
-                commands.add_member(session=session, actor=actor, at=at, tenant_id=tenant.id, person_id=person_id,
-                                    role=role)
+                commands.add_member(
+                    session=session, actor=actor, at=at, tenant_id=tenant.id, person_id=person_id, role=role
+                )
         with database.tenant(tenant) as session:
             if accounts_count(session=session) == 0:
                 tell_story(session=session, actor=actor, at=at, today=at.date())

@@ -76,7 +76,12 @@ def count_attempt(redis: "Redis[Any]", key: str, *, at: datetime) -> None:
     now = at.timestamp()
     try:
         milliseconds: Any = redis.eval(
-            _COUNT, 1, key, str(int(now * 1000)), str(ATTEMPTS_FREE), str(DELAY_SECONDS_MAX),
+            _COUNT,
+            1,
+            key,
+            str(int(now * 1000)),
+            str(ATTEMPTS_FREE),
+            str(DELAY_SECONDS_MAX),
             str(ATTEMPTS_KEPT_SECONDS),
         )
         left = int(milliseconds) / 1000

@@ -127,8 +127,15 @@ def add_person(
             created_at=at,
         ),
     )
-    record(session=session, actor=actor, at=at, action="person.added", object_type="person", object_id=person_id,
-           difference={"email": (None, email), "is_operator": (None, is_operator)})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="person.added",
+        object_type="person",
+        object_id=person_id,
+        difference={"email": (None, email), "is_operator": (None, is_operator)},
+    )
     return person_id
 
 
@@ -151,8 +158,7 @@ def set_password(*, session: Session, actor: Actor, at: datetime, person_id: UUI
         raise Invalid(errors=tuple(errors))
     session.execute(update(Person).where(Person.id == person_id).values(password_hash=_hasher.hash(password)))
     revoke_sessions(session=session, actor=actor, at=at, person_id=person_id)
-    record(session=session, actor=actor, at=at, action="person.password_set", object_type="person",
-           object_id=person_id)
+    record(session=session, actor=actor, at=at, action="person.password_set", object_type="person", object_id=person_id)
 
 
 @cache
@@ -238,8 +244,7 @@ def revoke_sessions(*, session: Session, actor: Actor, at: datetime, person_id: 
         .where(SignInSession.person_id == person_id, SignInSession.revoked_at.is_(None))
         .values(revoked_at=at),
     )
-    record(session=session, actor=actor, at=at, action="session.revoked_all", object_type="person",
-           object_id=person_id)
+    record(session=session, actor=actor, at=at, action="session.revoked_all", object_type="person", object_id=person_id)
 
 
 def change_preferences(
@@ -276,8 +281,15 @@ def change_preferences(
     after = {"name": name, "language": language, "theme": theme, "density": density}
     session.execute(update(Person).where(Person.id == person_id).values(**after))
     difference = {key: (getattr(before, key), value) for key, value in after.items() if getattr(before, key) != value}
-    record(session=session, actor=actor, at=at, action="person.preferences_changed", object_type="person",
-           object_id=person_id, difference=difference)
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="person.preferences_changed",
+        object_type="person",
+        object_id=person_id,
+        difference=difference,
+    )
 
 
 def create_token(
@@ -333,8 +345,15 @@ def create_token(
             expires_at=at + life,
         ),
     )
-    record(session=session, actor=actor, at=at, action="token.created", object_type="token", object_id=token_id,
-           difference={"name": (None, name), "scopes": (None, sorted(scopes))})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="token.created",
+        object_type="token",
+        object_id=token_id,
+        difference={"name": (None, name), "scopes": (None, sorted(scopes))},
+    )
     return whole
 
 

@@ -58,7 +58,12 @@ def remember_device(response: Response, person_id: UUID) -> None:
     settings = services().settings
     mark = _device_marks().dumps([str(person_id), services().new_secret()[:16]])
     response.set_cookie(
-        device_cookie_name(), mark, max_age=DEVICE_SECONDS, secure=settings.secure, httponly=True, samesite="Lax",
+        device_cookie_name(),
+        mark,
+        max_age=DEVICE_SECONDS,
+        secure=settings.secure,
+        httponly=True,
+        samesite="Lax",
         path="/",
     )
 
@@ -90,8 +95,11 @@ def recognise_session() -> PersonView | None:
     at = services().clock()
     g.at = at
     idle = timedelta(seconds=services().settings.session_idle_seconds)
-    found = queries.person_by_session(session=session, secret_hash=hash_secret(secret), at=at, idle=idle) if secret \
+    found = (
+        queries.person_by_session(session=session, secret_hash=hash_secret(secret), at=at, idle=idle)
+        if secret
         else None
+    )
     if found is None:
         return None
     person, g.session_id, seen_at = found
@@ -181,7 +189,9 @@ def ask_to_sign_in() -> Response:
     """Send a browser to the sign-in page and back here afterwards; tell a program that it is unknown."""
     if is_api():
         return answer_status(
-            401, code="unauthenticated", detail="Send a valid token: Authorization: Bearer cpt_live_…",
+            401,
+            code="unauthenticated",
+            detail="Send a valid token: Authorization: Bearer cpt_live_…",
             headers={"WWW-Authenticate": "Bearer"},
         )
     here = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else request.referrer or "/"

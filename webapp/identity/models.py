@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import DateTime, ForeignKey, LargeBinary, Text
+from sqlalchemy import DateTime, ForeignKey, Index, LargeBinary, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -34,6 +34,7 @@ class SignInSession(PlatformBase):
     """A browser's sign-in, kept at the server so that it can be listed and revoked."""
 
     __tablename__ = "session"
+    __table_args__ = (Index("session_person", "person_id", "created_at"),)
 
     secret_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     id: Mapped[UUID] = mapped_column(unique=True)
@@ -50,6 +51,7 @@ class Token(PlatformBase):
     """A personal API token for one workspace; only the hash of its secret is kept."""
 
     __tablename__ = "token"
+    __table_args__ = (Index("token_tenant", "tenant_id", "person_id", "created_at"),)
 
     id: Mapped[str] = mapped_column(Text, primary_key=True)
     secret_hash: Mapped[bytes] = mapped_column(LargeBinary)

@@ -56,8 +56,9 @@ def post_sign_in() -> Response:
         count_attempt(services().redis, key, at=services().clock())
         person_id = commands.verify_password(stored=stored, password=request.form.get("password", ""))
     except (commands.SignInRefused, commands.SignInBusy, TooManyAttempts) as error:
-        response = render("identity/sign_in.html", status=error.status, next=target, email=email,
-                          error=_(error.text, **error.params))
+        response = render(
+            "identity/sign_in.html", status=error.status, next=target, email=email, error=_(error.text, **error.params)
+        )
         if isinstance(error, TooManyAttempts):
             response.headers["Retry-After"] = str(error.params["seconds"])
         return response
@@ -74,7 +75,11 @@ def post_sign_in() -> Response:
 def sign_out() -> Response:
     """End this browser's session."""
     commands.revoke_session(
-        session=g.db, actor=g.actor, at=g.at, person_id=g.person.id, session_id=g.session_id,
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        person_id=g.person.id,
+        session_id=g.session_id,
     )
     response = see_other(url_for("identity.sign_in"))
     clear_cookie(response)
@@ -89,7 +94,10 @@ def first_operator(secret: str) -> Response:
     session = open_unit()
     bind_platform(session)
     usable = queries.usable_link(
-        session=session, secret_hash=hash_secret(secret), purpose="first_operator", at=services().clock(),
+        session=session,
+        secret_hash=hash_secret(secret),
+        purpose="first_operator",
+        at=services().clock(),
     )
     if not usable:
         raise commands.LinkSpent
@@ -120,8 +128,9 @@ def post_first_operator(secret: str) -> Response:
     except commands.LinkSpent:
         raise
     except DomainError as error:
-        return render("identity/first_operator.html", status=422, secret=secret, values=values,
-                      errors=field_errors(error))
+        return render(
+            "identity/first_operator.html", status=422, secret=secret, values=values, errors=field_errors(error)
+        )
     remember(queries.people(session=session, ids={person_id})[person_id], via="link")
     return begin_session(person_id, "/")
 
@@ -188,8 +197,9 @@ def post_password() -> Response:
         if stored is not None:
             count_attempt(services().redis, bucket(g.person.email, str(g.session_id)), at=g.at)
             commands.verify_password(stored=stored, password=request.form.get("current", ""))
-        commands.set_password(session=g.db, actor=g.actor, at=g.at, person_id=g.person.id, email=g.person.email,
-                              password=new)
+        commands.set_password(
+            session=g.db, actor=g.actor, at=g.at, person_id=g.person.id, email=g.person.email, password=new
+        )
     except (commands.SignInRefused, commands.SignInBusy):
         return _password_page(status=422, errors={"current": _("This is not your present password.")})
     except TooManyAttempts as error:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Text
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -17,6 +17,12 @@ class Job(PlatformBase):
     """One piece of background work; `tenant_id` is None for the installation's own."""
 
     __tablename__ = "job"
+    __table_args__ = (
+        Index("job_due", "available_at", postgresql_where=text("state IN ('queued', 'running')")),
+        Index("job_tenant", "tenant_id", "created_at", "id"),
+        Index("job_recent", "created_at", "id"),
+        Index("job_parked", "created_at", postgresql_where=text("state = 'parked'")),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     tenant_id: Mapped[UUID | None] = mapped_column(ForeignKey("platform.tenant.id", ondelete="CASCADE"))

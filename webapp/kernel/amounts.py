@@ -16,8 +16,19 @@ GROUP = 3
 _MARKS = dict.fromkeys(map(ord, "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"))
 _SPACES = dict.fromkeys(map(ord, "\t\u00a0\u202f\u2009\u2007\u2008\u3000"), " ")
 _SIGNS = dict.fromkeys(map(ord, "\u2212\u2010\u2011\u2012\u2013\u2014\ufe63\uff0d"), "-")
-_OTHERS = {ord(a): b for a, b in (("\u00d7", "*"), ("\u00f7", "/"), ("\uff0b", "+"), ("\u066b", ","), ("\u066c", "'"),
-                                  ("\u2019", "'"), ("\u060c", ","), ("\u02bc", "'"))}
+_OTHERS = {
+    ord(a): b
+    for a, b in (
+        ("\u00d7", "*"),
+        ("\u00f7", "/"),
+        ("\uff0b", "+"),
+        ("\u066b", ","),
+        ("\u066c", "'"),
+        ("\u2019", "'"),
+        ("\u060c", ","),
+        ("\u02bc", "'"),
+    )
+}
 _CLEANED = _MARKS | _SPACES | _SIGNS | _OTHERS
 _TOKEN = re.compile(r"\s*([0-9.,][0-9.,' ]*|[-+*/()])", re.ASCII)
 _IN_BRACKETS = re.compile(r"\(\s*([0-9.,][0-9.,' ]*)\s*\)", re.ASCII)
@@ -55,8 +66,9 @@ def read_amount(text: str, currency: str, *, decimal_sign: str = "") -> int:
     if reader.rest:
         raise _not_an_amount(text)
     if minor.denominator != 1 and not reader.calculated:
-        raise AmountError("too_precise", N_("%(currency)s has %(places)s decimals."),
-                          {"currency": currency, "places": places})
+        raise AmountError(
+            "too_precise", N_("%(currency)s has %(places)s decimals."), {"currency": currency, "places": places}
+        )
     whole = _rounded(minor)
     if abs(whole) > LIMIT_MINOR:
         raise AmountError("too_large", N_("The amount is larger than an entry can hold."))
@@ -168,5 +180,6 @@ def _rounded(value: Fraction) -> int:
 
 
 def _not_an_amount(text: str) -> AmountError:
-    return AmountError("not_an_amount", N_("“%(text)s” is not an amount. Write it like 1234.56 or 12+3*2."),
-                       {"text": text[:40]})
+    return AmountError(
+        "not_an_amount", N_("“%(text)s” is not an amount. Write it like 1234.56 or 12+3*2."), {"text": text[:40]}
+    )

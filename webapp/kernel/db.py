@@ -64,15 +64,17 @@ def owner_engine(owner_url: str, *, pool_size: int = 4) -> Engine:
     return create_engine(url, pool_size=pool_size, max_overflow=4, pool_pre_ping=True)
 
 
-_RESET = b"; ".join((
-    b"RESET SESSION AUTHORIZATION",
-    b"RESET ALL",
-    b"CLOSE ALL",
-    b"UNLISTEN *",
-    b"SELECT pg_advisory_unlock_all()",
-    b"DISCARD TEMP",
-    b"DISCARD SEQUENCES",
-))
+_RESET = b"; ".join(
+    (
+        b"RESET SESSION AUTHORIZATION",
+        b"RESET ALL",
+        b"CLOSE ALL",
+        b"UNLISTEN *",
+        b"SELECT pg_advisory_unlock_all()",
+        b"DISCARD TEMP",
+        b"DISCARD SEQUENCES",
+    )
+)
 """What DISCARD ALL does, but for the plans: they hold no tenant's data and are dear to make again.
 
 One trip of the simple protocol: it runs as one transaction, so all of it is done or the connection is thrown away.
@@ -147,11 +149,14 @@ def bind_tenant(session: Session, tenant: TenantRef) -> None:
     Raises NotBoundError when the schema's marker names another tenant.
     """
     name = tenant.schema
-    marker = _send(session, (
-        f"SET LOCAL ROLE {name}".encode(),
-        f"SET LOCAL search_path = {name}, pg_catalog, pg_temp".encode(),
-        b"SELECT tenant_id FROM _tenant_marker",
-    ))
+    marker = _send(
+        session,
+        (
+            f"SET LOCAL ROLE {name}".encode(),
+            f"SET LOCAL search_path = {name}, pg_catalog, pg_temp".encode(),
+            b"SELECT tenant_id FROM _tenant_marker",
+        ),
+    )
     if marker.ntuples != 1 or marker.get_value(0, 0) != str(tenant.id).encode():
         raise NotBoundError(f"schema {name} does not carry the mark of tenant {tenant.id}")
     session.info["tenant"] = tenant
@@ -203,7 +208,10 @@ def _send(session: Session, statements: Sequence[bytes]) -> PGresult:
         if pgconn.status == ConnStatus.BAD:
             connection.invalidate(error)
         raise OperationalError(
-            "bind", None, error, connection_invalidated=connection.invalidated,
+            "bind",
+            None,
+            error,
+            connection_invalidated=connection.invalidated,
         ) from error
     return results[-1]
 

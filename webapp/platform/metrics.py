@@ -80,8 +80,13 @@ def install(app: Flask, database: Database, more: Iterable[Gauges] = ()) -> Coll
     """Count every request of the application and return the registry; `more` are the rooms' gauges."""
     registry = CollectorRegistry()
     counted = Counter("comptoir_http_requests", "Requests answered", ["method", "route", "status"], registry=registry)
-    timed = Histogram("comptoir_http_request_duration_seconds", "Time until the answer was ready", ["method", "route"],
-                      buckets=BUCKETS_SECONDS, registry=registry)
+    timed = Histogram(
+        "comptoir_http_request_duration_seconds",
+        "Time until the answer was ready",
+        ["method", "route"],
+        buckets=BUCKETS_SECONDS,
+        registry=registry,
+    )
     registry.register(_Asked(database, more))
 
     @app.after_request

@@ -35,7 +35,8 @@ def migrations() -> str:
     tenant_head, platform_head = _heads()
     with services().database.platform() as session:
         tenants, platform = session.execute(
-            _BEHIND, {"tenant_head": tenant_head, "platform_head": platform_head},
+            _BEHIND,
+            {"tenant_head": tenant_head, "platform_head": platform_head},
         ).one()
     if platform:
         return "the platform's schema is behind: run comptoir migrate"
@@ -51,6 +52,9 @@ def worker() -> str:
     """See that a worker and the clock were heard of within 15 seconds."""
     at = services().clock()
     with services().database.platform() as session:
-        missing = [kind for kind in ("worker", "clock")
-                   if not jobs.alive(session=session, kind=kind, at=at, within=ALIVE_WITHIN)]
+        missing = [
+            kind
+            for kind in ("worker", "clock")
+            if not jobs.alive(session=session, kind=kind, at=at, within=ALIVE_WITHIN)
+        ]
     return f"no {' and no '.join(missing)} was heard of for 15 seconds" if missing else ""

@@ -13,7 +13,7 @@ from webapp.access.permissions import Role
 from webapp.audit.commands import record
 from webapp.identity.rules import hash_secret, is_email
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import Conflict, FieldError, Invalid, N_, NotFound
+from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound
 from webapp.tenancy import queries
 from webapp.tenancy.models import Invitation, Membership, Tenant
 
@@ -27,21 +27,24 @@ class LastOwner(Conflict):
     message = N_("This is the workspace's last owner. Make someone else an owner first.")
 
 
-def add_member(
-    *, session: Session, actor: Actor, at: datetime, tenant_id: UUID, person_id: UUID, role: Role
-) -> None:
+def add_member(*, session: Session, actor: Actor, at: datetime, tenant_id: UUID, person_id: UUID, role: Role) -> None:
     """Give a person a place in a workspace; a member who is there already takes the new role."""
     query = upsert(Membership).values(tenant_id=tenant_id, person_id=person_id, role=role.value, created_at=at)
     session.execute(
         query.on_conflict_do_update(index_elements=["tenant_id", "person_id"], set_={"role": role.value}),
     )
-    record(session=session, actor=actor, at=at, action="member.added", object_type="member",
-           object_id=f"{tenant_id}/{person_id}", difference={"role": (None, role.value)})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="member.added",
+        object_type="member",
+        object_id=f"{tenant_id}/{person_id}",
+        difference={"role": (None, role.value)},
+    )
 
 
-def change_role(
-    *, session: Session, actor: Actor, at: datetime, tenant_id: UUID, person_id: UUID, role: Role
-) -> None:
+def change_role(*, session: Session, actor: Actor, at: datetime, tenant_id: UUID, person_id: UUID, role: Role) -> None:
     """Give a member another role.
 
     Raises NotFound, LastOwner.
@@ -54,8 +57,15 @@ def change_role(
         .where(Membership.tenant_id == tenant_id, Membership.person_id == person_id)
         .values(role=role.value),
     )
-    record(session=session, actor=actor, at=at, action="member.role_changed", object_type="member",
-           object_id=f"{tenant_id}/{person_id}", difference={"role": (before, role.value)})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="member.role_changed",
+        object_type="member",
+        object_id=f"{tenant_id}/{person_id}",
+        difference={"role": (before, role.value)},
+    )
 
 
 def remove_member(*, session: Session, actor: Actor, at: datetime, tenant_id: UUID, person_id: UUID) -> None:
@@ -69,8 +79,15 @@ def remove_member(*, session: Session, actor: Actor, at: datetime, tenant_id: UU
     session.execute(
         delete(Membership).where(Membership.tenant_id == tenant_id, Membership.person_id == person_id),
     )
-    record(session=session, actor=actor, at=at, action="member.removed", object_type="member",
-           object_id=f"{tenant_id}/{person_id}", difference={"role": (before, None)})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="member.removed",
+        object_type="member",
+        object_id=f"{tenant_id}/{person_id}",
+        difference={"role": (before, None)},
+    )
 
 
 def _locked_role(session: Session, tenant_id: UUID, person_id: UUID) -> str:
@@ -119,13 +136,18 @@ def invite(
             expires_at=at + INVITATION_LIFE,
         ),
     )
-    record(session=session, actor=actor, at=at, action="invitation.sent", object_type="invitation",
-           object_id=invitation_id, difference={"email": (None, email), "role": (None, role.value)})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="invitation.sent",
+        object_type="invitation",
+        object_id=invitation_id,
+        difference={"email": (None, email), "role": (None, role.value)},
+    )
 
 
-def revoke_invitation(
-    *, session: Session, actor: Actor, at: datetime, tenant_id: UUID, invitation_id: UUID
-) -> None:
+def revoke_invitation(*, session: Session, actor: Actor, at: datetime, tenant_id: UUID, invitation_id: UUID) -> None:
     """Close an open invitation.
 
     Raises NotFound.
@@ -142,8 +164,14 @@ def revoke_invitation(
     )
     if result.rowcount == 0:
         raise NotFound
-    record(session=session, actor=actor, at=at, action="invitation.revoked", object_type="invitation",
-           object_id=invitation_id)
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="invitation.revoked",
+        object_type="invitation",
+        object_id=invitation_id,
+    )
 
 
 def accept_invitation(*, session: Session, actor: Actor, at: datetime, secret: str, person_id: UUID) -> str:
@@ -174,10 +202,7 @@ def set_suspended(*, session: Session, actor: Actor, at: datetime, slug: str, su
     Raises NotFound.
     """
     row = session.execute(
-        update(Tenant)
-        .where(Tenant.slug == slug)
-        .values(suspended_at=at if suspended else None)
-        .returning(Tenant.id),
+        update(Tenant).where(Tenant.slug == slug).values(suspended_at=at if suspended else None).returning(Tenant.id),
     ).first()
     if row is None:
         raise NotFound(N_("There is no workspace called %(slug)s."), slug=slug)

@@ -38,8 +38,14 @@ def create(context: JobContext) -> None:
     context.beat(done=0, total=STEPS)
     if there is None:
         with _owner(context) as engine:
-            provisioning.create_tenant(engine, tenant_id=tenant_id, slug=asked["slug"], name=asked["name"],
-                                       base_currency=asked["base_currency"], at=at)
+            provisioning.create_tenant(
+                engine,
+                tenant_id=tenant_id,
+                slug=asked["slug"],
+                name=asked["name"],
+                base_currency=asked["base_currency"],
+                at=at,
+            )
     context.beat(done=1, total=STEPS)
     with context.begin() as session:
         _let_in(context, session, tenant_id)
@@ -53,19 +59,42 @@ def _let_in(context: JobContext, session: Session, tenant_id: UUID) -> None:
         session=session, tenant_id=tenant_id, at=at
     ):
         return
-    record(session=session, actor=context.actor, at=at, action="tenant.created", object_type="tenant",
-           object_id=tenant_id, difference={"slug": (None, asked["slug"]), "name": (None, asked["name"])})
+    record(
+        session=session,
+        actor=context.actor,
+        at=at,
+        action="tenant.created",
+        object_type="tenant",
+        object_id=tenant_id,
+        difference={"slug": (None, asked["slug"]), "name": (None, asked["name"])},
+    )
     owner = identity.person_by_email(session=session, email=asked["owner_email"])
     if owner is not None:
-        commands.add_member(session=session, actor=context.actor, at=at, tenant_id=tenant_id, person_id=owner.id,
-                            role=Role.OWNER)
+        commands.add_member(
+            session=session, actor=context.actor, at=at, tenant_id=tenant_id, person_id=owner.id, role=Role.OWNER
+        )
         return
     secret = context.new_secret()
-    commands.invite(session=session, actor=context.actor, at=at, invitation_id=context.new_id(),
-                    tenant_id=tenant_id, email=asked["owner_email"], role=Role.OWNER, secret=secret)
-    send_mail(session=session, actor=context.actor, at=at, job_id=context.new_id(), to=asked["owner_email"],
-              letter="invitation", language=asked["language"],
-              values={"workspace": asked["name"], "invited_by": "", "link": asked["link_before"] + secret})
+    commands.invite(
+        session=session,
+        actor=context.actor,
+        at=at,
+        invitation_id=context.new_id(),
+        tenant_id=tenant_id,
+        email=asked["owner_email"],
+        role=Role.OWNER,
+        secret=secret,
+    )
+    send_mail(
+        session=session,
+        actor=context.actor,
+        at=at,
+        job_id=context.new_id(),
+        to=asked["owner_email"],
+        letter="invitation",
+        language=asked["language"],
+        values={"workspace": asked["name"], "invited_by": "", "link": asked["link_before"] + secret},
+    )
 
 
 def remove(context: JobContext) -> None:
@@ -81,8 +110,15 @@ def remove(context: JobContext) -> None:
         except NotFound:
             return
     with context.database.platform() as session:
-        record(session=session, actor=context.actor, at=context.clock(), action="tenant.removed",
-               object_type="tenant", object_id=tenant_id, difference={"slug": (slug, None)})
+        record(
+            session=session,
+            actor=context.actor,
+            at=context.clock(),
+            action="tenant.removed",
+            object_type="tenant",
+            object_id=tenant_id,
+            difference={"slug": (slug, None)},
+        )
 
 
 HANDLERS: dict[str, Handler] = {registry.CREATE: create, registry.REMOVE: remove}

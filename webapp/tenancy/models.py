@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import DateTime, ForeignKey, LargeBinary, Text
+from sqlalchemy import DateTime, ForeignKey, Index, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.kernel.db import PlatformBase
@@ -15,11 +15,12 @@ class Tenant(PlatformBase):
     """One organisation with a schema and a role of its own."""
 
     __tablename__ = "tenant"
+    __table_args__ = (Index("tenant_revision", "schema_revision"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(Text, unique=True)
     name: Mapped[str] = mapped_column(Text)
-    schema_revision: Mapped[str] = mapped_column(Text, index=True)
+    schema_revision: Mapped[str] = mapped_column(Text)
     base_currency: Mapped[str] = mapped_column(Text)
     is_demo: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(Instant)
@@ -30,6 +31,7 @@ class Membership(PlatformBase):
     """A person's place in one workspace."""
 
     __tablename__ = "membership"
+    __table_args__ = (Index("membership_person", "person_id"),)
 
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("platform.tenant.id", ondelete="CASCADE"), primary_key=True)
     person_id: Mapped[UUID] = mapped_column(ForeignKey("platform.person.id", ondelete="CASCADE"), primary_key=True)
@@ -41,6 +43,7 @@ class Invitation(PlatformBase):
     """An open door into a workspace for one e-mail address, by link, once."""
 
     __tablename__ = "invitation"
+    __table_args__ = (Index("invitation_tenant", "tenant_id", "created_at"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("platform.tenant.id", ondelete="CASCADE"))

@@ -54,10 +54,19 @@ def create_workspace() -> Response:
     try:
         draft = forms.read_workspace(values)
         job_id = registry.ask_to_create(
-            session=g.db, actor=g.actor, at=g.at, job_id=services().new_id(), tenant_id=services().new_id(),
-            asked={"slug": draft.slug, "name": draft.name, "base_currency": draft.base_currency,
-                   "owner_email": draft.owner_email, "language": g.person.language,
-                   "link_before": outside(url_for("tenancy.workspaces")) + "invitations/"},
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            job_id=services().new_id(),
+            tenant_id=services().new_id(),
+            asked={
+                "slug": draft.slug,
+                "name": draft.name,
+                "base_currency": draft.base_currency,
+                "owner_email": draft.owner_email,
+                "language": g.person.language,
+                "link_before": outside(url_for("tenancy.workspaces")) + "invitations/",
+            },
         )
     except (Invalid, SlugTaken) as error:
         errors = {"slug": _(error.text, **error.params)} if isinstance(error, SlugTaken) else field_errors(error)
@@ -75,8 +84,14 @@ def making(slug: str, job_id: UUID) -> Response:
     tenant = queries.tenant_by_slug(session=g.db, slug=slug) if job.state == "done" else None
     inside = tenant is not None and queries.membership(session=g.db, slug=slug, person_id=g.person.id) is not None
     over = job.state not in {"queued", "running"}
-    return render("tenancy/making.html", job=job, slug=slug, tenant=tenant, inside=inside,
-                  poll_href=None if over else request.path)
+    return render(
+        "tenancy/making.html",
+        job=job,
+        slug=slug,
+        tenant=tenant,
+        inside=inside,
+        poll_href=None if over else request.path,
+    )
 
 
 @bp.get("/workspaces/<slug>/removal")
@@ -128,8 +143,14 @@ def accept_invitation(secret: str) -> Response:
         g.actor = anonymous()
         try:
             person_id = identity.add_person(
-                session=g.db, actor=g.actor, at=g.at, person_id=services().new_id(), email=offer.email,
-                password=request.form.get("password", ""), language=str(get_locale() or "en"), **values,
+                session=g.db,
+                actor=g.actor,
+                at=g.at,
+                person_id=services().new_id(),
+                email=offer.email,
+                password=request.form.get("password", ""),
+                language=str(get_locale() or "en"),
+                **values,
             )
         except Invalid as error:
             return _invitation_page(secret, status=422, values=values, errors=field_errors(error))
@@ -151,12 +172,21 @@ def _offer(secret: str) -> tuple[InvitationView, TenantView, people.PersonView |
 def _invitation_page(secret: str, *, status: int = 200, **context: Any) -> Response:
     offer, workspace, known = _offer(secret)
     here = url_for("tenancy.invitation", secret=secret)
-    shown = {"invitation": {"email": offer.email, "workspace": workspace.name}, "action": here,
-             "role": offer.role, "values": {}, "errors": {}}
+    shown = {
+        "invitation": {"email": offer.email, "workspace": workspace.name},
+        "action": here,
+        "role": offer.role,
+        "values": {},
+        "errors": {},
+    }
     person = g.get("person")
     if person is None and known is not None:
-        return render("tenancy/invitation_sign_in.html", status=status, sign_in_href=url_for("identity.sign_in",
-                      next=here), **shown)
+        return render(
+            "tenancy/invitation_sign_in.html",
+            status=status,
+            sign_in_href=url_for("identity.sign_in", next=here),
+            **shown,
+        )
     if person is not None and (known is None or person.id != known.id):
         return render("tenancy/invitation_other.html", status=status, person=person, **shown)
     return render("identity/accept_invitation.html", status=status, known=known is not None, **(shown | context))

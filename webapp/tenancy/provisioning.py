@@ -15,7 +15,7 @@ from psycopg import errors, sql
 from sqlalchemy import Engine
 
 from webapp.kernel.db import APP_ROLE, PLATFORM_ROLE, TenantRef
-from webapp.kernel.errors import Conflict, N_, NotFound
+from webapp.kernel.errors import N_, Conflict, NotFound
 from webapp.tenancy.schema import Revisions, platform_revisions, platform_script, tenant_revisions, tenant_script
 
 LOCK_TIMEOUT = "2s"
@@ -63,8 +63,11 @@ def prepare_database(engine: Engine, secret_key: str) -> None:
         if APP_ROLE not in roles:
             driver.execute(f"CREATE ROLE {APP_ROLE} LOGIN NOINHERIT")
             driver.execute(f"GRANT {PLATFORM_ROLE} TO {APP_ROLE} WITH INHERIT FALSE, SET TRUE")
-            for name, value in (("lock_timeout", "10s"), ("statement_timeout", "30s"),
-                                ("idle_in_transaction_session_timeout", "5min")):
+            for name, value in (
+                ("lock_timeout", "10s"),
+                ("statement_timeout", "30s"),
+                ("idle_in_transaction_session_timeout", "5min"),
+            ):
                 driver.execute(f"ALTER ROLE {APP_ROLE} SET {name} = '{value}'")
         driver.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(APP_ROLE), sql.Literal(password)))
         database = sql.Identifier(driver.info.dbname)
@@ -78,11 +81,14 @@ def prepare_database(engine: Engine, secret_key: str) -> None:
         chain = platform_revisions()
         if driver.execute("SELECT to_regnamespace('platform')").fetchone() == (None,):
             _run(driver, platform_script())
-            _run(driver, [
-                "CREATE TABLE platform.schema_revision (revision text NOT NULL)",
-                f"INSERT INTO platform.schema_revision VALUES ('{chain.head()}')",
-                f"GRANT SELECT ON platform.schema_revision TO {PLATFORM_ROLE}",
-            ])
+            _run(
+                driver,
+                [
+                    "CREATE TABLE platform.schema_revision (revision text NOT NULL)",
+                    f"INSERT INTO platform.schema_revision VALUES ('{chain.head()}')",
+                    f"GRANT SELECT ON platform.schema_revision TO {PLATFORM_ROLE}",
+                ],
+            )
         else:
             row = driver.execute("SELECT revision FROM platform.schema_revision").fetchone()
             if row is not None and row[0] != chain.head():
@@ -118,13 +124,16 @@ def create_tenant(
             )
         except errors.UniqueViolation:
             raise SlugTaken(slug=slug) from None
-        _run(driver, [
-            f"CREATE ROLE {role} NOLOGIN NOINHERIT",
-            f"GRANT {role} TO {APP_ROLE} WITH INHERIT FALSE, SET TRUE",
-            f"CREATE SCHEMA {role}",
-            f"SET LOCAL search_path = {role}, pg_catalog, pg_temp",
-            *tenant_script(tenant.schema, tenant_id, revision),
-        ])
+        _run(
+            driver,
+            [
+                f"CREATE ROLE {role} NOLOGIN NOINHERIT",
+                f"GRANT {role} TO {APP_ROLE} WITH INHERIT FALSE, SET TRUE",
+                f"CREATE SCHEMA {role}",
+                f"SET LOCAL search_path = {role}, pg_catalog, pg_temp",
+                *tenant_script(tenant.schema, tenant_id, revision),
+            ],
+        )
         if fill is not None:
             fill(driver, tenant)
     return tenant
@@ -158,10 +167,14 @@ def migrate_tenants(
     chain = chain or tenant_revisions()
     head = chain.head()
     with engine.connect() as connection:
-        behind = _driver(connection).execute(
-            "SELECT id, slug, schema_revision FROM platform.tenant WHERE schema_revision <> %s ORDER BY created_at",
-            (head,),
-        ).fetchall()
+        behind = (
+            _driver(connection)
+            .execute(
+                "SELECT id, slug, schema_revision FROM platform.tenant WHERE schema_revision <> %s ORDER BY created_at",
+                (head,),
+            )
+            .fetchall()
+        )
     if not behind:
         return []
     scripts = {revision: chain.statements(revision) for revision in {row[2] for row in behind}}
@@ -182,14 +195,17 @@ def _migrate_one(engine: Engine, tenant: TenantRef, slug: str, head: str, statem
         try:
             with engine.begin() as connection:
                 driver = _driver(connection)
-                _run(driver, [
-                    f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'",
-                    f"SET LOCAL search_path = {schema}, pg_catalog, pg_temp",
-                    *statements,
-                    f"UPDATE _tenant_marker SET revision = {sql.Literal(head).as_string()}",
-                    f"UPDATE platform.tenant SET schema_revision = {sql.Literal(head).as_string()}"
-                    f" WHERE id = {sql.Literal(str(tenant.id)).as_string()}",
-                ])
+                _run(
+                    driver,
+                    [
+                        f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'",
+                        f"SET LOCAL search_path = {schema}, pg_catalog, pg_temp",
+                        *statements,
+                        f"UPDATE _tenant_marker SET revision = {sql.Literal(head).as_string()}",
+                        f"UPDATE platform.tenant SET schema_revision = {sql.Literal(head).as_string()}"
+                        f" WHERE id = {sql.Literal(str(tenant.id)).as_string()}",
+                    ],
+                )
         except errors.LockNotAvailable as error:
             problem = str(error).splitlines()[0]
         except psycopg.Error as error:

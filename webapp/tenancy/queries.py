@@ -144,9 +144,7 @@ def invitation_by_secret(
 ) -> tuple[InvitationView, TenantView] | None:
     """Return an open invitation and its workspace by the hash of the link's secret."""
     row = session.execute(
-        select(
-            Invitation.id, Invitation.email, Invitation.role, Invitation.created_at, Invitation.expires_at, *_TENANT
-        )
+        select(Invitation.id, Invitation.email, Invitation.role, Invitation.created_at, Invitation.expires_at, *_TENANT)
         .join(Tenant, Tenant.id == Invitation.tenant_id)
         .where(
             Invitation.secret_hash == secret_hash,

@@ -26,14 +26,33 @@ def ask_to_create(
     """
     if queries.tenant_by_slug(session=session, slug=asked["slug"]) is not None:
         raise SlugTaken(slug=asked["slug"])
-    record(session=session, actor=actor, at=at, action="tenant.asked_for", object_type="tenant", object_id=tenant_id,
-           difference={name: (None, asked[name]) for name in ("slug", "name", "base_currency", "owner_email")})
-    return enqueue(session=session, actor=actor, at=at, job_id=job_id, kind=CREATE,
-                   arguments={**asked, "tenant_id": str(tenant_id)})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="tenant.asked_for",
+        object_type="tenant",
+        object_id=tenant_id,
+        difference={name: (None, asked[name]) for name in ("slug", "name", "base_currency", "owner_email")},
+    )
+    return enqueue(
+        session=session,
+        actor=actor,
+        at=at,
+        job_id=job_id,
+        kind=CREATE,
+        arguments={**asked, "tenant_id": str(tenant_id)},
+    )
 
 
 def ask_to_remove(*, session: Session, actor: Actor, at: datetime, job_id: UUID, tenant: TenantView) -> None:
     """Close a workspace at once and queue its removal; until then the operator can resume it."""
     commands.set_suspended(session=session, actor=actor, at=at, slug=tenant.slug, suspended=True)
-    enqueue(session=session, actor=actor, at=at, job_id=job_id, kind=REMOVE,
-            arguments={"tenant_id": str(tenant.id), "slug": tenant.slug})
+    enqueue(
+        session=session,
+        actor=actor,
+        at=at,
+        job_id=job_id,
+        kind=REMOVE,
+        arguments={"tenant_id": str(tenant.id), "slug": tenant.slug},
+    )

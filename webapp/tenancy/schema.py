@@ -73,8 +73,10 @@ def _scripts(directory: Path) -> ScriptDirectory:
 
 def blocks(text: str) -> list[str]:
     """Split a ready script into its statements."""
-    statements = (re.sub(r"(?m)^--.*\n?", "", block) if block.lstrip().startswith("--") else block
-                  for block in text.split(SEPARATOR))
+    statements = (
+        re.sub(r"(?m)^--.*\n?", "", block) if block.lstrip().startswith("--") else block
+        for block in text.split(SEPARATOR)
+    )
     return [statement.strip() for statement in statements if statement.strip()]
 
 

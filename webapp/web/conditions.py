@@ -2,7 +2,7 @@
 
 from flask import Response, request
 
-from webapp.kernel.errors import DomainError, N_
+from webapp.kernel.errors import N_, DomainError
 
 
 class ConditionMissing(DomainError):

@@ -51,9 +51,9 @@ def install(app: Flask, settings: Settings) -> None:
         content_security_policy_nonce_in=["script-src"],
         frame_options="DENY",
         referrer_policy="same-origin",
-        permissions_policy={
-            name: "()" for name in ("camera", "geolocation", "microphone", "payment", "usb", "browsing-topics")
-        },
+        permissions_policy=dict.fromkeys(
+            ("camera", "geolocation", "microphone", "payment", "usb", "browsing-topics"), "()"
+        ),
         x_xss_protection=False,
     )
     hosts = known_hosts(settings)

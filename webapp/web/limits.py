@@ -32,7 +32,7 @@ def caller() -> str:
     """Return whose requests are counted together: a token by its id, else the network address."""
     token = request.headers.get("Authorization", "")
     if token.startswith(TOKEN_PREFIX):
-        return "token:" + token[len(TOKEN_PREFIX):][:16]
+        return "token:" + token[len(TOKEN_PREFIX) :][:16]
     return "address:" + get_remote_address()
 
 
@@ -90,7 +90,8 @@ class Counter:
 def limit_sign_in(view: Callable[..., Any]) -> Callable[..., Any]:
     """Limit attempts to sign in, per network address."""
     return limiter.limit(
-        lambda: f"{services().settings.sign_in_per_minute}/minute", key_func=get_remote_address,
+        lambda: f"{services().settings.sign_in_per_minute}/minute",
+        key_func=get_remote_address,
     )(view)
 
 
@@ -134,4 +135,3 @@ def install(app: Flask, settings: Settings) -> None:
             if response.status_code == TOO_MANY:
                 headers["Retry-After"] = str(max(1, window.ends_in_seconds))
         return response
-

@@ -134,7 +134,9 @@ def install(app: Flask) -> None:
     def unstorable(_error: Exception) -> Response:
         """Refuse NUL and halves of surrogate pairs, which no text of the database can hold."""
         found = HTTPStatus.NOT_FOUND if request.method in {"GET", "HEAD"} else HTTPStatus.UNPROCESSABLE_ENTITY
-        return answer_status(found, code="unstorable_text", detail=_("A text contains a character that cannot be kept."))
+        return answer_status(
+            found, code="unstorable_text", detail=_("A text contains a character that cannot be kept.")
+        )
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:

@@ -13,7 +13,17 @@ from tenants.money.accounts import commands, queries
 from tenants.money.accounts.charts import ChartTemplate
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.rules import AccountDraft, Kind
-from tenants.schemas import PROBLEMS, AmountText, CurrencyCode, Id, ListQuery, MoneyOut, WorkspacePath, minor_in, money_out
+from tenants.schemas import (
+    PROBLEMS,
+    AmountText,
+    CurrencyCode,
+    Id,
+    ListQuery,
+    MoneyOut,
+    WorkspacePath,
+    minor_in,
+    money_out,
+)
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import FieldError, Invalid, NotFound
@@ -22,7 +32,11 @@ from webapp.web.conditions import check_version, with_etag
 from webapp.web.pagination import read_cursor, sign_cursor
 
 bp = APIBlueprint(
-    "api_accounts", __name__, url_prefix=API_PREFIX, abp_tags=[Tag(name="accounts")], abp_responses=PROBLEMS,
+    "api_accounts",
+    __name__,
+    url_prefix=API_PREFIX,
+    abp_tags=[Tag(name="accounts")],
+    abp_responses=PROBLEMS,
     abp_security=[{"token": []}],
 )
 guard_room(bp)
@@ -137,13 +151,19 @@ def get_account(path: AccountPath) -> Response:
     return with_etag(jsonify(account_out(account)), account.version)
 
 
-@bp.put("/accounts/<int:account_id>", responses={200: AccountOut}, operation_id="changeAccount",
-        summary="Change an account")
+@bp.put(
+    "/accounts/<int:account_id>", responses={200: AccountOut}, operation_id="changeAccount", summary="Change an account"
+)
 @requires(Permission.LEDGER_ACCOUNTS_WRITE)
 def change_account(path: AccountPath, body: AccountIn) -> Response:
     """Replace what is said of an account; send the ETag that you read as If-Match."""
     account = commands.change_account(
-        session=g.db, actor=g.actor, at=g.at, account_id=path.account_id, version=check_version(), draft=_draft(body),
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        account_id=path.account_id,
+        version=check_version(),
+        draft=_draft(body),
     )
     return with_etag(jsonify(account_out(account)), account.version)
 
@@ -168,7 +188,12 @@ class ChartOut(BaseModel):
 def adopt_chart(path: WorkspacePath, body: ChartIn) -> Response:
     """Open all accounts of a chart, while there are none."""
     opened = commands.adopt_chart(
-        session=g.db, actor=g.actor, at=g.at, template=body.template, currency=body.currency, translate=_,
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        template=body.template,
+        currency=body.currency,
+        translate=_,
     )
     response = jsonify(accounts=opened)
     response.status_code = 201

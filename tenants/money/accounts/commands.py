@@ -17,7 +17,7 @@ from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.rules import DEPTH_MAX, AccountDraft, Kind, Purpose, clean_iban, draft_errors
 from webapp.audit.commands import record
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import Conflict, FieldError, Invalid, N_, NotFound, Stale
+from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound, Stale
 
 PURPOSE_ACCOUNTS: dict[Purpose, tuple[Kind, str]] = {
     Purpose.TO_CATEGORISE: (Kind.EXPENSE, N_("To categorise")),
@@ -69,8 +69,15 @@ def open_account(*, session: Session, actor: Actor, at: datetime, draft: Account
             ).scalar_one()
     except IntegrityError:
         raise CodeTaken(code=draft.code) from None
-    record(session=session, actor=actor, at=at, action="account.opened", object_type="account", object_id=account_id,
-           difference={name: (None, _json(value)) for name, value in values.items() if value is not None})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="account.opened",
+        object_type="account",
+        object_id=account_id,
+        difference={name: (None, _json(value)) for name, value in values.items() if value is not None},
+    )
     return _view(session, account_id)
 
 
@@ -110,8 +117,15 @@ def change_account(
             )
     except IntegrityError:
         raise CodeTaken(code=draft.code) from None
-    record(session=session, actor=actor, at=at, action="account.changed", object_type="account", object_id=account_id,
-           difference=difference)
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="account.changed",
+        object_type="account",
+        object_id=account_id,
+        difference=difference,
+    )
     return _view(session, account_id)
 
 
@@ -141,14 +155,19 @@ def adopt_chart(
             open_all(one.below, made.id)
 
     open_all(CHARTS[template], None)
-    record(session=session, actor=actor, at=at, action="chart.adopted", object_type="chart", object_id=template.value,
-           difference={"currency": (None, currency), "accounts": (None, opened)})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="chart.adopted",
+        object_type="chart",
+        object_id=template.value,
+        difference={"currency": (None, currency), "accounts": (None, opened)},
+    )
     return opened
 
 
-def ensure_purpose_account(
-    *, session: Session, actor: Actor, at: datetime, purpose: Purpose, currency: str
-) -> int:
+def ensure_purpose_account(*, session: Session, actor: Actor, at: datetime, purpose: Purpose, currency: str) -> int:
     """Return the id of the account that the product itself posts to, made at its first use."""
     query = select(Account.id).where(Account.purpose == purpose.value, Account.currency == currency)
     if (found := session.scalar(query)) is not None:
@@ -162,8 +181,15 @@ def ensure_purpose_account(
     )
     if made is None:
         return session.execute(query).scalar_one()
-    record(session=session, actor=actor, at=at, action="account.opened", object_type="account", object_id=made,
-           difference={"purpose": (None, purpose.value), "currency": (None, currency)})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="account.opened",
+        object_type="account",
+        object_id=made,
+        difference={"purpose": (None, purpose.value), "currency": (None, currency)},
+    )
     return made
 
 

@@ -7,11 +7,21 @@ from typing import Any
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.rules import AccountDraft, Kind
 from webapp.kernel.amounts import AmountError, read_amount
-from webapp.kernel.errors import FieldError, Invalid, N_
+from webapp.kernel.errors import N_, FieldError, Invalid
 from webapp.kernel.money import MoneyError, decimal, exponent
 
-FIELDS = ("name", "kind", "currency", "code", "parent_id", "iban", "number", "opened_on", "closed_on",
-          "overdraft_limit")
+FIELDS = (
+    "name",
+    "kind",
+    "currency",
+    "code",
+    "parent_id",
+    "iban",
+    "number",
+    "opened_on",
+    "closed_on",
+    "overdraft_limit",
+)
 
 
 def values_of(account: AccountView) -> dict[str, Any]:
@@ -54,8 +64,9 @@ def read_day(name: str, text: str, errors: list[FieldError]) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        errors.append(FieldError(name, "date", N_("“%(text)s” is not a date. Write it like 2026-11-20."),
-                                 {"text": text[:40]}))
+        errors.append(
+            FieldError(name, "date", N_("“%(text)s” is not a date. Write it like 2026-11-20."), {"text": text[:40]})
+        )
         return None
 
 

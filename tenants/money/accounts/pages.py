@@ -15,7 +15,7 @@ from tenants.money.accounts.rules import AccountDraft, Kind
 from tenants.money.accounts.tree import KIND_NAMES, choices, is_closed, sections
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
-from webapp.kernel.errors import DomainError, FieldError, Invalid, N_, NotFound
+from webapp.kernel.errors import N_, DomainError, FieldError, Invalid, NotFound
 from webapp.kernel.money import currencies
 from webapp.web.fields import decimal_sign, field_errors
 from webapp.web.render import render, see_other
@@ -62,8 +62,14 @@ def adopt_chart() -> Response:
         template = ChartTemplate(request.form.get("template", ""))
     except ValueError:
         raise NotFound from None
-    opened = commands.adopt_chart(session=g.db, actor=g.actor, at=g.at, template=template, translate=_,
-                                  currency=request.form.get("currency", g.tenant.base_currency))
+    opened = commands.adopt_chart(
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        template=template,
+        translate=_,
+        currency=request.form.get("currency", g.tenant.base_currency),
+    )
     flash(_("%(count)s accounts are ready. Rename or close what you do not need.", count=opened), "success")
     return see_other(url_for("money_accounts.list_accounts"))
 
@@ -72,8 +78,11 @@ def adopt_chart() -> Response:
 @requires(Permission.LEDGER_ACCOUNTS_WRITE)
 def new_account() -> Response:
     """Show the form of a new account."""
-    values = {"kind": request.args.get("kind", Kind.ASSET.value), "currency": g.tenant.base_currency,
-              "parent_id": request.args.get("parent_id", "")}
+    values = {
+        "kind": request.args.get("kind", Kind.ASSET.value),
+        "currency": g.tenant.base_currency,
+        "parent_id": request.args.get("parent_id", ""),
+    }
     return _form(values, {})
 
 
@@ -105,8 +114,14 @@ def change_account(account_id: int) -> Response:
     account = _found(account_id)
     try:
         draft = read_account(request.form, decimal_sign=decimal_sign())
-        commands.change_account(session=g.db, actor=g.actor, at=g.at, account_id=account_id,
-                                version=request.form.get("version", type=int), draft=draft)
+        commands.change_account(
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            account_id=account_id,
+            version=request.form.get("version", type=int),
+            draft=draft,
+        )
     except DomainError as error:
         return _form(request.form, field_errors(error), account=account, status=422)
     flash(_("Saved."), "success")
@@ -123,9 +138,14 @@ def close_account(account_id: int) -> Response:
     try:
         if errors:
             raise Invalid(errors=tuple(errors))
-        commands.change_account(session=g.db, actor=g.actor, at=g.at, account_id=account_id,
-                                version=request.form.get("version", type=int),
-                                draft=replace(draft_of(account), closed_on=day))
+        commands.change_account(
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            account_id=account_id,
+            version=request.form.get("version", type=int),
+            draft=replace(draft_of(account), closed_on=day),
+        )
     except DomainError as error:
         values = values_of(account) | {"version": account.version, "closed_on": request.form.get("closed_on", "")}
         return _form(values, field_errors(error), account=account, status=422)
@@ -148,7 +168,14 @@ def _found(account_id: int) -> AccountView:
 
 def _form(values: Any, errors: dict[str, str], *, account: AccountView | None = None, status: int = 200) -> Response:
     parents = [one for one in queries.accounts(session=g.db) if account is None or one.id != account.id]
-    return render("money/accounts/form.html", status=status, values=values, errors=errors, account=account,
-                  parents=[(_(KIND_NAMES[kind]), options) for kind, options in choices(parents, g.at.date())],
-                  kinds=[(kind.value, _(name)) for kind, name in KIND_NAMES.items()],
-                  currency_options=[(code, code) for code in currencies()], today=g.at.date())
+    return render(
+        "money/accounts/form.html",
+        status=status,
+        values=values,
+        errors=errors,
+        account=account,
+        parents=[(_(KIND_NAMES[kind]), options) for kind, options in choices(parents, g.at.date())],
+        kinds=[(kind.value, _(name)) for kind, name in KIND_NAMES.items()],
+        currency_options=[(code, code) for code in currencies()],
+        today=g.at.date(),
+    )

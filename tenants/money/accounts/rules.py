@@ -7,7 +7,7 @@ from enum import StrEnum
 from schwifty import IBAN
 from schwifty.exceptions import SchwiftyException
 
-from webapp.kernel.errors import FieldError, N_
+from webapp.kernel.errors import N_, FieldError
 from webapp.kernel.money import LIMIT_MINOR, MoneyError, exponent
 
 NAME_LENGTH_MAX = 200
@@ -69,14 +69,19 @@ def draft_errors(draft: AccountDraft) -> tuple[FieldError, ...]:
     """Return everything that is wrong with a draft by itself."""
     errors: list[FieldError] = []
     if not 0 < len(draft.name.strip()) <= NAME_LENGTH_MAX:
-        errors.append(FieldError("name", "length", N_("A name has 1 to %(maximum)s characters."),
-                                 {"maximum": NAME_LENGTH_MAX}))
+        errors.append(
+            FieldError("name", "length", N_("A name has 1 to %(maximum)s characters."), {"maximum": NAME_LENGTH_MAX})
+        )
     if draft.code is not None and not 0 < len(draft.code) <= CODE_LENGTH_MAX:
-        errors.append(FieldError("code", "length", N_("A code has 1 to %(maximum)s characters."),
-                                 {"maximum": CODE_LENGTH_MAX}))
+        errors.append(
+            FieldError("code", "length", N_("A code has 1 to %(maximum)s characters."), {"maximum": CODE_LENGTH_MAX})
+        )
     if draft.number is not None and not 0 < len(draft.number) <= NUMBER_LENGTH_MAX:
-        errors.append(FieldError("number", "length", N_("A number has 1 to %(maximum)s characters."),
-                                 {"maximum": NUMBER_LENGTH_MAX}))
+        errors.append(
+            FieldError(
+                "number", "length", N_("A number has 1 to %(maximum)s characters."), {"maximum": NUMBER_LENGTH_MAX}
+            )
+        )
     try:
         exponent(draft.currency)
     except MoneyError:

@@ -99,9 +99,18 @@ def _grow(
         for currency, minor in _grow(one, depth + 1, below, section, last_days, today).items():
             totals[currency] += minor
     last_day = last_days.get(account.id)
-    section.branches.insert(place, Branch(
-        account, depth, bool(below[account.id]), dict(totals), balance, last_day, freshness(last_day, today),
-    ))
+    section.branches.insert(
+        place,
+        Branch(
+            account,
+            depth,
+            bool(below[account.id]),
+            dict(totals),
+            balance,
+            last_day,
+            freshness(last_day, today),
+        ),
+    )
     return totals
 
 

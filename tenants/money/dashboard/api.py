@@ -14,7 +14,11 @@ from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 
 bp = APIBlueprint(
-    "api_dashboard", __name__, url_prefix=API_PREFIX, abp_tags=[Tag(name="dashboard")], abp_responses=PROBLEMS,
+    "api_dashboard",
+    __name__,
+    url_prefix=API_PREFIX,
+    abp_tags=[Tag(name="dashboard")],
+    abp_responses=PROBLEMS,
     abp_security=[{"token": []}],
 )
 guard_room(bp)
@@ -23,8 +27,11 @@ guard_room(bp)
 class DashboardQuery(BaseModel):
     """Which period."""
 
-    months: int = Field(PERIOD_DEFAULT, json_schema_extra={"enum": list(PERIODS)},
-                        description="Months up to today, the present one included.")
+    months: int = Field(
+        PERIOD_DEFAULT,
+        json_schema_extra={"enum": list(PERIODS)},
+        description="Months up to today, the present one included.",
+    )
 
     @field_validator("months")
     @classmethod
@@ -75,34 +82,44 @@ class DashboardOut(BaseModel):
 
 
 def _worth_out(worth: queries.NetWorth) -> dict[str, Any]:
-    return {"now": money_out(worth.now, worth.currency), "change": money_out(worth.change, worth.currency),
-            "history": [money_out(value, worth.currency) for value in worth.values]}
+    return {
+        "now": money_out(worth.now, worth.currency),
+        "change": money_out(worth.change, worth.currency),
+        "history": [money_out(value, worth.currency) for value in worth.values],
+    }
 
 
 def _flow_out(flow: MonthFlow, currency: str) -> dict[str, Any]:
-    return {"month": flow.month.isoformat(),
-            **{name: money_out(getattr(flow, name), currency) for name in ("income", "expense", "net")}}
+    return {
+        "month": flow.month.isoformat(),
+        **{name: money_out(getattr(flow, name), currency) for name in ("income", "expense", "net")},
+    }
 
 
 def _card_out(card: queries.AccountCard) -> dict[str, Any]:
-    return {"account_id": card.id, "name": card.name, "balance": money_out(card.balance, card.currency),
-            "freshness": card.freshness, "checked_on": card.checked_on.isoformat() if card.checked_on else None}
+    return {
+        "account_id": card.id,
+        "name": card.name,
+        "balance": money_out(card.balance, card.currency),
+        "freshness": card.freshness,
+        "checked_on": card.checked_on.isoformat() if card.checked_on else None,
+    }
 
 
 @bp.get("/dashboard", responses={200: DashboardOut}, operation_id="getDashboard", summary="Get the dashboard")
 @requires(Permission.LEDGER_ACCOUNTS_READ)
 def show(path: WorkspacePath, query: DashboardQuery) -> Response:
     """Net worth, cash flow, what is to review, accounts with their freshness."""
-    found = queries.dashboard(session=g.db, today=g.at.date(), months_count=query.months,
-                              base_currency=g.tenant.base_currency)
+    found = queries.dashboard(
+        session=g.db, today=g.at.date(), months_count=query.months, base_currency=g.tenant.base_currency
+    )
     return jsonify(
         months=[month.isoformat() for month in found.months],
         net_worth=_worth_out(found.worth),
         cash_flow=[_flow_out(flow, found.worth.currency) for flow in found.flows],
         savings_percent=savings_percent(found.flows),
         other_currencies=[_worth_out(worth) for worth in found.others],
-        other_cash_flows={code: [_flow_out(flow, code) for flow in flows]
-                          for code, flows in found.other_flows.items()},
+        other_cash_flows={code: [_flow_out(flow, code) for flow in flows] for code, flows in found.other_flows.items()},
         to_review=found.to_review,
         accounts=[_card_out(card) for card in found.cards],
     )

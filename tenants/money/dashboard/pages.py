@@ -65,17 +65,26 @@ def _worth_points(found: queries.Dashboard, today: date) -> list[dict[str, Any]]
     points = []
     for month, value in zip((before, *found.months), found.worth.values, strict=True):
         last = min(month.replace(day=monthrange(month.year, month.month)[1]), today)
-        points.append({
-            "label": _month(last, "d MMMM y"), "short": _month(month, "MMM yy" if month.month == 1 else "MMM"),
-            "value": value, "href": _way("money_ledger.register", q=f"date:{month:%Y-%m}"),
-        })
+        points.append(
+            {
+                "label": _month(last, "d MMMM y"),
+                "short": _month(month, "MMM yy" if month.month == 1 else "MMM"),
+                "value": value,
+                "href": _way("money_ledger.register", q=f"date:{month:%Y-%m}"),
+            }
+        )
     return points
 
 
 def _flow_periods(flows: tuple[rules.MonthFlow, ...]) -> list[dict[str, Any]]:
     return [
-        {"label": _month(flow.month, "MMMM y"), "short": _month(flow.month, "MMM"), "income": flow.income,
-         "expense": flow.expense, "href": _way("money_ledger.register", q=f"date:{flow.month:%Y-%m}")}
+        {
+            "label": _month(flow.month, "MMMM y"),
+            "short": _month(flow.month, "MMM"),
+            "income": flow.income,
+            "expense": flow.expense,
+            "href": _way("money_ledger.register", q=f"date:{flow.month:%Y-%m}"),
+        }
         for flow in flows
     ]
 
@@ -84,10 +93,12 @@ def _change_note(found: queries.Dashboard) -> str:
     count = len(found.months)
     amount = money(abs(found.worth.change), found.worth.currency)
     if found.worth.change < 0:
-        return ngettext("%(amount)s less than %(num)d month ago", "%(amount)s less than %(num)d months ago", count,
-                        amount=amount)
-    return ngettext("%(amount)s more than %(num)d month ago", "%(amount)s more than %(num)d months ago", count,
-                    amount=amount)
+        return ngettext(
+            "%(amount)s less than %(num)d month ago", "%(amount)s less than %(num)d months ago", count, amount=amount
+        )
+    return ngettext(
+        "%(amount)s more than %(num)d month ago", "%(amount)s more than %(num)d months ago", count, amount=amount
+    )
 
 
 def _worth_summary(found: queries.Dashboard) -> str:
@@ -95,9 +106,13 @@ def _worth_summary(found: queries.Dashboard) -> str:
     grew = sum(later > earlier for earlier, later in pairwise(values))
     if len(set(values)) == 1:
         return _("It did not move in this period.")
-    return _("It grew in %(grew)s of %(count)s months, between %(low)s and %(high)s.", grew=grew,
-             count=len(values) - 1, low=money(min(values), found.worth.currency),
-             high=money(max(values), found.worth.currency))
+    return _(
+        "It grew in %(grew)s of %(count)s months, between %(low)s and %(high)s.",
+        grew=grew,
+        count=len(values) - 1,
+        low=money(min(values), found.worth.currency),
+        high=money(max(values), found.worth.currency),
+    )
 
 
 def _flow_summary(found: queries.Dashboard) -> str:

@@ -128,7 +128,9 @@ def _histories(
         moved[account_id][month] = amount
     return {
         place.id: rules.walk_back(
-            place.balance, months, {month: value for month, value in moved[place.id].items() if month is not None},
+            place.balance,
+            months,
+            {month: value for month, value in moved[place.id].items() if month is not None},
             moved[place.id].get(None, 0),
         )
         for place in places
@@ -152,20 +154,30 @@ def _cards(
     session: Session, places: list[AccountView], histories: dict[int, tuple[int, ...]], today: date
 ) -> tuple[AccountCard, ...]:
     """Show open accounts with the most postings first, so that those in daily use are at hand."""
-    shown = sorted((place for place in places if place.closed_on is None or place.closed_on > today),
-                   key=lambda place: (-place.postings, place.id))[:CARDS_MAX]
+    shown = sorted(
+        (place for place in places if place.closed_on is None or place.closed_on > today),
+        key=lambda place: (-place.postings, place.id),
+    )[:CARDS_MAX]
     ids = [place.id for place in shown]
     booked: dict[int, Any] = dict(session.execute(_LAST_BOOKED, {"ids": ids, "today": today}).all())  # type: ignore[arg-type]
     statements = _newest_statements(session, set(ids))
     cards = []
     for place in shown:
         ending, agrees, checked_on = _checked(session, statements.get(place.id), place.id)
-        cards.append(AccountCard(
-            place.id, place.name, place.kind, place.currency, histories[place.id][-1], histories[place.id],
-            rules.freshness(today=today, ending=ending, agrees=agrees, checked_on=checked_on,
-                            last_booked=booked.get(place.id)),
-            checked_on,
-        ))
+        cards.append(
+            AccountCard(
+                place.id,
+                place.name,
+                place.kind,
+                place.currency,
+                histories[place.id][-1],
+                histories[place.id],
+                rules.freshness(
+                    today=today, ending=ending, agrees=agrees, checked_on=checked_on, last_booked=booked.get(place.id)
+                ),
+                checked_on,
+            )
+        )
     return tuple(cards)
 
 

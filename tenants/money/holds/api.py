@@ -32,7 +32,11 @@ from webapp.web.pagination import cut, read_cursor
 from webapp.web.state import services
 
 bp = APIBlueprint(
-    "api_holds", __name__, url_prefix=API_PREFIX, abp_tags=[Tag(name="holds")], abp_responses=PROBLEMS,
+    "api_holds",
+    __name__,
+    url_prefix=API_PREFIX,
+    abp_tags=[Tag(name="holds")],
+    abp_responses=PROBLEMS,
     abp_security=[{"token": []}],
 )
 guard_room(bp)
@@ -131,8 +135,13 @@ def minor_of(amount: str, currency: str) -> int:
 def list_holds(path: WorkspacePath, query: HoldsQuery) -> Response:
     """Holds, newest first."""
     position = read_cursor("holds", query.cursor)
-    rows = queries.holds(session=g.db, limit=query.limit + 1, before_id=position[0] if position else None,
-                         account_id=query.account_id, state=query.state)
+    rows = queries.holds(
+        session=g.db,
+        limit=query.limit + 1,
+        before_id=position[0] if position else None,
+        account_id=query.account_id,
+        state=query.state,
+    )
     page, cursor = cut(rows, query.limit, "holds", lambda row: [row.id])
     return jsonify(data=[hold_out(row) for row in page], next_cursor=cursor, has_more=cursor is not None)
 
@@ -143,8 +152,9 @@ def place_hold(path: WorkspacePath, body: HoldIn) -> Response:
     """Reserve money on an account, within its overdraft limit; needs an Idempotency-Key."""
 
     def act() -> tuple[Any, int, str]:
-        draft = HoldDraft(body.account_id, minor_of(body.amount, body.currency), body.currency, body.description,
-                          body.expires_at)
+        draft = HoldDraft(
+            body.account_id, minor_of(body.amount, body.currency), body.currency, body.description, body.expires_at
+        )
         hold = commands.place_hold(session=g.db, actor=g.actor, at=g.at, draft=draft, job_id=services().new_id())
         return hold_out(hold), 201, f"/api/v1/t/{g.slug}/holds/{hold.id}"
 
@@ -166,8 +176,13 @@ def capture_hold(path: HoldPath, body: CaptureIn) -> Response:
     def act() -> tuple[Any, int, str]:
         currency = _found(path.hold_id).currency
         hold = commands.capture_hold(
-            session=g.db, actor=g.actor, at=g.at, hold_id=path.hold_id, to_account_id=body.to_account_id,
-            day=body.date or g.at.date(), minor=None if body.amount is None else minor_of(body.amount, currency),
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            hold_id=path.hold_id,
+            to_account_id=body.to_account_id,
+            day=body.date or g.at.date(),
+            minor=None if body.amount is None else minor_of(body.amount, currency),
             description=body.description,
         )
         return hold_out(hold), 201, f"/api/v1/t/{g.slug}/entries/{hold.entry_id}"

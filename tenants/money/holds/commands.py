@@ -20,7 +20,7 @@ from tenants.money.ledger.rules import EntryDraft, PostingDraft
 from webapp.audit.commands import record
 from webapp.jobs.commands import enqueue
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import FieldError, Invalid, N_, NotFound
+from webapp.kernel.errors import N_, FieldError, Invalid, NotFound
 
 EXPIRE = "holds.expire"
 EXPIRE_MAX = 500
@@ -50,15 +50,24 @@ def place_hold(*, session: Session, actor: Actor, at: datetime, draft: HoldDraft
             .returning(Hold.id),
         ).scalar_one()
     if draft.expires_at is not None:
-        enqueue(session=session, actor=actor, at=at, job_id=job_id, kind=EXPIRE, arguments={},
-                delay=draft.expires_at - at)
-    record(session=session, actor=actor, at=at, action="hold.placed", object_type="hold", object_id=hold_id, difference={
-        "account_id": (None, draft.account_id),
-        "amount": (None, draft.minor),
-        "currency": (None, draft.currency),
-        "description": (None, draft.description),
-        "expires_at": (None, draft.expires_at.isoformat() if draft.expires_at else None),
-    })
+        enqueue(
+            session=session, actor=actor, at=at, job_id=job_id, kind=EXPIRE, arguments={}, delay=draft.expires_at - at
+        )
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="hold.placed",
+        object_type="hold",
+        object_id=hold_id,
+        difference={
+            "account_id": (None, draft.account_id),
+            "amount": (None, draft.minor),
+            "currency": (None, draft.currency),
+            "description": (None, draft.description),
+            "expires_at": (None, draft.expires_at.isoformat() if draft.expires_at else None),
+        },
+    )
     return _view(session, hold_id)
 
 
@@ -93,10 +102,14 @@ def capture_hold(
     taken = held.amount if minor is None else minor
     if errors := amount_errors(taken, held.amount):
         raise Invalid(errors=tuple(errors))
-    draft = EntryDraft(day, description or held.description, (
-        PostingDraft(held.account_id, -taken, held.currency),
-        PostingDraft(to_account_id, taken, held.currency),
-    ))
+    draft = EntryDraft(
+        day,
+        description or held.description,
+        (
+            PostingDraft(held.account_id, -taken, held.currency),
+            PostingDraft(to_account_id, taken, held.currency),
+        ),
+    )
     if account_queries.currencies_of(session=session, ids=[to_account_id]).get(to_account_id) != held.currency:
         text = N_("Choose an account that is kept in %(currency)s.")
         raise Invalid(errors=(FieldError("to_account_id", "currency", text, {"currency": held.currency}),))
@@ -120,13 +133,16 @@ def release_hold(*, session: Session, actor: Actor, at: datetime, hold_id: int) 
 
 def expire_due(*, session: Session, actor: Actor, at: datetime) -> int:
     """Settle holds that have expired, at most 500, and return how many they were."""
-    due = [HoldView(*row) for row in session.execute(
-        select(*(getattr(Hold, name) for name in HoldView.__dataclass_fields__))
-        .where(Hold.state == State.ACTIVE.value, Hold.expires_at <= at)
-        .order_by(Hold.account_id, Hold.id)
-        .limit(EXPIRE_MAX)
-        .with_for_update(skip_locked=True),
-    )]
+    due = [
+        HoldView(*row)
+        for row in session.execute(
+            select(*(getattr(Hold, name) for name in HoldView.__dataclass_fields__))
+            .where(Hold.state == State.ACTIVE.value, Hold.expires_at <= at)
+            .order_by(Hold.account_id, Hold.id)
+            .limit(EXPIRE_MAX)
+            .with_for_update(skip_locked=True),
+        )
+    ]
     lock_balances(session=session, account_ids={held.account_id for held in due})
     for held in due:
         _settle(session, actor=actor, at=at, held=held, state=State.EXPIRED)
@@ -134,7 +150,13 @@ def expire_due(*, session: Session, actor: Actor, at: datetime) -> int:
 
 
 def _settle(
-    session: Session, *, actor: Actor, at: datetime, held: HoldView, state: State, captured: int | None = None,
+    session: Session,
+    *,
+    actor: Actor,
+    at: datetime,
+    held: HoldView,
+    state: State,
+    captured: int | None = None,
     entry_id: int | None = None,
 ) -> None:
     with book_rules():
@@ -146,8 +168,15 @@ def _settle(
     difference: dict[str, tuple[Any, Any]] = {"state": (held.state, state.value)}
     if captured is not None:
         difference |= {"captured": (None, captured), "entry_id": (None, entry_id)}
-    record(session=session, actor=actor, at=at, action=f"hold.{state.value}", object_type="hold", object_id=held.id,
-           difference=difference)
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action=f"hold.{state.value}",
+        object_type="hold",
+        object_id=held.id,
+        difference=difference,
+    )
 
 
 def _lock(session: Session, hold_id: int, at: datetime | None) -> HoldView:

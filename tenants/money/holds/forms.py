@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from tenants.money.holds.rules import HoldDraft
 from webapp.kernel.amounts import AmountError, read_amount
-from webapp.kernel.errors import FieldError, Invalid, N_
+from webapp.kernel.errors import N_, FieldError, Invalid
 
 ID_DIGITS_MAX = 18
 
@@ -78,7 +78,8 @@ def _day(name: str, form: Mapping[str, str], errors: list[FieldError]) -> date |
     except ValueError:
         day = None
     if day is None or day == date.max:
-        errors.append(FieldError(name, "date", N_("“%(text)s” is not a date. Write it like 2026-11-20."),
-                                 {"text": text[:40]}))
+        errors.append(
+            FieldError(name, "date", N_("“%(text)s” is not a date. Write it like 2026-11-20."), {"text": text[:40]})
+        )
         return None
     return day

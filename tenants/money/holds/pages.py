@@ -61,8 +61,14 @@ def capture_hold(hold_id: int) -> Response:
         capture = read_capture(request.form, currency=hold.currency, today=g.at.date(), decimal_sign=decimal_sign())
         with g.db.begin_nested():
             commands.capture_hold(
-                session=g.db, actor=g.actor, at=g.at, hold_id=hold_id, to_account_id=capture.to_account_id,
-                day=capture.day, minor=capture.minor, description=capture.description,
+                session=g.db,
+                actor=g.actor,
+                at=g.at,
+                hold_id=hold_id,
+                to_account_id=capture.to_account_id,
+                day=capture.day,
+                minor=capture.minor,
+                description=capture.description,
             )
     except DomainError as error:
         return _hold(_found(hold_id), request.form, field_errors(error), status=422)
@@ -82,13 +88,23 @@ def release_hold(hold_id: int) -> Response:
 def _list(values: Any, errors: dict[str, str], *, status: int = 200) -> Response:
     position = read_cursor("holds", request.args.get("cursor"))
     everything = request.args.get("all") == "1"
-    rows = queries.holds(session=g.db, limit=LIMIT_DEFAULT + 1, before_id=position[0] if position else None,
-                         state=None if everything else State.ACTIVE.value)
+    rows = queries.holds(
+        session=g.db,
+        limit=LIMIT_DEFAULT + 1,
+        before_id=position[0] if position else None,
+        state=None if everything else State.ACTIVE.value,
+    )
     page, cursor = cut(rows, LIMIT_DEFAULT, "holds", lambda row: [row.id])
     accounts = account_queries.accounts(session=g.db, kinds=("asset",))
     return render(
-        "money/holds/list.html", status=status, values=values, errors=errors, holds=page, everything=everything,
-        next_cursor=cursor, names={one.id: one.name for one in accounts},
+        "money/holds/list.html",
+        status=status,
+        values=values,
+        errors=errors,
+        holds=page,
+        everything=everything,
+        next_cursor=cursor,
+        names={one.id: one.name for one in accounts},
         accounts=[(one.id, f"{one.name} ({one.currency})") for one in accounts if one.closed_on is None],
     )
 
@@ -96,7 +112,12 @@ def _list(values: Any, errors: dict[str, str], *, status: int = 200) -> Response
 def _hold(hold: HoldView, values: Any, errors: dict[str, str], *, status: int = 200) -> Response:
     accounts = [one for one in account_queries.accounts(session=g.db) if one.currency == hold.currency]
     return render(
-        "money/holds/hold.html", status=status, hold=hold, values=values, errors=errors, today=g.at.date(),
+        "money/holds/hold.html",
+        status=status,
+        hold=hold,
+        values=values,
+        errors=errors,
+        today=g.at.date(),
         account=account_queries.account(session=g.db, account_id=hold.account_id),
         targets=[(one.id, one.name) for one in accounts if one.id != hold.account_id and one.closed_on is None],
     )

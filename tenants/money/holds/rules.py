@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from webapp.kernel.errors import FieldError, N_
+from webapp.kernel.errors import N_, FieldError
 from webapp.kernel.money import LIMIT_MINOR
 
 DESCRIPTION_LENGTH_MAX = 1000

@@ -16,17 +16,31 @@ from tenants.money.ledger.queries import EntryView
 from tenants.money.ledger.register import Key
 from tenants.money.ledger.rules import EntryDraft, PostingDraft
 from tenants.money.ledger.search import LENGTH_MAX, Criteria, read_search, term_for
-from tenants.schemas import PROBLEMS, AmountText, CurrencyCode, Day, Id, ListQuery, MoneyOut, WorkspacePath, minor_in, money_out
+from tenants.schemas import (
+    PROBLEMS,
+    AmountText,
+    CurrencyCode,
+    Day,
+    Id,
+    ListQuery,
+    WorkspacePath,
+    minor_in,
+    money_out,
+)
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
-from webapp.kernel.errors import FieldError, Invalid, N_, NotFound
+from webapp.kernel.errors import N_, FieldError, Invalid, NotFound
 from webapp.kernel.money import MoneyError
 from webapp.web.conditions import check_version, with_etag
 from webapp.web.pagination import read_cursor, sign_cursor
 from webapp.web.state import services
 
 bp = APIBlueprint(
-    "api_ledger", __name__, url_prefix=API_PREFIX, abp_tags=[Tag(name="entries")], abp_responses=PROBLEMS,
+    "api_ledger",
+    __name__,
+    url_prefix=API_PREFIX,
+    abp_tags=[Tag(name="entries")],
+    abp_responses=PROBLEMS,
     abp_security=[{"token": []}],
 )
 guard_room(bp)
@@ -121,8 +135,17 @@ class EntryPath(WorkspacePath):
 
 def entry_out(entry: EntryView) -> dict[str, Any]:
     """Write an entry for JSON."""
-    plain = ("id", "description", "counterparty", "note", "version", "closed_because", "reverses_id", "import_id",
-             "rate")
+    plain = (
+        "id",
+        "description",
+        "counterparty",
+        "note",
+        "version",
+        "closed_because",
+        "reverses_id",
+        "import_id",
+        "rate",
+    )
     return {
         **{name: getattr(entry, name) for name in plain},
         "date": entry.day.isoformat(),
@@ -180,7 +203,10 @@ def list_entries(path: WorkspacePath, query: EntryQuery) -> Response:
     wanted = wanted_fields(query.fields)
     position = read_cursor(f"entries/{query.sort}", query.cursor)
     keys = register.entry_keys(
-        session=g.db, criteria=criteria_in(query), limit=query.limit + 1, ascending=query.sort == "date",
+        session=g.db,
+        criteria=criteria_in(query),
+        limit=query.limit + 1,
+        ascending=query.sort == "date",
         beyond=Key(date.fromisoformat(position[0]), int(position[1])) if position else None,
     )
     page, more = keys[: query.limit], len(keys) > query.limit
@@ -216,8 +242,13 @@ def wanted_fields(text: str | None) -> list[str] | None:
     wanted = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in EntryOut.model_fields]
     if unknown or not wanted:
-        raise Invalid(errors=(FieldError("fields", "unknown", N_("An entry has no field “%(name)s”."),
-                                         {"name": (unknown or [""])[0][:40]}),))
+        raise Invalid(
+            errors=(
+                FieldError(
+                    "fields", "unknown", N_("An entry has no field “%(name)s”."), {"name": (unknown or [""])[0][:40]}
+                ),
+            )
+        )
     return wanted
 
 
@@ -240,11 +271,25 @@ def _posted(entry_id: int, draft: EntryDraft) -> dict[str, Any]:
         queries.PostingView(n, p.account_id, p.minor, p.currency, p.memo, cleared=False)
         for n, p in enumerate(draft.postings, 1)
     )
-    return entry_out(EntryView(
-        id=entry_id, day=draft.day, description=draft.description, counterparty=draft.counterparty, note=draft.note,
-        version=1, created_at=g.at, created_by=g.actor.person_id, changed_at=None, import_id=None, reverses_id=None,
-        rate=draft.rate, closed_at=None, closed_because=None, postings=lines,
-    ))
+    return entry_out(
+        EntryView(
+            id=entry_id,
+            day=draft.day,
+            description=draft.description,
+            counterparty=draft.counterparty,
+            note=draft.note,
+            version=1,
+            created_at=g.at,
+            created_by=g.actor.person_id,
+            changed_at=None,
+            import_id=None,
+            reverses_id=None,
+            rate=draft.rate,
+            closed_at=None,
+            closed_because=None,
+            postings=lines,
+        )
+    )
 
 
 @bp.post("/entries/batch", operation_id="postEntries", summary="Book up to 1,000 entries")
@@ -288,8 +333,13 @@ def get_entry(path: EntryPath) -> Response:
 def edit_entry(path: EntryPath, body: EntryIn) -> Response:
     """Change an open entry in place; its history keeps what it said. Send the ETag that you read as If-Match."""
     commands.edit_entry(
-        session=g.db, actor=g.actor, at=g.at, change_id=services().new_id(), entry_id=path.entry_id,
-        version=check_version(), draft=draft_in(body),
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        change_id=services().new_id(),
+        entry_id=path.entry_id,
+        version=check_version(),
+        draft=draft_in(body),
     )
     return get_entry(path)
 
@@ -299,14 +349,22 @@ def edit_entry(path: EntryPath, body: EntryIn) -> Response:
 def delete_entry(path: EntryPath) -> tuple[str, int]:
     """Take an open entry out of the books; a closed one can only be reversed. Needs If-Match."""
     commands.delete_entry(
-        session=g.db, actor=g.actor, at=g.at, change_id=services().new_id(), entry_id=path.entry_id,
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        change_id=services().new_id(),
+        entry_id=path.entry_id,
         version=check_version(),
     )
     return "", 204
 
 
-@bp.post("/entries/<int:entry_id>/reversal", responses={201: EntryOut}, operation_id="reverseEntry",
-         summary="Reverse an entry")
+@bp.post(
+    "/entries/<int:entry_id>/reversal",
+    responses={201: EntryOut},
+    operation_id="reverseEntry",
+    summary="Reverse an entry",
+)
 @requires(Permission.LEDGER_ENTRIES_REVERSE)
 def reverse_entry(path: EntryPath) -> Response:
     """Undo an entry by a new one, at most once; the body with date and description may be left out."""
@@ -314,7 +372,11 @@ def reverse_entry(path: EntryPath) -> Response:
     def act() -> tuple[Any, int, str]:
         body = reversal_in()
         new_id = commands.reverse_entry(
-            session=g.db, actor=g.actor, at=g.at, entry_id=path.entry_id, day=body.date or g.at.date(),
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            entry_id=path.entry_id,
+            day=body.date or g.at.date(),
             description=body.description,
         )
         made = queries.entry(session=g.db, entry_id=new_id)
@@ -346,7 +408,9 @@ class ExchangeIn(BaseModel):
     to_account_id: Id
     to_amount: AmountText | None = None
     rate: str | None = Field(
-        None, pattern=r"^[0-9]{1,12}(\.[0-9]{1,12})?$", examples=["1.0850"],
+        None,
+        pattern=r"^[0-9]{1,12}(\.[0-9]{1,12})?$",
+        examples=["1.0850"],
         description="Units of the second currency for one of the first; kept as given.",
     )
 
@@ -374,7 +438,10 @@ def exchange_in(body: ExchangeIn) -> exchange.ExchangeDraft:
     known = account_queries.currencies_of(session=g.db, ids=[body.from_account_id, body.to_account_id])
     minor: dict[str, int | None] = {}
     errors = []
-    for side, key, amount in (("from", body.from_account_id, body.from_amount), ("to", body.to_account_id, body.to_amount)):
+    for side, key, amount in (
+        ("from", body.from_account_id, body.from_amount),
+        ("to", body.to_account_id, body.to_amount),
+    ):
         try:
             minor[side] = minor_in(amount, known[key]) if amount is not None else None
         except KeyError:
@@ -384,7 +451,13 @@ def exchange_in(body: ExchangeIn) -> exchange.ExchangeDraft:
     if errors:
         raise Invalid(errors=tuple(errors))
     return exchange.ExchangeDraft(
-        day=body.date, description=body.description, counterparty=body.counterparty, note=body.note, rate=body.rate,
-        from_account_id=body.from_account_id, from_minor=minor["from"] or 0,
-        to_account_id=body.to_account_id, to_minor=minor["to"],
+        day=body.date,
+        description=body.description,
+        counterparty=body.counterparty,
+        note=body.note,
+        rate=body.rate,
+        from_account_id=body.from_account_id,
+        from_minor=minor["from"] or 0,
+        to_account_id=body.to_account_id,
+        to_minor=minor["to"],
     )

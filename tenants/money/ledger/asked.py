@@ -16,16 +16,34 @@ from tenants.money.ledger import register
 from tenants.money.ledger.register import Key, Totals
 from tenants.money.ledger.rows import MONEY_KINDS, Row, account_rows, entry_row
 from tenants.money.ledger.search import (
-    LENGTH_MAX, Criteria, Term, account_term, line_of, read_search, term_for, terms_of,
+    LENGTH_MAX,
+    Criteria,
+    Term,
+    account_term,
+    line_of,
+    read_search,
+    term_for,
+    terms_of,
 )
-from webapp.kernel.errors import Invalid, N_, NotFound
+from webapp.kernel.errors import N_, Invalid, NotFound
 from webapp.web.fields import decimal_sign, field_errors
 from webapp.web.pagination import read_cursor, sign_cursor
 
-CHIP_NAMES = {"words": N_("Text"), "amount": N_("Amount"), "date": N_("Date"), "account": N_("Account"),
-              "category": N_("Category"), "is": N_("State")}
-STATE_NAMES = {"open": N_("open"), "closed": N_("closed"), "cleared": N_("cleared"), "uncleared": N_("not cleared"),
-               "uncategorised": N_("to categorise")}
+CHIP_NAMES = {
+    "words": N_("Text"),
+    "amount": N_("Amount"),
+    "date": N_("Date"),
+    "account": N_("Account"),
+    "category": N_("Category"),
+    "is": N_("State"),
+}
+STATE_NAMES = {
+    "open": N_("open"),
+    "closed": N_("closed"),
+    "cleared": N_("cleared"),
+    "uncleared": N_("not cleared"),
+    "uncategorised": N_("to categorise"),
+}
 
 
 @dataclass
@@ -69,8 +87,13 @@ class Asked:
 
     def keys(self, limit: int, beyond: Key | None = None, *, backwards: bool = False) -> list[Key]:
         """Return the keys of at most `limit` rows past a key."""
-        question: dict[str, Any] = {"session": g.db, "criteria": self.criteria, "limit": limit, "beyond": beyond,
-                                    "ascending": self.ascending != backwards}
+        question: dict[str, Any] = {
+            "session": g.db,
+            "criteria": self.criteria,
+            "limit": limit,
+            "beyond": beyond,
+            "ascending": self.ascending != backwards,
+        }
         if self.account is None:
             return register.entry_keys(**question)
         return register.posting_keys(account_id=self.account.id, **question)

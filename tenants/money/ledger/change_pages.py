@@ -18,7 +18,7 @@ from tenants.money.ledger.register import Key
 from tenants.money.ledger.rows import Row, flow
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
-from webapp.kernel.errors import DomainError, FieldError, Invalid, N_, NotFound
+from webapp.kernel.errors import N_, DomainError, FieldError, Invalid, NotFound
 from webapp.web.fields import decimal_sign, field_errors
 from webapp.web.render import render, see_other
 from webapp.web.state import services
@@ -80,8 +80,15 @@ def change_row(entry_id: int) -> Response:
     asked, row = row_of(entry_id)
     try:
         draft = read_row(request.form, row, asked.accounts, decimal_sign=decimal_sign())
-        commands.edit_entry(session=g.db, actor=g.actor, at=g.at, change_id=services().new_id(), entry_id=entry_id,
-                            version=request.form.get("version", type=int), draft=draft)
+        commands.edit_entry(
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            change_id=services().new_id(),
+            entry_id=entry_id,
+            version=request.form.get("version", type=int),
+            draft=draft,
+        )
     except DomainError as error:
         if not is_partial():
             raise
@@ -115,8 +122,9 @@ def row_errors(error: DomainError, row: Row) -> dict[str, str]:
 
 def _editor(asked: Asked, row: Row, values: Any, errors: dict[str, str], status: int = 200) -> Response:
     options = [(_(KIND_NAMES[kind]), group) for kind, group in choices(asked.accounts.values(), g.at.date())]
-    return render("money/ledger/editor.html", status=status, asked=asked, row=row, values=values, errors=errors,
-                  choices=options)
+    return render(
+        "money/ledger/editor.html", status=status, asked=asked, row=row, values=values, errors=errors, choices=options
+    )
 
 
 @bp.post("/entries/<int:entry_id>/clearing")
@@ -124,8 +132,9 @@ def _editor(asked: Asked, row: Row, values: Any, errors: dict[str, str], status:
 def clear_row(entry_id: int) -> Response:
     """Mark an entry as confirmed by the bank, or not."""
     asked, row = row_of(entry_id)
-    commands.set_cleared(session=g.db, actor=g.actor, at=g.at, entry_id=entry_id, position=row.own.position,
-                         cleared=not row.cleared)
+    commands.set_cleared(
+        session=g.db, actor=g.actor, at=g.at, entry_id=entry_id, position=row.own.position, cleared=not row.cleared
+    )
     if not is_partial():
         return see_other(asked.href())
     asked, row = row_of(entry_id)
@@ -137,22 +146,29 @@ def clear_row(entry_id: int) -> Response:
 def change_entries() -> Response:
     """Change the selected entries, or all that match, in one act."""
     asked = Asked.of_request(request.form.get("in", type=int))
-    chosen = {int(text) for text in request.form.getlist("ids") if text.isascii() and text.isdecimal() and len(text) < 19}
+    chosen = {
+        int(text) for text in request.form.getlist("ids") if text.isascii() and text.isdecimal() and len(text) < 19
+    }
     ids = asked.matching_ids() if request.form.get("all_matching") == "1" else sorted(chosen)
     change_id = services().new_id()
     try:
         if not ids:
             raise Invalid(errors=(FieldError("form", "none", N_("Select at least one row first.")),))
         change = read_bulk(request.form)
-        outcome = changes.change_entries(session=g.db, actor=g.actor, at=g.at, change_id=change_id, ids=ids,
-                                         change=change)
+        outcome = changes.change_entries(
+            session=g.db, actor=g.actor, at=g.at, change_id=change_id, ids=ids, change=change
+        )
     except DomainError as error:
         if not is_partial():
             raise
         message = " ".join(dict.fromkeys(field_errors(error).values()))
         return _told(asked, message, kind="danger", status=422)
-    return _told(asked, _summary(change, outcome), kind="success" if outcome.changed else "info",
-                 undo_id=change_id if outcome.changed else None)
+    return _told(
+        asked,
+        _summary(change, outcome),
+        kind="success" if outcome.changed else "info",
+        undo_id=change_id if outcome.changed else None,
+    )
 
 
 @bp.post("/changes/<uuid:change_id>/undoing")
@@ -161,14 +177,18 @@ def undo(change_id: UUID) -> Response:
     """Put everything back that an act has changed."""
     asked = Asked.of_request(request.form.get("in", type=int))
     try:
-        count = changes.undo_change(session=g.db, actor=g.actor, at=g.at, change_id=change_id,
-                                    undo_id=services().new_id())
+        count = changes.undo_change(
+            session=g.db, actor=g.actor, at=g.at, change_id=change_id, undo_id=services().new_id()
+        )
     except DomainError as error:
         if not is_partial():
             raise
         return _told(asked, " ".join(field_errors(error).values()), kind="danger", status=409)
-    return _told(asked, ngettext("Undone: %(num)d entry is as it was.", "Undone: %(num)d entries are as they were.",
-                                 count), kind="success")
+    return _told(
+        asked,
+        ngettext("Undone: %(num)d entry is as it was.", "Undone: %(num)d entries are as they were.", count),
+        kind="success",
+    )
 
 
 def _summary(change: BulkChange, outcome: Outcome) -> str:

@@ -23,7 +23,7 @@ from tenants.money.ledger.rows import entry_row
 from tenants.money.ledger.rules import EntryDraft, PostingDraft, draft_errors, still_cleared
 from webapp.audit.commands import record
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import Conflict, FieldError, Invalid, N_, NotFound
+from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound
 
 
 class TooManyEntries(Conflict):
@@ -55,8 +55,11 @@ class BulkChange:
     def said(self) -> dict[str, Any]:
         """Return what is set, as JSON."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {name: value.isoformat() if isinstance(value, date) else value
-                for name, value in values.items() if value not in {None, False} or (name == "cleared" and value is False)}
+        return {
+            name: value.isoformat() if isinstance(value, date) else value
+            for name, value in values.items()
+            if value not in {None, False} or (name == "cleared" and value is False)
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +108,19 @@ def change_entries(
             plans.append(planned)
     _apply(session, actor, at, change_id, plans)
     if plans:
-        record(session=session, actor=actor, at=at, action="entries.deleted" if change.delete else "entries.changed",
-               object_type="change", object_id=change_id,
-               difference={"entries": (None, sorted(plan.before.id for plan in plans)[:1000]),
-                           "count": (None, len(plans)), **{k: (None, v) for k, v in change.said().items()}})
+        record(
+            session=session,
+            actor=actor,
+            at=at,
+            action="entries.deleted" if change.delete else "entries.changed",
+            object_type="change",
+            object_id=change_id,
+            difference={
+                "entries": (None, sorted(plan.before.id for plan in plans)[:1000]),
+                "count": (None, len(plans)),
+                **{k: (None, v) for k, v in change.said().items()},
+            },
+        )
     return Outcome(len(plans), dict(left))
 
 
@@ -141,18 +153,29 @@ def undo_change(*, session: Session, actor: Actor, at: datetime, change_id: UUID
         raise ChangedSince(count=newer)
     _apply(session, actor, at, undo_id, plans)
     _put_back(session, at, restored)
-    record(session=session, actor=actor, at=at, action="change.undone", object_type="change", object_id=change_id,
-           difference={"count": (None, len(rows)), "undone_by": (None, str(undo_id))})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="change.undone",
+        object_type="change",
+        object_id=change_id,
+        difference={"count": (None, len(rows)), "undone_by": (None, str(undo_id))},
+    )
     return len(rows)
 
 
 def draft_from(content: Mapping[str, Any]) -> EntryDraft:
     """Return the draft that a kept version describes."""
     return EntryDraft(
-        day=date.fromisoformat(content["day"]), description=content["description"],
-        counterparty=content["counterparty"], note=content["note"], rate=content["rate"],
-        postings=tuple(PostingDraft(p["account_id"], p["amount"], p["currency"], p["memo"])
-                       for p in content["postings"]),
+        day=date.fromisoformat(content["day"]),
+        description=content["description"],
+        counterparty=content["counterparty"],
+        note=content["note"],
+        rate=content["rate"],
+        postings=tuple(
+            PostingDraft(p["account_id"], p["amount"], p["currency"], p["memo"]) for p in content["postings"]
+        ),
     )
 
 
@@ -176,9 +199,9 @@ def _planned(entry: EntryView, change: BulkChange, accounts: Mapping[int, Accoun
             return "currency"
         postings[position - 1] = replace(postings[position - 1], account_id=account_id)
     draft = replace(
-        draft_of(entry), postings=tuple(postings),
-        **{name: value for name in ("counterparty", "day", "note")
-           if (value := getattr(change, name)) is not None},
+        draft_of(entry),
+        postings=tuple(postings),
+        **{name: value for name in ("counterparty", "day", "note") if (value := getattr(change, name)) is not None},
     )
     marked = frozenset(p.position for p in entry.postings if p.cleared)
     cleared = frozenset(still_cleared(entry.postings, draft.postings))
@@ -249,13 +272,18 @@ def _apply(session: Session, actor: Actor, at: datetime, change_id: UUID, plans:
     gone = [plan.before.id for plan in plans if plan.draft is None]
     moved = [plan for plan in kept if plan.draft is not None and _moves(plan.before, plan.draft)]
     with book_rules():
-        session.execute(_KEEP, {
-            "at": at, "by": actor.person_id, "change_id": change_id,
-            "ids": [plan.before.id for plan in plans],
-            "versions": [plan.before.version for plan in plans],
-            "contents": [json.dumps(kept_content(plan.before)) for plan in plans],
-            "deleted": [plan.draft is None for plan in plans],
-        })
+        session.execute(
+            _KEEP,
+            {
+                "at": at,
+                "by": actor.person_id,
+                "change_id": change_id,
+                "ids": [plan.before.id for plan in plans],
+                "versions": [plan.before.version for plan in plans],
+                "contents": [json.dumps(kept_content(plan.before)) for plan in plans],
+                "deleted": [plan.draft is None for plan in plans],
+            },
+        )
         replaced = [plan.before.id for plan in moved] + gone
         if replaced:
             session.execute(delete(Posting).where(Posting.entry_id == any_of(replaced)))
@@ -264,11 +292,18 @@ def _apply(session: Session, actor: Actor, at: datetime, change_id: UUID, plans:
         if kept:
             session.execute(_UPDATE, {"at": at, "ids": [plan.before.id for plan in kept], **_columns(drafts)})
         if moved:
-            insert_postings(session, [(plan.before.id, plan.draft.day, plan.draft.postings)
-                                      for plan in moved if plan.draft is not None])
+            insert_postings(
+                session,
+                [(plan.before.id, plan.draft.day, plan.draft.postings) for plan in moved if plan.draft is not None],
+            )
         if kept:
-            session.execute(_MARK, {"ids": [plan.before.id for plan in kept],
-                                    "positions": [",".join(map(str, sorted(plan.cleared))) for plan in kept]})
+            session.execute(
+                _MARK,
+                {
+                    "ids": [plan.before.id for plan in kept],
+                    "positions": [",".join(map(str, sorted(plan.cleared))) for plan in kept],
+                },
+            )
 
 
 def _moves(before: EntryView, draft: EntryDraft) -> bool:
@@ -290,16 +325,20 @@ def _put_back(session: Session, at: datetime, gone: Sequence[tuple[int, int, dic
     if not gone:
         return
     with book_rules():
-        session.execute(_RESTORE, {
-            "at": at,
-            "ids": [key for key, _, _, _ in gone],
-            "versions": [version for _, version, _, _ in gone],
-            "made": [content["created_at"] for _, _, content, _ in gone],
-            "makers": [content["created_by"] for _, _, content, _ in gone],
-            "imports": [content.get("import_id") for _, _, content, _ in gone],
-            **_columns([draft for _, _, _, draft in gone]),
-        })
+        session.execute(
+            _RESTORE,
+            {
+                "at": at,
+                "ids": [key for key, _, _, _ in gone],
+                "versions": [version for _, version, _, _ in gone],
+                "made": [content["created_at"] for _, _, content, _ in gone],
+                "makers": [content["created_by"] for _, _, content, _ in gone],
+                "imports": [content.get("import_id") for _, _, content, _ in gone],
+                **_columns([draft for _, _, _, draft in gone]),
+            },
+        )
         insert_postings(
-            session, [(key, draft.day, draft.postings) for key, _, _, draft in gone],
+            session,
+            [(key, draft.day, draft.postings) for key, _, _, draft in gone],
             cleared={(key, position) for key, _, content, _ in gone for position in content.get("cleared", [])},
         )

@@ -15,11 +15,15 @@ from tenants.money.ledger.search import LENGTH_MAX, read_search
 from tenants.schemas import PROBLEMS, Day, Id, WorkspacePath
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
-from webapp.kernel.errors import FieldError, Invalid, N_, NotFound
+from webapp.kernel.errors import N_, FieldError, Invalid, NotFound
 from webapp.web.state import services
 
 bp = APIBlueprint(
-    "api_changes", __name__, url_prefix=API_PREFIX, abp_tags=[Tag(name="entries")], abp_responses=PROBLEMS,
+    "api_changes",
+    __name__,
+    url_prefix=API_PREFIX,
+    abp_tags=[Tag(name="entries")],
+    abp_responses=PROBLEMS,
     abp_security=[{"token": []}],
 )
 guard_room(bp)
@@ -88,8 +92,15 @@ def change_entries(path: WorkspacePath, body: ChangeIn) -> Response:
     if ids is None:
         criteria = read_search(body.q or "", accounts=lambda: account_queries.accounts(session=g.db))
         ids = register.matching_ids(session=g.db, criteria=criteria)
-    change = BulkChange(category_id=body.category_id, account_id=body.account_id, counterparty=body.counterparty,
-                        day=body.date, note=body.note, cleared=body.cleared, delete=body.delete)
+    change = BulkChange(
+        category_id=body.category_id,
+        account_id=body.account_id,
+        counterparty=body.counterparty,
+        day=body.date,
+        note=body.note,
+        cleared=body.cleared,
+        delete=body.delete,
+    )
     change_id = services().new_id()
     outcome = changes.change_entries(session=g.db, actor=g.actor, at=g.at, change_id=change_id, ids=ids, change=change)
     response = jsonify(id=str(change_id), changed=outcome.changed, left=dict(outcome.left))
@@ -115,8 +126,16 @@ def list_versions(path: EntryPath) -> Response:
     found = queries.history(session=g.db, entry_id=path.entry_id)
     if not found and queries.entry(session=g.db, entry_id=path.entry_id) is None:
         raise NotFound
-    data = [{"version": one.version, "content": one.content, "replaced_at": one.replaced_at.isoformat(),
-             "replaced_by": str(one.replaced_by), "deleted": one.deleted} for one in found]
+    data = [
+        {
+            "version": one.version,
+            "content": one.content,
+            "replaced_at": one.replaced_at.isoformat(),
+            "replaced_by": str(one.replaced_by),
+            "deleted": one.deleted,
+        }
+        for one in found
+    ]
     return jsonify(data=data, next_cursor=None, has_more=False)
 
 
@@ -137,16 +156,29 @@ def list_views(path: WorkspacePath) -> Response:
 
 
 def _view_out(view: views.View) -> dict[str, Any]:
-    return {"id": view.id, "name": view.name, "q": view.query, "shared": view.shared, "is_default": view.is_default,
-            "own": view.person_id == g.actor.person_id}
+    return {
+        "id": view.id,
+        "name": view.name,
+        "q": view.query,
+        "shared": view.shared,
+        "is_default": view.is_default,
+        "own": view.person_id == g.actor.person_id,
+    }
 
 
 @bp.post("/views", operation_id="saveView", summary="Keep a search")
 @requires(Permission.LEDGER_VIEWS_WRITE)
 def save_view(path: WorkspacePath, body: ViewIn) -> Response:
     """Keep a search under a name; your view of the same name is replaced."""
-    view_id = views.save_view(session=g.db, actor=g.actor, at=g.at, name=body.name, query=body.q, shared=body.shared,
-                              is_default=body.is_default)
+    view_id = views.save_view(
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        name=body.name,
+        query=body.q,
+        shared=body.shared,
+        is_default=body.is_default,
+    )
     response = jsonify(id=view_id)
     response.status_code = 201
     return response

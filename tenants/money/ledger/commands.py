@@ -19,7 +19,7 @@ from tenants.money.ledger.refusals import EntryClosed, book_rules
 from tenants.money.ledger.rules import EntryDraft, PostingDraft, draft_errors, reversed_postings, still_cleared
 from webapp.audit.commands import record
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import Conflict, FieldError, Invalid, N_, NotFound, Stale
+from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound, Stale
 
 BATCH_MAX = 1000
 
@@ -69,9 +69,7 @@ def reserve_entry_id(*, session: Session) -> int:
     return session.execute(_NEXT_IDS, {"count": 1}).scalar_one()
 
 
-def post_entry(
-    *, session: Session, actor: Actor, at: datetime, draft: EntryDraft, entry_id: int | None = None
-) -> int:
+def post_entry(*, session: Session, actor: Actor, at: datetime, draft: EntryDraft, entry_id: int | None = None) -> int:
     """Book one entry, under a reserved id if one is given, and return its id.
 
     Raises Invalid, AccountClosed, PeriodClosed, OverdraftExceeded.
@@ -79,8 +77,15 @@ def post_entry(
     if errors := list(draft_errors(draft)) or account_errors(session, [draft], prefix=False):
         raise Invalid(errors=tuple(errors))
     entry_id = _insert_one(session, actor=actor, at=at, draft=draft, entry_id=entry_id)
-    record(session=session, actor=actor, at=at, action="entry.posted", object_type="entry", object_id=entry_id,
-           difference={name: (None, value) for name, value in content_of(draft).items()})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="entry.posted",
+        object_type="entry",
+        object_id=entry_id,
+        difference={name: (None, value) for name, value in content_of(draft).items()},
+    )
     return entry_id
 
 
@@ -90,11 +95,19 @@ def post_entries(*, session: Session, actor: Actor, at: datetime, drafts: Sequen
     Raises as post_entry; the fields of Invalid begin with the draft's index ("3/postings/0/amount").
     """
     if not 1 <= len(drafts) <= BATCH_MAX:
-        raise Invalid(errors=(FieldError("entries", "count", N_("Send 1 to %(maximum)s entries."),
-                                         {"maximum": BATCH_MAX}),))
+        raise Invalid(
+            errors=(FieldError("entries", "count", N_("Send 1 to %(maximum)s entries."), {"maximum": BATCH_MAX}),)
+        )
     ids = book(session=session, actor=actor, at=at, drafts=drafts, prefix=True)
-    record(session=session, actor=actor, at=at, action="entry.batch_posted", object_type="entry",
-           object_id=f"{ids[0]}-{ids[-1]}", difference={"entries": (None, len(ids))})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="entry.batch_posted",
+        object_type="entry",
+        object_id=f"{ids[0]}-{ids[-1]}",
+        difference={"entries": (None, len(ids))},
+    )
     return ids
 
 
@@ -113,35 +126,53 @@ def book(
         return [_insert_one(session, actor=actor, at=at, draft=drafts[0])]
     ids = list(session.scalars(_NEXT_IDS, {"count": len(drafts)}))
     with book_rules():
-        session.execute(_INSERT_ENTRIES, {"at": at, "by": actor.person_id, "rows": json.dumps([
+        session.execute(
+            _INSERT_ENTRIES,
             {
-                "id": key, "day": draft.day.isoformat(), "description": draft.description,
-                "counterparty": draft.counterparty, "note": draft.note, "rate": draft.rate,
-            }
-            for key, draft in zip(ids, drafts, strict=True)
-        ])})
+                "at": at,
+                "by": actor.person_id,
+                "rows": json.dumps(
+                    [
+                        {
+                            "id": key,
+                            "day": draft.day.isoformat(),
+                            "description": draft.description,
+                            "counterparty": draft.counterparty,
+                            "note": draft.note,
+                            "rate": draft.rate,
+                        }
+                        for key, draft in zip(ids, drafts, strict=True)
+                    ]
+                ),
+            },
+        )
         insert_postings(session, [(key, draft.day, draft.postings) for key, draft in zip(ids, drafts, strict=True)])
     return ids
 
 
-def _insert_one(
-    session: Session, *, actor: Actor, at: datetime, draft: EntryDraft, entry_id: int | None = None
-) -> int:
+def _insert_one(session: Session, *, actor: Actor, at: datetime, draft: EntryDraft, entry_id: int | None = None) -> int:
     with book_rules():
-        booked: int = session.execute(_INSERT_ONE, {
-            "id": entry_id,
-            "at": at,
-            "by": actor.person_id,
-            "day": draft.day,
-            "description": draft.description,
-            "counterparty": draft.counterparty,
-            "note": draft.note,
-            "rate": draft.rate,
-            "accounts": [posting.account_id for posting in draft.postings],
-            "amounts": [posting.minor for posting in draft.postings],
-            "currencies": [posting.currency for posting in draft.postings],
-            "memos": [posting.memo for posting in draft.postings],
-        }).scalars().first()
+        booked: int = (
+            session.execute(
+                _INSERT_ONE,
+                {
+                    "id": entry_id,
+                    "at": at,
+                    "by": actor.person_id,
+                    "day": draft.day,
+                    "description": draft.description,
+                    "counterparty": draft.counterparty,
+                    "note": draft.note,
+                    "rate": draft.rate,
+                    "accounts": [posting.account_id for posting in draft.postings],
+                    "amounts": [posting.minor for posting in draft.postings],
+                    "currencies": [posting.currency for posting in draft.postings],
+                    "memos": [posting.memo for posting in draft.postings],
+                },
+            )
+            .scalars()
+            .first()
+        )
     return booked
 
 
@@ -164,14 +195,27 @@ def insert_postings(
     cleared: Collection[tuple[int, int]] = (),
 ) -> None:
     """Store the postings of entries (id, day, postings) in one statement; `cleared` has (entry id, position)."""
-    session.execute(_INSERT_POSTINGS, {"rows": json.dumps([
+    session.execute(
+        _INSERT_POSTINGS,
         {
-            "entry_id": key, "position": n, "day": written, "account_id": p.account_id, "amount": p.minor,
-            "currency": p.currency, "memo": p.memo, "cleared": (key, n) in cleared,
-        }
-        for key, written, postings in ((key, day.isoformat(), postings) for key, day, postings in lines)
-        for n, p in enumerate(postings, 1)
-    ])})
+            "rows": json.dumps(
+                [
+                    {
+                        "entry_id": key,
+                        "position": n,
+                        "day": written,
+                        "account_id": p.account_id,
+                        "amount": p.minor,
+                        "currency": p.currency,
+                        "memo": p.memo,
+                        "cleared": (key, n) in cleared,
+                    }
+                    for key, written, postings in ((key, day.isoformat(), postings) for key, day, postings in lines)
+                    for n, p in enumerate(postings, 1)
+                ]
+            )
+        },
+    )
 
 
 def account_errors(session: Session, drafts: Sequence[EntryDraft], *, prefix: bool) -> list[FieldError]:
@@ -186,11 +230,14 @@ def account_errors(session: Session, drafts: Sequence[EntryDraft], *, prefix: bo
             if currency is None:
                 errors.append(FieldError(f"{lead}postings/{n}/account_id", "unknown", N_("There is no such account.")))
             elif currency != posting.currency:
-                errors.append(FieldError(
-                    f"{lead}postings/{n}/currency", "currency",
-                    N_("The account is kept in %(expected)s, not in %(given)s."),
-                    {"expected": currency, "given": posting.currency},
-                ))
+                errors.append(
+                    FieldError(
+                        f"{lead}postings/{n}/currency",
+                        "currency",
+                        N_("The account is kept in %(expected)s, not in %(given)s."),
+                        {"expected": currency, "given": posting.currency},
+                    )
+                )
     return errors
 
 
@@ -237,8 +284,15 @@ def edit_entry(
         if "postings" in difference:
             kept = still_cleared(before.postings, draft.postings)
             insert_postings(session, [(entry_id, draft.day, draft.postings)], cleared={(entry_id, n) for n in kept})
-    record(session=session, actor=actor, at=at, action="entry.edited", object_type="entry", object_id=entry_id,
-           difference=difference)
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="entry.edited",
+        object_type="entry",
+        object_id=entry_id,
+        difference=difference,
+    )
     return before.version + 1
 
 
@@ -254,8 +308,15 @@ def delete_entry(
         _keep_version(session, actor=actor, at=at, change_id=change_id, before=before, deleted=True)
         session.execute(delete(Posting).where(Posting.entry_id == entry_id))
         session.execute(delete(Entry).where(Entry.id == entry_id))
-    record(session=session, actor=actor, at=at, action="entry.deleted", object_type="entry", object_id=entry_id,
-           difference={name: (value, None) for name, value in content_of(draft_of(before)).items()})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="entry.deleted",
+        object_type="entry",
+        object_id=entry_id,
+        difference={name: (value, None) for name, value in content_of(draft_of(before)).items()},
+    )
 
 
 def reverse_entry(
@@ -291,8 +352,15 @@ def reverse_entry(
         session.execute(update(Entry).where(Entry.id == new_id).values(closed_because="reversal", **closed))
         if before.closed_at is None:
             session.execute(update(Entry).where(Entry.id == entry_id).values(closed_because="reversed", **closed))
-    record(session=session, actor=actor, at=at, action="entry.reversed", object_type="entry", object_id=entry_id,
-           difference={"reversed_by": (None, new_id)})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="entry.reversed",
+        object_type="entry",
+        object_id=entry_id,
+        difference={"reversed_by": (None, new_id)},
+    )
     return new_id
 
 
@@ -326,8 +394,15 @@ def set_cleared(*, session: Session, actor: Actor, at: datetime, entry_id: int, 
         ).first()
     if found is None:
         raise NotFound
-    record(session=session, actor=actor, at=at, action="entry.cleared", object_type="entry", object_id=entry_id,
-           difference={f"postings/{position}/cleared": (not cleared, cleared)})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="entry.cleared",
+        object_type="entry",
+        object_id=entry_id,
+        difference={f"postings/{position}/cleared": (not cleared, cleared)},
+    )
 
 
 def _lock(session: Session, entry_id: int, version: int | None) -> EntryView:

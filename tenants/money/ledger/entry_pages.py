@@ -19,7 +19,7 @@ from webapp.access.permissions import Permission
 from webapp.audit import queries as audit
 from webapp.identity import queries as people_queries
 from webapp.kernel.db import on_platform
-from webapp.kernel.errors import DomainError, Invalid, N_, NotFound
+from webapp.kernel.errors import N_, DomainError, Invalid, NotFound
 from webapp.web.fields import decimal_sign, field_errors
 from webapp.web.render import render, see_other
 from webapp.web.state import services
@@ -38,8 +38,13 @@ ACTION_NAMES = {
     "entry.reconciled": N_("reconciled"),
     "entry.cleared": N_("marked as cleared or not"),
 }
-VIA_NAMES = {"session": N_("browser"), "token": N_("API"), "job": N_("job"), "cli": N_("command line"),
-             "link": N_("link")}
+VIA_NAMES = {
+    "session": N_("browser"),
+    "token": N_("API"),
+    "job": N_("job"),
+    "cli": N_("command line"),
+    "link": N_("link"),
+}
 
 
 @bp.get("/entries/<int:entry_id>")
@@ -56,8 +61,14 @@ def show_entry(entry_id: int) -> Response:
     with on_platform(g.db) as platform:
         people = people_queries.people(session=platform, ids=ids)
     return render(
-        "money/ledger/entry.html", entry=entry, entry_id=entry_id, accounts=_accounts(), history=history,
-        events=events, people=people, today=g.at.date(),
+        "money/ledger/entry.html",
+        entry=entry,
+        entry_id=entry_id,
+        accounts=_accounts(),
+        history=history,
+        events=events,
+        people=people,
+        today=g.at.date(),
         action_names={key: _(name) for key, name in ACTION_NAMES.items()},
         via_names={key: _(name) for key, name in VIA_NAMES.items()},
         reversal_id=queries.reversal_of(session=g.db, entry_id=entry_id) if entry else None,
@@ -115,8 +126,15 @@ def change_entry(entry_id: int) -> Response:
     entry = _found(entry_id)
     try:
         draft = read_entry(request.form, _accounts(), decimal_sign=decimal_sign())
-        commands.edit_entry(session=g.db, actor=g.actor, at=g.at, change_id=services().new_id(), entry_id=entry_id,
-                            version=request.form.get("version", type=int), draft=draft)
+        commands.edit_entry(
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            change_id=services().new_id(),
+            entry_id=entry_id,
+            version=request.form.get("version", type=int),
+            draft=draft,
+        )
     except DomainError as error:
         return _form(request.form, lines_in(request.form), _entry_errors(error), entry=entry, status=422)
     flash(_("Saved."), "success")
@@ -137,8 +155,9 @@ def more_lines(entry_id: int | None) -> Response:
 @requires(Permission.LEDGER_ENTRIES_WRITE)
 def show_remainder() -> Response:
     """Tell what is missing for the lines to balance."""
-    return render("money/ledger/remainder.html",
-                  remainders=remainders(request.form, _accounts(), decimal_sign=decimal_sign()))
+    return render(
+        "money/ledger/remainder.html", remainders=remainders(request.form, _accounts(), decimal_sign=decimal_sign())
+    )
 
 
 @bp.post("/entries/<int:entry_id>/reversal")
@@ -149,8 +168,14 @@ def reverse_entry(entry_id: int) -> Response:
         day = date.fromisoformat(request.form.get("date", ""))
     except ValueError:
         day = g.at.date()
-    new_id = commands.reverse_entry(session=g.db, actor=g.actor, at=g.at, entry_id=entry_id, day=day,
-                                    description=request.form.get("description", ""))
+    new_id = commands.reverse_entry(
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        entry_id=entry_id,
+        day=day,
+        description=request.form.get("description", ""),
+    )
     flash(_("The entry is reversed by this one."), "success")
     return see_other(url_for("money_entries.show_entry", entry_id=new_id))
 
@@ -169,8 +194,14 @@ def close_entry(entry_id: int) -> Response:
 def delete_entry(entry_id: int) -> Response:
     """Take an open entry out of the books."""
     change_id = services().new_id()
-    commands.delete_entry(session=g.db, actor=g.actor, at=g.at, change_id=change_id, entry_id=entry_id,
-                          version=request.form.get("version", type=int))
+    commands.delete_entry(
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        change_id=change_id,
+        entry_id=entry_id,
+        version=request.form.get("version", type=int),
+    )
     flash(_("The entry is deleted."), "success")
     return see_other(url_for("money_ledger.list_entries", q="", changed=str(change_id)))
 
@@ -194,9 +225,17 @@ def _entry_errors(error: DomainError) -> dict[str, str]:
     return errors
 
 
-def _form(values: Any, lines: list[LineText], errors: dict[str, str], *, entry: EntryView | None = None,
-          status: int = 200) -> Response:
+def _form(
+    values: Any, lines: list[LineText], errors: dict[str, str], *, entry: EntryView | None = None, status: int = 200
+) -> Response:
     accounts = account_queries.accounts(session=g.db)
     options = [(_(KIND_NAMES[kind]), group) for kind, group in choices(accounts, g.at.date())]
-    return render("money/ledger/entry_form.html", status=status, values=values, lines=lines, errors=errors,
-                  entry=entry, choices=options)
+    return render(
+        "money/ledger/entry_form.html",
+        status=status,
+        values=values,
+        lines=lines,
+        errors=errors,
+        entry=entry,
+        choices=options,
+    )

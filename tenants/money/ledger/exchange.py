@@ -17,7 +17,7 @@ from tenants.money.accounts.rules import Purpose
 from tenants.money.ledger.commands import post_entry
 from tenants.money.ledger.rules import EntryDraft, PostingDraft
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import FieldError, Invalid, N_
+from webapp.kernel.errors import N_, FieldError, Invalid
 from webapp.kernel.money import LIMIT_MINOR, exponent
 
 RATE_DIGITS = 12
@@ -63,23 +63,29 @@ def post_exchange(*, session: Session, actor: Actor, at: datetime, draft: Exchan
     source, target = known[draft.from_account_id], known[draft.to_account_id]
     to_minor = draft.to_minor if draft.to_minor is not None else arriving(draft, source, target)
     trading = {
-        currency: ensure_purpose_account(session=session, actor=actor, at=at, purpose=Purpose.TRADING,
-                                         currency=currency)
+        currency: ensure_purpose_account(
+            session=session, actor=actor, at=at, purpose=Purpose.TRADING, currency=currency
+        )
         for currency in sorted({source, target})
     }
-    return post_entry(session=session, actor=actor, at=at, draft=EntryDraft(
-        day=draft.day,
-        description=draft.description,
-        counterparty=draft.counterparty,
-        note=draft.note,
-        rate=draft.rate or rate_of(draft.from_minor, source, to_minor, target),
-        postings=(
-            PostingDraft(draft.from_account_id, -draft.from_minor, source),
-            PostingDraft(trading[source], draft.from_minor, source),
-            PostingDraft(trading[target], -to_minor, target),
-            PostingDraft(draft.to_account_id, to_minor, target),
+    return post_entry(
+        session=session,
+        actor=actor,
+        at=at,
+        draft=EntryDraft(
+            day=draft.day,
+            description=draft.description,
+            counterparty=draft.counterparty,
+            note=draft.note,
+            rate=draft.rate or rate_of(draft.from_minor, source, to_minor, target),
+            postings=(
+                PostingDraft(draft.from_account_id, -draft.from_minor, source),
+                PostingDraft(trading[source], draft.from_minor, source),
+                PostingDraft(trading[target], -to_minor, target),
+                PostingDraft(draft.to_account_id, to_minor, target),
+            ),
         ),
-    ))
+    )
 
 
 def amount_errors(draft: ExchangeDraft) -> list[FieldError]:
@@ -101,8 +107,8 @@ def arriving(draft: ExchangeDraft, source: str, target: str) -> int:
 
     Raises Invalid (rate).
     """
-    exact = Fraction(draft.from_minor) * Fraction(draft.rate or "0") * Fraction(10) ** (
-        exponent(target) - exponent(source)
+    exact = (
+        Fraction(draft.from_minor) * Fraction(draft.rate or "0") * Fraction(10) ** (exponent(target) - exponent(source))
     )
     minor = round(exact)
     if not 0 < minor <= LIMIT_MINOR:

@@ -10,8 +10,19 @@ from webapp.kernel.money import decimal
 
 EXPORT_MAX = 100_000
 """Rows of one file."""
-COLUMNS = ("date", "payee", "description", "category", "account", "amount", "currency", "cleared", "state", "note",
-           "entry")
+COLUMNS = (
+    "date",
+    "payee",
+    "description",
+    "category",
+    "account",
+    "amount",
+    "currency",
+    "cleared",
+    "state",
+    "note",
+    "entry",
+)
 
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
@@ -27,12 +38,21 @@ def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
     for row in rows:
         category = label(row.category) if row.category else ""
         for currency, minor in row.amounts:
-            yield _line((
-                row.entry.day.isoformat(), harmless(row.entry.counterparty), harmless(row.entry.description),
-                harmless(category), harmless(label(row.account)), decimal(minor, currency), currency,
-                "yes" if row.cleared else "no", "open" if row.is_open else "closed", harmless(row.entry.note),
-                str(row.entry.id),
-            ))
+            yield _line(
+                (
+                    row.entry.day.isoformat(),
+                    harmless(row.entry.counterparty),
+                    harmless(row.entry.description),
+                    harmless(category),
+                    harmless(label(row.account)),
+                    decimal(minor, currency),
+                    currency,
+                    "yes" if row.cleared else "no",
+                    "open" if row.is_open else "closed",
+                    harmless(row.entry.note),
+                    str(row.entry.id),
+                )
+            )
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from tenants.money.ledger.queries import EntryView
 from tenants.money.ledger.rows import Row
 from tenants.money.ledger.rules import EntryDraft, PostingDraft
 from webapp.kernel.amounts import AmountError, read_amount
-from webapp.kernel.errors import FieldError, Invalid, N_
+from webapp.kernel.errors import N_, FieldError, Invalid
 from webapp.kernel.money import decimal
 
 LINES = 4
@@ -50,8 +50,13 @@ def lines_of(entry: EntryView) -> list[LineText]:
 
 def values_of(entry: EntryView) -> dict[str, str]:
     """Return the texts that the form shows of an entry."""
-    return {"date": entry.day.isoformat(), "description": entry.description, "counterparty": entry.counterparty,
-            "note": entry.note, "rate": entry.rate or ""}
+    return {
+        "date": entry.day.isoformat(),
+        "description": entry.description,
+        "counterparty": entry.counterparty,
+        "note": entry.note,
+        "rate": entry.rate or "",
+    }
 
 
 def read_entry(form: Any, accounts: Mapping[int, AccountView], *, decimal_sign: str) -> EntryDraft:
@@ -64,8 +69,14 @@ def read_entry(form: Any, accounts: Mapping[int, AccountView], *, decimal_sign: 
     postings = _postings(lines_in(form, at_least=0), accounts, decimal_sign, errors)
     if errors:
         raise Invalid(errors=tuple(errors))
-    return EntryDraft(day=day, description=_text(form, "description"), counterparty=_text(form, "counterparty"),
-                      note=_text(form, "note"), rate=_text(form, "rate")[:40] or None, postings=tuple(postings))
+    return EntryDraft(
+        day=day,
+        description=_text(form, "description"),
+        counterparty=_text(form, "counterparty"),
+        note=_text(form, "note"),
+        rate=_text(form, "rate")[:40] or None,
+        postings=tuple(postings),
+    )
 
 
 def remainders(form: Any, accounts: Mapping[int, AccountView], *, decimal_sign: str) -> dict[str, int]:
@@ -83,7 +94,9 @@ def remainders(form: Any, accounts: Mapping[int, AccountView], *, decimal_sign: 
     return sums
 
 
-def read_row(form: Mapping[str, str], row: Row, accounts: Mapping[int, AccountView], *, decimal_sign: str) -> EntryDraft:
+def read_row(
+    form: Mapping[str, str], row: Row, accounts: Mapping[int, AccountView], *, decimal_sign: str
+) -> EntryDraft:
     """Read a register row's editor into the whole entry's draft.
 
     Raises Invalid (date, amount, category_id, account_id).
@@ -106,8 +119,13 @@ def read_row(form: Mapping[str, str], row: Row, accounts: Mapping[int, AccountVi
             postings[own], postings[other] = replace(postings[own], minor=minor), replace(postings[other], minor=-minor)
     if errors:
         raise Invalid(errors=tuple(errors))
-    return replace(draft, day=day, counterparty=_text(form, "counterparty"),
-                   description=_text(form, "description"), postings=tuple(postings))
+    return replace(
+        draft,
+        day=day,
+        counterparty=_text(form, "counterparty"),
+        description=_text(form, "description"),
+        postings=tuple(postings),
+    )
 
 
 def _row_amount(form: Mapping[str, str], row: Row, decimal_sign: str, errors: list[FieldError]) -> int | None:
@@ -138,8 +156,11 @@ def read_bulk(form: Mapping[str, str]) -> BulkChange:
     errors: list[FieldError] = []
     day = read_day(form["date"], errors) if form.get("date", "").strip() else None
     change = BulkChange(
-        category_id=_id(form.get("category_id", "")), account_id=_id(form.get("account_id", "")), day=day,
-        counterparty=_text(form, "counterparty") or None, note=_text(form, "note") or None,
+        category_id=_id(form.get("category_id", "")),
+        account_id=_id(form.get("account_id", "")),
+        day=day,
+        counterparty=_text(form, "counterparty") or None,
+        note=_text(form, "note") or None,
     )
     if not errors and change == BulkChange():
         errors.append(FieldError("form", "empty", N_("Say what to change.")))

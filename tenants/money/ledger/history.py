@@ -43,6 +43,8 @@ def history_of(entry: EntryView | None, versions: Sequence[VersionView]) -> Hist
             for name in FIELDS
             if not version.deleted and after is not None and version.content.get(name) != after.get(name)
         ]
-        steps.append(Step(version.version, version.replaced_at, version.replaced_by, None, version.deleted, differences))
+        steps.append(
+            Step(version.version, version.replaced_at, version.replaced_by, None, version.deleted, differences)
+        )
         after = version.content
     return History(steps, last)

@@ -67,8 +67,9 @@ def _register(asked: Asked, kept: list[views.View]) -> Response:
         state_options=[(name, _(STATE_NAMES[name])) for name in STATES],
         totals_href=_beside(asked, "totals"),
         export_href=_beside(asked, "export.csv"),
-        view_links=[{"label": view.name, "href": asked.href(view.query), "current": view.query == asked.line}
-                    for view in kept],
+        view_links=[
+            {"label": view.name, "href": asked.href(view.query), "current": view.query == asked.line} for view in kept
+        ],
         **page,
     )
 
@@ -85,8 +86,15 @@ def _columns(asked: Asked) -> list[dict[str, Any]]:
     side = [{"label": _("Other side")}] if asked.account else [{"label": _("Category")}, {"label": _("Account")}]
     balance = [{"label": _("Balance"), "num": True}] if asked.has_balance else []
     actions = [{"label": _("Actions"), "hidden": True}] if frame().may("ledger:entries:write") else []
-    return [date, {"label": _("Payee")}, *side, {"label": _("Amount"), "num": True}, *balance,
-            {"label": _("Cleared"), "hidden": True}, *actions]
+    return [
+        date,
+        {"label": _("Payee")},
+        *side,
+        {"label": _("Amount"), "num": True},
+        *balance,
+        {"label": _("Cleared"), "hidden": True},
+        *actions,
+    ]
 
 
 def chunk(asked: Asked) -> dict[str, Any]:
@@ -128,8 +136,9 @@ def _undo_id() -> UUID | None:
 def show_totals(account_id: int | None) -> Response:
     """Count what matches, apart from the page, so that the page never waits for it."""
     asked = Asked.of_request(account_id)
-    return render("money/ledger/totals.html", asked=asked, totals=asked.totals(), most=MATCHING_MAX,
-                  href=_beside(asked, "totals"))
+    return render(
+        "money/ledger/totals.html", asked=asked, totals=asked.totals(), most=MATCHING_MAX, href=_beside(asked, "totals")
+    )
 
 
 @bp.get("/entries/export.csv", defaults={"account_id": None})
@@ -161,8 +170,15 @@ def _all_rows(asked: Asked) -> Iterator[Row]:
 def save_view() -> Response:
     """Keep the search under a name."""
     line = request.form.get("q", "").strip()
-    views.save_view(session=g.db, actor=g.actor, at=g.at, name=request.form.get("name", ""), query=line,
-                    shared="shared" in request.form, is_default="is_default" in request.form)
+    views.save_view(
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        name=request.form.get("name", ""),
+        query=line,
+        shared="shared" in request.form,
+        is_default="is_default" in request.form,
+    )
     return see_other(url_for("money_ledger.list_entries", q=line))
 
 
@@ -172,5 +188,3 @@ def remove_view(view_id: int) -> Response:
     """Forget one of the person's own searches."""
     views.remove_view(session=g.db, actor=g.actor, at=g.at, view_id=view_id)
     return see_other(url_for("money_ledger.list_entries", q=""))
-
-

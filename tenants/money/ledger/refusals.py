@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError
 
-from webapp.kernel.errors import Conflict, DomainError, N_
+from webapp.kernel.errors import N_, Conflict, DomainError
 
 
 class Unbalanced(DomainError):

@@ -125,7 +125,9 @@ def amounts_after(*, session: Session, account_id: int, key: Key) -> int:
     """Return the sum of an account's postings on the key's day that stand after it (newer in the register)."""
     later = tuple_(Posting.entry_id, Posting.position) > (key.entry_id, key.position)
     query = select(func.coalesce(func.sum(Posting.amount), 0)).where(
-        Posting.account_id == account_id, Posting.day == key.day, later,
+        Posting.account_id == account_id,
+        Posting.day == key.day,
+        later,
     )
     return int(session.scalar(query) or 0)
 
@@ -161,7 +163,9 @@ def _entry_branches(criteria: Criteria, beyond: Key | None, limit: int, *, ascen
         ids, rest = min(criteria.accounts, key=len), list(criteria.accounts)
         rest.remove(ids)
         return [
-            _from_postings(criteria, Posting.account_id == one, rest, criteria.amounts, beyond, limit, ascending=ascending)
+            _from_postings(
+                criteria, Posting.account_id == one, rest, criteria.amounts, beyond, limit, ascending=ascending
+            )
             for one in ids
         ] or [_nothing()]
     for group in criteria.amounts:

@@ -73,9 +73,16 @@ def entry_row(entry: EntryView, accounts: Mapping[int, AccountView]) -> Row:
         shape = "plain" if len(own) == 1 and len(others) == 1 else "split"
         amounts = tuple(_sums(own).items())
     return Row(
-        entry=entry, key=Key(entry.day, entry.id), shape=shape, own=first, account=accounts[first.account_id],
-        category=None if shape == "split" or second is None else accounts[second.account_id], parts=len(others),
-        amounts=amounts, turned=False, cleared=any(p.cleared for p in own),
+        entry=entry,
+        key=Key(entry.day, entry.id),
+        shape=shape,
+        own=first,
+        account=accounts[first.account_id],
+        category=None if shape == "split" or second is None else accounts[second.account_id],
+        parts=len(others),
+        amounts=amounts,
+        turned=False,
+        cleared=any(p.cleared for p in own),
     )
 
 
@@ -91,12 +98,21 @@ def account_rows(
         account = accounts[own.account_id]
         turned = Kind(account.kind) in CREDIT_KINDS
         sign = -1 if turned else 1
-        rows.append(Row(
-            entry=entry, key=key, shape="plain" if len(others) == 1 else "split", own=own, account=account,
-            category=accounts[others[0].account_id] if len(others) == 1 else None, parts=len(others),
-            amounts=((own.currency, sign * own.amount),), turned=turned, cleared=own.cleared,
-            balance=None if balance is None else sign * balance,
-        ))
+        rows.append(
+            Row(
+                entry=entry,
+                key=key,
+                shape="plain" if len(others) == 1 else "split",
+                own=own,
+                account=account,
+                category=accounts[others[0].account_id] if len(others) == 1 else None,
+                parts=len(others),
+                amounts=((own.currency, sign * own.amount),),
+                turned=turned,
+                cleared=own.cleared,
+                balance=None if balance is None else sign * balance,
+            )
+        )
         balance = None if balance is None else balance - own.amount
     return rows
 

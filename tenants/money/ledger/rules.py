@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
-from webapp.kernel.errors import FieldError, N_
+from webapp.kernel.errors import N_, FieldError
 from webapp.kernel.money import LIMIT_MINOR, decimal
 
 DESCRIPTION_LENGTH_MAX = 1000

@@ -21,7 +21,7 @@ from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.rules import Purpose
 from tenants.money.ledger.rules import FIRST_DAY, LAST_DAY
 from webapp.kernel.amounts import AmountError, read_amount
-from webapp.kernel.errors import FieldError, Invalid, N_
+from webapp.kernel.errors import N_, FieldError, Invalid
 from webapp.kernel.money import LIMIT_MINOR, exponent
 
 LENGTH_MAX = 500
@@ -156,14 +156,21 @@ def _narrowed(
     if term.kind == "date":
         days = _day_range(term.value)
         if days is None:
-            raise _unreadable(term, N_("“%(term)s” is not a date. Write 2026-11-20, 2026-11, 2026-Q4 or 2026-01..2026-03."))
+            raise _unreadable(
+                term, N_("“%(term)s” is not a date. Write 2026-11-20, 2026-11, 2026-Q4 or 2026-01..2026-03.")
+            )
         return replace(criteria, first_day=max(criteria.first_day, days[0]), last_day=min(criteria.last_day, days[1]))
     if term.kind == "amount":
         return replace(criteria, amounts=(*criteria.amounts, _amounts(term, accounts(), decimal_sign)))
     if term.kind == "is":
         if term.value not in STATES:
-            raise _unreadable(term, N_("“%(term)s” is not known. There is is:open, is:closed, is:cleared, is:uncleared"
-                                       " and is:uncategorised."))
+            raise _unreadable(
+                term,
+                N_(
+                    "“%(term)s” is not known. There is is:open, is:closed, is:cleared, is:uncleared"
+                    " and is:uncategorised."
+                ),
+            )
         if term.value == "uncategorised":
             ids = tuple(one.id for one in accounts() if one.purpose == Purpose.TO_CATEGORISE.value)
             return replace(criteria, accounts=(*criteria.accounts, ids))

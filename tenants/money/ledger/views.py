@@ -11,7 +11,7 @@ from tenants.money.ledger.models import SavedView
 from tenants.money.ledger.search import LENGTH_MAX
 from webapp.audit.commands import record
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import Conflict, FieldError, Invalid, N_, NotFound
+from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound
 
 NAME_LENGTH_MAX = 100
 VIEWS_MAX = 50
@@ -54,11 +54,17 @@ def save_view(
     """
     name = name.strip()
     if not 0 < len(name) <= NAME_LENGTH_MAX or "\x00" in name + query:
-        raise Invalid(errors=(FieldError("name", "length", N_("A name has 1 to %(maximum)s characters."),
-                                         {"maximum": NAME_LENGTH_MAX}),))
+        raise Invalid(
+            errors=(
+                FieldError(
+                    "name", "length", N_("A name has 1 to %(maximum)s characters."), {"maximum": NAME_LENGTH_MAX}
+                ),
+            )
+        )
     if len(query) > LENGTH_MAX:
-        raise Invalid(errors=(FieldError("q", "length", N_("At most %(maximum)s characters."),
-                                         {"maximum": LENGTH_MAX}),))
+        raise Invalid(
+            errors=(FieldError("q", "length", N_("At most %(maximum)s characters."), {"maximum": LENGTH_MAX}),)
+        )
     own = SavedView.person_id == actor.person_id
     if is_default:
         session.execute(update(SavedView).where(own).values(is_default=False))
@@ -70,8 +76,15 @@ def save_view(
         .values(person_id=actor.person_id, name=name, query=query, shared=shared, is_default=is_default, created_at=at)
         .returning(SavedView.id),
     ).scalar_one()
-    record(session=session, actor=actor, at=at, action="view.saved", object_type="view", object_id=view_id,
-           difference={"name": (None, name), "query": (None, query), "shared": (None, shared)})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="view.saved",
+        object_type="view",
+        object_id=view_id,
+        difference={"name": (None, name), "query": (None, query), "shared": (None, shared)},
+    )
     return view_id
 
 
@@ -81,10 +94,18 @@ def remove_view(*, session: Session, actor: Actor, at: datetime, view_id: int) -
     Raises NotFound.
     """
     gone = session.execute(
-        delete(SavedView).where(SavedView.id == view_id, SavedView.person_id == actor.person_id)
+        delete(SavedView)
+        .where(SavedView.id == view_id, SavedView.person_id == actor.person_id)
         .returning(SavedView.name),
     ).scalar()
     if gone is None:
         raise NotFound
-    record(session=session, actor=actor, at=at, action="view.removed", object_type="view", object_id=view_id,
-           difference={"name": (gone, None)})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="view.removed",
+        object_type="view",
+        object_id=view_id,
+        difference={"name": (gone, None)},
+    )

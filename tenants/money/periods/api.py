@@ -20,7 +20,11 @@ from webapp.kernel.errors import NotFound
 from webapp.web.pagination import cut, read_cursor
 
 bp = APIBlueprint(
-    "api_periods", __name__, url_prefix=API_PREFIX, abp_tags=[Tag(name="periods")], abp_responses=PROBLEMS,
+    "api_periods",
+    __name__,
+    url_prefix=API_PREFIX,
+    abp_tags=[Tag(name="periods")],
+    abp_responses=PROBLEMS,
     abp_security=[{"token": []}],
 )
 guard_room(bp)
@@ -77,8 +81,12 @@ def closing_out(closing: ClosingView) -> dict[str, Any]:
     }
 
 
-@bp.get("/period-closings", responses={200: ClosingList}, operation_id="listPeriodClosings",
-        summary="List closings of periods")
+@bp.get(
+    "/period-closings",
+    responses={200: ClosingList},
+    operation_id="listPeriodClosings",
+    summary="List closings of periods",
+)
 @requires(Permission.LEDGER_PERIODS_READ)
 def list_closings(path: WorkspacePath, query: ListQuery) -> Response:
     """Closings, newest first."""
@@ -101,8 +109,12 @@ def close_period(path: WorkspacePath, body: ClosingIn) -> Response:
     return once(act, required=False)
 
 
-@bp.get("/period-closings/<int:closing_id>", responses={200: ClosingOut}, operation_id="getPeriodClosing",
-        summary="Get the closing of a period")
+@bp.get(
+    "/period-closings/<int:closing_id>",
+    responses={200: ClosingOut},
+    operation_id="getPeriodClosing",
+    summary="Get the closing of a period",
+)
 @requires(Permission.LEDGER_PERIODS_READ)
 def get_closing(path: ClosingPath) -> Response:
     """One closing."""
@@ -112,8 +124,12 @@ def get_closing(path: ClosingPath) -> Response:
     return jsonify(closing_out(closing))
 
 
-@bp.post("/period-closings/<int:closing_id>/reopening", responses={201: ClosingOut}, operation_id="reopenPeriod",
-         summary="Reopen a period")
+@bp.post(
+    "/period-closings/<int:closing_id>/reopening",
+    responses={201: ClosingOut},
+    operation_id="reopenPeriod",
+    summary="Reopen a period",
+)
 @requires(Permission.LEDGER_PERIODS_REOPEN)
 def reopen_period(path: ClosingPath) -> Response:
     """Let a period be booked in again; the closing stays on record."""

@@ -11,7 +11,7 @@ from tenants.money.periods.queries import ClosingView
 from tenants.money.periods.rules import ClosingDraft, draft_errors
 from webapp.audit.commands import record
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import Conflict, Invalid, N_, NotFound
+from webapp.kernel.errors import N_, Conflict, Invalid, NotFound
 
 
 class PeriodAlreadyClosed(Conflict):
@@ -47,12 +47,19 @@ def close_period(*, session: Session, actor: Actor, at: datetime, draft: Closing
         .values(starts=draft.starts, ends=draft.ends, note=draft.note, closed_at=at, closed_by=actor.person_id)
         .returning(PeriodClosing.id),
     ).scalar_one()
-    record(session=session, actor=actor, at=at, action="period.closed", object_type="period_closing",
-           object_id=closing_id, difference={
-               "starts": (None, draft.starts.isoformat()),
-               "ends": (None, draft.ends.isoformat()),
-               "note": (None, draft.note),
-           })
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="period.closed",
+        object_type="period_closing",
+        object_id=closing_id,
+        difference={
+            "starts": (None, draft.starts.isoformat()),
+            "ends": (None, draft.ends.isoformat()),
+            "note": (None, draft.note),
+        },
+    )
     return _view(session, closing_id)
 
 
@@ -66,13 +73,17 @@ def reopen_period(*, session: Session, actor: Actor, at: datetime, closing_id: i
     if not before.is_closed:
         raise PeriodAlreadyReopened
     session.execute(
-        update(PeriodClosing)
-        .where(PeriodClosing.id == closing_id)
-        .values(reopened_at=at, reopened_by=actor.person_id),
+        update(PeriodClosing).where(PeriodClosing.id == closing_id).values(reopened_at=at, reopened_by=actor.person_id),
     )
-    record(session=session, actor=actor, at=at, action="period.reopened", object_type="period_closing",
-           object_id=closing_id,
-           difference={"starts": (before.starts.isoformat(), None), "ends": (before.ends.isoformat(), None)})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="period.reopened",
+        object_type="period_closing",
+        object_id=closing_id,
+        difference={"starts": (before.starts.isoformat(), None), "ends": (before.ends.isoformat(), None)},
+    )
     return _view(session, closing_id)
 
 

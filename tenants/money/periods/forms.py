@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from tenants.money.periods.rules import ClosingDraft
-from webapp.kernel.errors import FieldError, Invalid, N_
+from webapp.kernel.errors import N_, FieldError, Invalid
 
 
 def read_closing(form: Mapping[str, str]) -> ClosingDraft:

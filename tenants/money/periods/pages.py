@@ -57,6 +57,11 @@ def _page(values: Any, errors: dict[str, str], *, status: int = 200) -> Response
     with on_platform(g.db):
         people = identity.people(session=g.db, ids=ids)
     return render(
-        "money/periods/list.html", status=status, values=values, errors=errors, closings=page, next_cursor=cursor,
+        "money/periods/list.html",
+        status=status,
+        values=values,
+        errors=errors,
+        closings=page,
+        next_cursor=cursor,
         names={key: person.name or person.email for key, person in people.items()},
     )

@@ -49,7 +49,9 @@ def closings(*, session: Session, limit: int, before_id: int | None = None) -> l
 def overlapping(*, session: Session, starts: date, ends: date) -> ClosingView | None:
     """Return a closing still in force that shares a day with the period."""
     query = select(*_CLOSING).where(
-        PeriodClosing.reopened_at.is_(None), PeriodClosing.starts <= ends, PeriodClosing.ends >= starts,
+        PeriodClosing.reopened_at.is_(None),
+        PeriodClosing.starts <= ends,
+        PeriodClosing.ends >= starts,
     )
     row = session.execute(query.order_by(PeriodClosing.starts).limit(1)).first()
     return None if row is None else ClosingView(*row)

@@ -18,7 +18,11 @@ from webapp.kernel.errors import NotFound
 from webapp.web.pagination import cut, read_cursor
 
 bp = APIBlueprint(
-    "api_jobs", __name__, url_prefix=API_PREFIX, abp_tags=[Tag(name="jobs")], abp_responses=PROBLEMS,
+    "api_jobs",
+    __name__,
+    url_prefix=API_PREFIX,
+    abp_tags=[Tag(name="jobs")],
+    abp_responses=PROBLEMS,
     abp_security=[{"token": []}],
 )
 guard_room(bp)
@@ -67,11 +71,20 @@ class JobPath(WorkspacePath):
 def job_out(job: JobView) -> dict[str, Any]:
     """Write a job for JSON."""
     return {
-        "id": str(job.id), "kind": job.kind, "state": job.state, "attempts": job.attempts,
-        "done": job.progress_done, "total": job.progress_total, "seconds_left": job.seconds_left(g.at),
-        "error": job.error, "created_by": str(job.created_by), "created_at": instant(job.created_at),
-        **{name: instant(value) if (value := getattr(job, name)) else None
-           for name in ("started_at", "finished_at", "cancel_requested_at")},
+        "id": str(job.id),
+        "kind": job.kind,
+        "state": job.state,
+        "attempts": job.attempts,
+        "done": job.progress_done,
+        "total": job.progress_total,
+        "seconds_left": job.seconds_left(g.at),
+        "error": job.error,
+        "created_by": str(job.created_by),
+        "created_at": instant(job.created_at),
+        **{
+            name: instant(value) if (value := getattr(job, name)) else None
+            for name in ("started_at", "finished_at", "cancel_requested_at")
+        },
     }
 
 

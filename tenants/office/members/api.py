@@ -19,7 +19,11 @@ from webapp.web.pagination import cut, read_cursor
 from webapp.web.state import services
 
 bp = APIBlueprint(
-    "api_members", __name__, url_prefix=API_PREFIX, abp_tags=[Tag(name="members")], abp_responses=PROBLEMS,
+    "api_members",
+    __name__,
+    url_prefix=API_PREFIX,
+    abp_tags=[Tag(name="members")],
+    abp_responses=PROBLEMS,
     abp_security=[{"token": []}],
 )
 guard_room(bp)
@@ -95,14 +99,24 @@ class InvitationPath(WorkspacePath):
 
 def member_out(row: queries.MemberRow) -> dict[str, Any]:
     """Write a member for JSON."""
-    return {"person_id": str(row.person_id), "name": row.name, "email": row.email, "role": row.role,
-            "since": instant(row.since)}
+    return {
+        "person_id": str(row.person_id),
+        "name": row.name,
+        "email": row.email,
+        "role": row.role,
+        "since": instant(row.since),
+    }
 
 
 def invitation_out(row: InvitationView) -> dict[str, Any]:
     """Write an invitation for JSON."""
-    return {"id": str(row.id), "email": row.email, "role": row.role, "created_at": instant(row.created_at),
-            "expires_at": instant(row.expires_at)}
+    return {
+        "id": str(row.id),
+        "email": row.email,
+        "role": row.role,
+        "created_at": instant(row.created_at),
+        "expires_at": instant(row.expires_at),
+    }
 
 
 @bp.get("/members", responses={200: MemberList}, operation_id="listMembers", summary="List members")
@@ -110,8 +124,11 @@ def invitation_out(row: InvitationView) -> dict[str, Any]:
 def list_members(path: WorkspacePath, query: ListQuery) -> Response:
     """Members, longest first."""
     position = read_cursor("members", query.cursor)
-    rows = [row for row in queries.members(session=g.db)
-            if position is None or [instant(row.since), str(row.person_id)] > position]
+    rows = [
+        row
+        for row in queries.members(session=g.db)
+        if position is None or [instant(row.since), str(row.person_id)] > position
+    ]
     page, cursor = cut(rows, query.limit, "members", lambda row: [instant(row.since), str(row.person_id)])
     return jsonify(data=[member_out(row) for row in page], next_cursor=cursor, has_more=cursor is not None)
 
@@ -126,8 +143,12 @@ def get_member(path: MemberPath) -> Response:
     return jsonify(member_out(row))
 
 
-@bp.put("/members/<uuid:person_id>", responses={200: MemberOut}, operation_id="changeMember",
-        summary="Change a member's role")
+@bp.put(
+    "/members/<uuid:person_id>",
+    responses={200: MemberOut},
+    operation_id="changeMember",
+    summary="Change a member's role",
+)
 @requires(Permission.MEMBERS_MEMBERS_WRITE)
 def change_member(path: MemberPath, body: RoleIn) -> Response:
     """Give a member another role; the last owner stays one."""
@@ -143,8 +164,9 @@ def remove_member(path: MemberPath) -> Response:
     return Response(status=204)
 
 
-@bp.get("/invitations", responses={200: InvitationList}, operation_id="listInvitations",
-        summary="List open invitations")
+@bp.get(
+    "/invitations", responses={200: InvitationList}, operation_id="listInvitations", summary="List open invitations"
+)
 @requires(Permission.MEMBERS_MEMBERS_READ)
 def list_invitations(path: WorkspacePath, query: ListQuery) -> Response:
     """Open invitations, newest first."""
@@ -166,8 +188,15 @@ def invite(path: WorkspacePath, body: InvitationIn) -> Response:
     secret, invitation_id = services().new_secret(), services().new_id()
     draft = commands.InvitationDraft(body.email, body.role, secret, outside(INVITATION_PATH + secret))
     commands.invite(
-        session=g.db, actor=g.actor, at=g.at, invitation_id=invitation_id, job_id=services().new_id(), draft=draft,
-        workspace=g.tenant.name, invited_by=g.person.name or g.person.email, language=g.person.language,
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        invitation_id=invitation_id,
+        job_id=services().new_id(),
+        draft=draft,
+        workspace=g.tenant.name,
+        invited_by=g.person.name or g.person.email,
+        language=g.person.language,
     )
     response = jsonify(invitation_out(_open_invitation(invitation_id)))
     response.status_code = 201
@@ -175,16 +204,24 @@ def invite(path: WorkspacePath, body: InvitationIn) -> Response:
     return response
 
 
-@bp.get("/invitations/<uuid:invitation_id>", responses={200: InvitationOut}, operation_id="getInvitation",
-        summary="Get an open invitation")
+@bp.get(
+    "/invitations/<uuid:invitation_id>",
+    responses={200: InvitationOut},
+    operation_id="getInvitation",
+    summary="Get an open invitation",
+)
 @requires(Permission.MEMBERS_MEMBERS_READ)
 def get_invitation(path: InvitationPath) -> Response:
     """One open invitation."""
     return jsonify(invitation_out(_open_invitation(path.invitation_id)))
 
 
-@bp.delete("/invitations/<uuid:invitation_id>", responses={204: None}, operation_id="revokeInvitation",
-           summary="Withdraw an invitation")
+@bp.delete(
+    "/invitations/<uuid:invitation_id>",
+    responses={204: None},
+    operation_id="revokeInvitation",
+    summary="Withdraw an invitation",
+)
 @requires(Permission.MEMBERS_MEMBERS_WRITE)
 def revoke_invitation(path: InvitationPath) -> Response:
     """Withdraw an open invitation; its link no longer works."""

@@ -71,14 +71,36 @@ def invite(
     if len(waiting) >= INVITATIONS_MAX:
         raise TooManyInvitations(maximum=INVITATIONS_MAX)
     with on_platform(session):
-        tenancy.invite(session=session, actor=actor, at=at, invitation_id=invitation_id, tenant_id=tenant.id,
-                       email=email, role=draft.role, secret=draft.secret)
+        tenancy.invite(
+            session=session,
+            actor=actor,
+            at=at,
+            invitation_id=invitation_id,
+            tenant_id=tenant.id,
+            email=email,
+            role=draft.role,
+            secret=draft.secret,
+        )
         reader = people.person_by_email(session=session, email=email)
-    record(session=session, actor=actor, at=at, action="invitation.sent", object_type="invitation",
-           object_id=invitation_id, difference={"email": (None, email), "role": (None, draft.role.value)})
-    send_mail(session=session, actor=actor, at=at, job_id=job_id, to=email, letter="invitation",
-              language=reader.language if reader else language,
-              values={"workspace": workspace, "invited_by": invited_by, "link": draft.link})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="invitation.sent",
+        object_type="invitation",
+        object_id=invitation_id,
+        difference={"email": (None, email), "role": (None, draft.role.value)},
+    )
+    send_mail(
+        session=session,
+        actor=actor,
+        at=at,
+        job_id=job_id,
+        to=email,
+        letter="invitation",
+        language=reader.language if reader else language,
+        values={"workspace": workspace, "invited_by": invited_by, "link": draft.link},
+    )
 
 
 def revoke_invitation(*, session: Session, actor: Actor, at: datetime, invitation_id: UUID) -> None:
@@ -88,10 +110,15 @@ def revoke_invitation(*, session: Session, actor: Actor, at: datetime, invitatio
     """
     tenant = bound_tenant(session)
     with on_platform(session):
-        tenancy.revoke_invitation(session=session, actor=actor, at=at, tenant_id=tenant.id,
-                                  invitation_id=invitation_id)
-    record(session=session, actor=actor, at=at, action="invitation.revoked", object_type="invitation",
-           object_id=invitation_id)
+        tenancy.revoke_invitation(session=session, actor=actor, at=at, tenant_id=tenant.id, invitation_id=invitation_id)
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="invitation.revoked",
+        object_type="invitation",
+        object_id=invitation_id,
+    )
 
 
 def change_role(*, session: Session, actor: Actor, at: datetime, person_id: UUID, role: Role) -> None:
@@ -104,8 +131,15 @@ def change_role(*, session: Session, actor: Actor, at: datetime, person_id: UUID
         return
     with on_platform(session):
         tenancy.change_role(session=session, actor=actor, at=at, tenant_id=tenant.id, person_id=person_id, role=role)
-    record(session=session, actor=actor, at=at, action="member.role_changed", object_type="member",
-           object_id=person_id, difference={"email": (before.email, before.email), "role": (before.role, role.value)})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="member.role_changed",
+        object_type="member",
+        object_id=person_id,
+        difference={"email": (before.email, before.email), "role": (before.role, role.value)},
+    )
 
 
 def remove_member(*, session: Session, actor: Actor, at: datetime, person_id: UUID) -> None:
@@ -118,10 +152,18 @@ def remove_member(*, session: Session, actor: Actor, at: datetime, person_id: UU
         tenancy.remove_member(session=session, actor=actor, at=at, tenant_id=tenant.id, person_id=person_id)
         for token in people.tokens(session=session, tenant_id=tenant.id, person_id=person_id):
             if token.revoked_at is None:
-                identity.revoke_token(session=session, actor=actor, at=at, tenant_id=tenant.id, token_id=token.id,
-                                      person_id=person_id)
-    record(session=session, actor=actor, at=at, action="member.removed", object_type="member", object_id=person_id,
-           difference={"email": (before.email, None), "role": (before.role, None)})
+                identity.revoke_token(
+                    session=session, actor=actor, at=at, tenant_id=tenant.id, token_id=token.id, person_id=person_id
+                )
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="member.removed",
+        object_type="member",
+        object_id=person_id,
+        difference={"email": (before.email, None), "role": (before.role, None)},
+    )
 
 
 def role_named(text: str) -> Role:

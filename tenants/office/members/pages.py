@@ -53,8 +53,15 @@ def send_invitation(draft: commands.InvitationDraft) -> UUID:
     """Invite in the name of the person who asks, and return the invitation's id."""
     invitation_id = services().new_id()
     commands.invite(
-        session=g.db, actor=g.actor, at=g.at, invitation_id=invitation_id, job_id=services().new_id(), draft=draft,
-        workspace=g.tenant.name, invited_by=g.person.name or g.person.email, language=g.person.language,
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        invitation_id=invitation_id,
+        job_id=services().new_id(),
+        draft=draft,
+        workspace=g.tenant.name,
+        invited_by=g.person.name or g.person.email,
+        language=g.person.language,
     )
     return invitation_id
 

@@ -30,8 +30,9 @@ def members(*, session: Session) -> list[MemberRow]:
         places = tenancy.members(session=session, tenant_id=tenant.id)
         people = identity.people(session=session, ids={place.person_id for place in places})
     return [
-        MemberRow(place.person_id, people[place.person_id].name, people[place.person_id].email, place.role,
-                  place.created_at)
+        MemberRow(
+            place.person_id, people[place.person_id].name, people[place.person_id].email, place.role, place.created_at
+        )
         for place in places
     ]
 

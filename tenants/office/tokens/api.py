@@ -18,7 +18,11 @@ from webapp.web.pagination import cut, read_cursor
 from webapp.web.state import services
 
 bp = APIBlueprint(
-    "api_tokens", __name__, url_prefix=API_PREFIX, abp_tags=[Tag(name="tokens")], abp_responses=PROBLEMS,
+    "api_tokens",
+    __name__,
+    url_prefix=API_PREFIX,
+    abp_tags=[Tag(name="tokens")],
+    abp_responses=PROBLEMS,
     abp_security=[{"token": []}],
 )
 guard_room(bp)
@@ -30,8 +34,12 @@ class TokenIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(examples=["Nightly export"], min_length=1, max_length=100)
-    scopes: list[str] = Field(examples=[["ledger:read"]], min_length=1, max_length=100,
-                              description="What the token is narrowed to: `room:read` or `room:write`.")
+    scopes: list[str] = Field(
+        examples=[["ledger:read"]],
+        min_length=1,
+        max_length=100,
+        description="What the token is narrowed to: `room:read` or `room:write`.",
+    )
     days: int = Field(90, ge=1, le=366, description="How long it lives.")
 
 
@@ -73,8 +81,13 @@ def token_out(row: queries.TokenRow) -> dict[str, Any]:
     """Write a token for JSON."""
     token = row.token
     return {
-        "id": token.id, "name": token.name, "person_id": str(token.person_id), "scopes": token.scopes,
-        "state": row.state(g.at), "created_at": instant(token.created_at), "expires_at": instant(token.expires_at),
+        "id": token.id,
+        "name": token.name,
+        "person_id": str(token.person_id),
+        "scopes": token.scopes,
+        "state": row.state(g.at),
+        "created_at": instant(token.created_at),
+        "expires_at": instant(token.expires_at),
         "used_at": instant(token.used_at) if token.used_at else None,
         "revoked_at": instant(token.revoked_at) if token.revoked_at else None,
     }
@@ -106,8 +119,14 @@ def create_token(path: WorkspacePath, body: TokenIn) -> Response:
     """Make a token for yourself, with no more than your role's scopes and this token's own."""
     token_id = secrets.token_hex(8)
     whole = commands.create_token(
-        session=g.db, actor=g.actor, at=g.at, token_id=token_id, secret=services().new_secret(), role=g.role,
-        within=g.scopes, draft=commands.TokenDraft(body.name, frozenset(body.scopes), body.days),
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        token_id=token_id,
+        secret=services().new_secret(),
+        role=g.role,
+        within=g.scopes,
+        draft=commands.TokenDraft(body.name, frozenset(body.scopes), body.days),
     )
     response = jsonify({**token_out(_token(token_id)), "token": whole})
     response.status_code = 201
@@ -123,8 +142,9 @@ def get_token(path: TokenPath) -> Response:
     return jsonify(token_out(_token(path.token_id)))
 
 
-@bp.post("/tokens/<token_id>/revocation", responses={200: TokenOut}, operation_id="revokeToken",
-         summary="Revoke a token")
+@bp.post(
+    "/tokens/<token_id>/revocation", responses={200: TokenOut}, operation_id="revokeToken", summary="Revoke a token"
+)
 @requires(Permission.TOKENS_TOKENS_WRITE)
 def revoke_token(path: TokenPath) -> Response:
     """Revoke a token: your own, or anybody's for owners and accountants. It stays in the list as revoked."""

@@ -49,13 +49,31 @@ def create_token(
         raise Invalid(errors=(FieldError("days", "range", N_("A token lives 1 to 366 days.")),))
     with on_platform(session):
         whole = identity.create_token(
-            session=session, actor=actor, at=at, token_id=token_id, secret=secret, tenant_id=tenant.id,
-            person_id=actor.person_id, name=draft.name, scopes=draft.scopes, known_scopes=scopes_of(role, within),
+            session=session,
+            actor=actor,
+            at=at,
+            token_id=token_id,
+            secret=secret,
+            tenant_id=tenant.id,
+            person_id=actor.person_id,
+            name=draft.name,
+            scopes=draft.scopes,
+            known_scopes=scopes_of(role, within),
             life=timedelta(days=draft.days),
         )
-    record(session=session, actor=actor, at=at, action="token.created", object_type="token", object_id=token_id,
-           difference={"name": (None, draft.name.strip()), "scopes": (None, sorted(draft.scopes)),
-                       "days": (None, draft.days)})
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="token.created",
+        object_type="token",
+        object_id=token_id,
+        difference={
+            "name": (None, draft.name.strip()),
+            "scopes": (None, sorted(draft.scopes)),
+            "days": (None, draft.days),
+        },
+    )
     return whole
 
 
@@ -66,6 +84,7 @@ def revoke_token(*, session: Session, actor: Actor, at: datetime, token_id: str,
     """
     tenant = bound_tenant(session)
     with on_platform(session):
-        identity.revoke_token(session=session, actor=actor, at=at, tenant_id=tenant.id, token_id=token_id,
-                              person_id=person_id)
+        identity.revoke_token(
+            session=session, actor=actor, at=at, tenant_id=tenant.id, token_id=token_id, person_id=person_id
+        )
     record(session=session, actor=actor, at=at, action="token.revoked", object_type="token", object_id=token_id)

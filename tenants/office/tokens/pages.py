@@ -43,12 +43,20 @@ def create_token() -> Response:
     days = request.form.get("days", "")
     values = {"name": request.form.get("name", ""), "days": days, "scopes": request.form.getlist("scopes")}
     draft = commands.TokenDraft(
-        values["name"], frozenset(values["scopes"]), int(days) if days.isascii() and days.isdecimal() else 0,
+        values["name"],
+        frozenset(values["scopes"]),
+        int(days) if days.isascii() and days.isdecimal() else 0,
     )
     try:
         whole = commands.create_token(
-            session=g.db, actor=g.actor, at=g.at, token_id=secrets.token_hex(8), secret=services().new_secret(),
-            role=g.role, within=None, draft=draft,
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            token_id=secrets.token_hex(8),
+            secret=services().new_secret(),
+            role=g.role,
+            within=None,
+            draft=draft,
         )
     except (Invalid, Conflict) as error:
         return _page(status=422, values=values, errors=field_errors(error))

@@ -16,8 +16,12 @@ from webapp.kernel.errors import NotFound
 from webapp.web.pagination import cut, read_cursor
 
 bp = APIBlueprint(
-    "api_audit_events", __name__, url_prefix=API_PREFIX, abp_tags=[Tag(name="audit events")],
-    abp_responses=PROBLEMS, abp_security=[{"token": []}],
+    "api_audit_events",
+    __name__,
+    url_prefix=API_PREFIX,
+    abp_tags=[Tag(name="audit events")],
+    abp_responses=PROBLEMS,
+    abp_security=[{"token": []}],
 )
 guard_room(bp)
 
@@ -26,11 +30,11 @@ class EventQuery(ListQuery):
     """A page of events; every filter is exact."""
 
     object_type: str | None = Field(None, max_length=100, pattern="^[^\\x00]*$")
-    object_id: str | None = Field(None, max_length=200, pattern="^[^\\x00]*$",
-                                  description="Together with object_type.")
+    object_id: str | None = Field(None, max_length=200, pattern="^[^\\x00]*$", description="Together with object_type.")
     action: str | None = Field(None, max_length=100, pattern="^[^\\x00]*$")
-    actor: str | None = Field(None, max_length=254, pattern="^[^\\x00]*$",
-                              description="The acting person's address as it was then.")
+    actor: str | None = Field(
+        None, max_length=254, pattern="^[^\\x00]*$", description="The acting person's address as it was then."
+    )
 
 
 class EventOut(BaseModel):
@@ -66,8 +70,12 @@ class EventPath(WorkspacePath):
 def event_out(event: queries.Event) -> dict[str, Any]:
     """Write an event for JSON."""
     plain = ("id", "via", "action", "object_type", "object_id", "difference", "request_id", "source_address")
-    return {"at": instant(event.at), "actor_id": str(event.actor_id), "actor": event.actor_label,
-            **{name: getattr(event, name) for name in plain}}
+    return {
+        "at": instant(event.at),
+        "actor_id": str(event.actor_id),
+        "actor": event.actor_label,
+        **{name: getattr(event, name) for name in plain},
+    }
 
 
 @bp.get("/audit-events", responses={200: EventList}, operation_id="listAuditEvents", summary="List audit events")
@@ -76,15 +84,21 @@ def list_events(path: WorkspacePath, query: EventQuery) -> Response:
     """Events, newest first; of one object, one action, one person where named."""
     position = read_cursor("audit-events", query.cursor)
     rows = queries.events(
-        session=g.db, limit=query.limit + 1, before_id=position[0] if position else None,
+        session=g.db,
+        limit=query.limit + 1,
+        before_id=position[0] if position else None,
         **query.model_dump(include={"object_type", "object_id", "action", "actor"}, exclude_none=True),
     )
     page, cursor = cut(rows, query.limit, "audit-events", lambda row: [row.id])
     return jsonify(data=[event_out(row) for row in page], next_cursor=cursor, has_more=cursor is not None)
 
 
-@bp.get("/audit-events/<int:event_id>", responses={200: EventOut}, operation_id="getAuditEvent",
-        summary="Get an audit event")
+@bp.get(
+    "/audit-events/<int:event_id>",
+    responses={200: EventOut},
+    operation_id="getAuditEvent",
+    summary="Get an audit event",
+)
 @requires(Permission.TRAIL_EVENTS_READ)
 def get_event(path: EventPath) -> Response:
     """One event."""

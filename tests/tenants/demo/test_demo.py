@@ -39,7 +39,9 @@ def test_the_story_is_told_through_commands_and_leaves_the_bank_in_credit(acme: 
         told = tell_story(session=session, actor=STAGE, at=datetime.now(UTC), today=TODAY)
     with acme.begin() as session:
         assert session.scalar(text("SELECT count(*) FROM entry")) == told
-        balance = session.scalar(text(
-            "SELECT balance FROM account_balance b JOIN account a ON a.id = b.account_id WHERE a.code = '512100'",
-        ))
+        balance = session.scalar(
+            text(
+                "SELECT balance FROM account_balance b JOIN account a ON a.id = b.account_id WHERE a.code = '512100'",
+            )
+        )
         assert balance > 0

@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from tests.cast import STAGE, Person, Workspace
 from tenants.money.accounts import commands as accounts
 from tenants.money.accounts.rules import AccountDraft, Kind
 from tenants.money.ledger import commands as ledger
 from tenants.money.ledger.rules import EntryDraft, PostingDraft
+from tests.cast import STAGE, Person, Workspace
 
 AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 DAY = date(2026, 11, 20)
@@ -28,7 +28,9 @@ def open_account(where: Workspace, name: str, kind: str = "asset", currency: str
 def move(where: Workspace, source: int, target: int, minor: int, *, day: date = DAY, currency: str = "EUR") -> int:
     """Book an entry of two postings and return its id."""
     with where.begin() as session:
-        return ledger.post_entry(session=session, actor=STAGE, at=AT, draft=draft_of(source, target, minor, day, currency))
+        return ledger.post_entry(
+            session=session, actor=STAGE, at=AT, draft=draft_of(source, target, minor, day, currency)
+        )
 
 
 def draft_of(source: int, target: int, minor: int, day: date = DAY, currency: str = "EUR") -> EntryDraft:

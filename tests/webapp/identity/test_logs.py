@@ -56,9 +56,7 @@ def heard(loud: Flask, owner: Engine) -> Cast:
     return raise_curtain(loud, owner)
 
 
-def test_a_line_says_request_tenant_person_route_status_and_duration(
-    heard: Cast, told: io.StringIO
-) -> None:
+def test_a_line_says_request_tenant_person_route_status_and_duration(heard: Cast, told: io.StringIO) -> None:
     heard.bob.api("GET", "/members", headers={"X-Request-Id": "trace-me"})
     line = next(json.loads(text) for text in told.getvalue().splitlines() if "trace-me" in text)
     assert line["tenant"] == str(heard.acme.ref.id)
@@ -86,8 +84,15 @@ def test_no_token_password_cookie_or_link_reaches_the_log(
     client.get(f"/odd?token={made}")
     submit(client, "/profile", "/sign-out")
     assert '"event": "request"' in told.getvalue()
-    for secret in (PASSWORD, made, made.rpartition("_")[2], cookie.value, heard.alice.session_secret,
-                   path.rpartition("/")[2], settings.secret_key):
+    for secret in (
+        PASSWORD,
+        made,
+        made.rpartition("_")[2],
+        cookie.value,
+        heard.alice.session_secret,
+        path.rpartition("/")[2],
+        settings.secret_key,
+    ):
         assert secret not in told.getvalue()
 
 

@@ -18,8 +18,7 @@ def link(app: Flask, purpose: str, person_id: object = None) -> str:
     """Make a one-time link and return its secret."""
     secret = secrets.token_urlsafe(32)
     with app.extensions[KEY].database.platform() as session:
-        commands.make_link(session=session, at=datetime.now(UTC), secret=secret, purpose=purpose,
-                           person_id=person_id)  # type: ignore[arg-type]
+        commands.make_link(session=session, at=datetime.now(UTC), secret=secret, purpose=purpose, person_id=person_id)  # type: ignore[arg-type]
     return secret
 
 
@@ -68,8 +67,16 @@ def test_a_profile_that_cannot_be_is_given_back_with_its_error(cast: Cast) -> No
 def test_a_session_elsewhere_is_seen_and_ended(cast: Cast, app: Flask) -> None:
     other, secret, session_id = app.test_client(), secrets.token_urlsafe(32), uuid4()
     with app.extensions[KEY].database.platform() as session:
-        commands.open_session(session=session, actor=STAGE, at=datetime.now(UTC), session_id=session_id,
-                              secret=secret, person_id=cast.bob.id, life=timedelta(days=1), user_agent="Firefox")
+        commands.open_session(
+            session=session,
+            actor=STAGE,
+            at=datetime.now(UTC),
+            session_id=session_id,
+            secret=secret,
+            person_id=cast.bob.id,
+            life=timedelta(days=1),
+            user_agent="Firefox",
+        )
     other.set_cookie("comptoir", secret)
     assert other.get("/profile").status_code == 200
     assert str(session_id) in cast.bob.browser().get("/profile/sessions").get_data(as_text=True)

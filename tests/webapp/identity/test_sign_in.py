@@ -26,8 +26,15 @@ def person(app: Flask, password: str | None = PASSWORD) -> str:
     """Add a person and return the address."""
     email = f"pat-{uuid4().hex[:10]}@example.org"
     with app.extensions[KEY].database.platform() as session:
-        commands.add_person(session=session, actor=STAGE, at=datetime.now(UTC), person_id=uuid4(), email=email,
-                            name="Pat", password=password)
+        commands.add_person(
+            session=session,
+            actor=STAGE,
+            at=datetime.now(UTC),
+            person_id=uuid4(),
+            email=email,
+            name="Pat",
+            password=password,
+        )
     return email
 
 
@@ -69,8 +76,13 @@ def test_in_production_every_cookie_is_secure_and_bound_to_the_host(settings: Se
     hard = create_app(replace(settings, mode="production"))
     hard.testing = True
     client = hard.test_client()
-    answer = submit(client, "https://localhost/sign-in", "https://localhost/sign-in",
-                    {"email": person(app), "password": PASSWORD}, headers={"Referer": "https://localhost/sign-in"})
+    answer = submit(
+        client,
+        "https://localhost/sign-in",
+        "https://localhost/sign-in",
+        {"email": person(app), "password": PASSWORD},
+        headers={"Referer": "https://localhost/sign-in"},
+    )
     assert answer.status_code == 303
     for line in answer.headers.getlist("Set-Cookie"):
         assert line.startswith("__Host-")
@@ -92,7 +104,7 @@ def test_known_and_unknown_accounts_get_the_same_answer_in_the_same_time(app: Fl
             answer = sign_in(client, email, "wrong password, quite long")
             spent.append(time.perf_counter() - began)
             text = answer.get_data(as_text=True).replace(email, "")
-            answers[email] = (answer.status_code, text[text.index("<main"):text.index("</main>")].split("csrf")[0])
+            answers[email] = (answer.status_code, text[text.index("<main") : text.index("</main>")].split("csrf")[0])
     assert len(set(answers.values())) == 1
     assert answers[known][0] == 422
     medians = [statistics.median(values) for values in times.values()]
@@ -219,8 +231,10 @@ def test_at_most_two_passwords_are_compared_at_once(monkeypatch: pytest.MonkeyPa
                 running[0] -= 1
 
     monkeypatch.setattr(commands, "_hasher", Slow())
-    threads = [threading.Thread(target=commands.verify_password, kwargs={"stored": (uuid4(), "x"), "password": "y"})
-               for _ in range(8)]
+    threads = [
+        threading.Thread(target=commands.verify_password, kwargs={"stored": (uuid4(), "x"), "password": "y"})
+        for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -45,10 +45,15 @@ DIRT = {
     "a role": ("SET ROLE comptoir_platform", "SELECT current_user = session_user"),
     "a search path": ("SET search_path = platform", "SELECT current_setting('search_path') = '\"$user\", public'"),
     "a timeout": ("SET statement_timeout = '7s'", "SELECT current_setting('statement_timeout') <> '7s'"),
-    "a setting of our own": ("SET app.tenant = 'acme'", "SELECT coalesce(current_setting('app.tenant', true), '') = ''"),
+    "a setting of our own": (
+        "SET app.tenant = 'acme'",
+        "SELECT coalesce(current_setting('app.tenant', true), '') = ''",
+    ),
     "a temporary table": ("CREATE TEMP TABLE leak AS SELECT 1 AS a", "SELECT to_regclass('pg_temp.leak') IS NULL"),
-    "an advisory lock": ("SELECT pg_advisory_lock(7)", "SELECT count(*) = 0 FROM pg_locks WHERE locktype = 'advisory'"
-                         " AND pid = pg_backend_pid()"),
+    "an advisory lock": (
+        "SELECT pg_advisory_lock(7)",
+        "SELECT count(*) = 0 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()",
+    ),
     "a channel": ("LISTEN news", "SELECT count(*) = 0 FROM pg_listening_channels()"),
     "an open cursor": ("DECLARE c CURSOR WITH HOLD FOR SELECT 1", "SELECT count(*) = 0 FROM pg_cursors"),
 }

@@ -52,6 +52,7 @@ def test_a_letter_goes_to_the_mail_server(tmp_path: Path) -> None:
     def answer() -> None:
         taken, _ = listening.accept()
         with taken, taken.makefile("rwb") as line:
+
             def say(text: bytes) -> None:
                 line.write(text + b"\r\n")
                 line.flush()

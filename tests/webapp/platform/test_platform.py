@@ -26,11 +26,20 @@ def test_only_operators_see_the_platform(cast: Cast, app: Flask, path: str) -> N
 def parked(app: Flask, cast: Cast) -> UUID:
     """Park a job of Acme."""
     with app.extensions[KEY].database.tenant(cast.acme.ref) as session:
-        job_id = commands.enqueue(session=session, actor=STAGE, at=datetime.now(UTC), job_id=uuid4(),
-                                  kind="imports.check", arguments={}, queue="imports")
+        job_id = commands.enqueue(
+            session=session,
+            actor=STAGE,
+            at=datetime.now(UTC),
+            job_id=uuid4(),
+            kind="imports.check",
+            arguments={},
+            queue="imports",
+        )
     with app.extensions[KEY].database.platform() as session:
-        session.execute(text("UPDATE job SET state = 'parked', attempts = 3, error = 'No <space> left' WHERE id = :id"),
-                        {"id": job_id})
+        session.execute(
+            text("UPDATE job SET state = 'parked', attempts = 3, error = 'No <space> left' WHERE id = :id"),
+            {"id": job_id},
+        )
     return job_id
 
 
@@ -85,19 +94,28 @@ def test_a_heartbeat_that_is_old_counts_as_none(cast: Cast, app: Flask) -> None:
     with app.extensions[KEY].database.platform() as session:
         session.execute(text("DELETE FROM heartbeat"))
         for kind in ("worker", "clock"):
-            commands.note_alive(session=session, name=f"old.{kind}", kind=kind,  # type: ignore[arg-type]
-                                at=datetime.now(UTC) - timedelta(seconds=16))
+            commands.note_alive(
+                session=session,
+                name=f"old.{kind}",
+                kind=kind,  # type: ignore[arg-type]
+                at=datetime.now(UTC) - timedelta(seconds=16),
+            )
     assert app.test_client().get("/readyz").status_code == 503
 
 
 def test_a_workspace_that_is_behind_makes_the_installation_not_ready(cast: Cast, app: Flask, owner: object) -> None:
     with owner.begin() as connection:  # type: ignore[attr-defined]
-        connection.execute(text("UPDATE platform.tenant SET schema_revision = 'older' WHERE id = :id"),
-                           {"id": cast.acme.ref.id})
+        connection.execute(
+            text("UPDATE platform.tenant SET schema_revision = 'older' WHERE id = :id"), {"id": cast.acme.ref.id}
+        )
     try:
         assert "behind" in app.test_client().get("/readyz").json["parts"]["migrations"]
     finally:
         with owner.begin() as connection:  # type: ignore[attr-defined]
-            connection.execute(text("UPDATE platform.tenant SET schema_revision = (SELECT schema_revision FROM"
-                                    " platform.tenant WHERE id = :other) WHERE id = :id"),
-                               {"id": cast.acme.ref.id, "other": cast.bravo.ref.id})
+            connection.execute(
+                text(
+                    "UPDATE platform.tenant SET schema_revision = (SELECT schema_revision FROM"
+                    " platform.tenant WHERE id = :other) WHERE id = :id"
+                ),
+                {"id": cast.acme.ref.id, "other": cast.bravo.ref.id},
+            )

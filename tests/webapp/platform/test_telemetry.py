@@ -21,6 +21,7 @@ from webapp.app import create_app
 from webapp.settings import Settings
 app = create_app(Settings(**json.loads(sys.argv[1])))
 app.test_client().get("/sign-in?secret=do-not-tell")
+app.test_client().get("/invitations/do-not-tell")
 client = app.test_client()
 client.set_cookie("comptoir", "do-not-tell")
 client.get("/profile")

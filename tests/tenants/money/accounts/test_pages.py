@@ -44,8 +44,14 @@ def test_the_companys_chart_has_french_numbers_and_the_api_offers_it(cast: Cast)
 
 def test_an_account_is_opened_changed_and_closed(cast: Cast) -> None:
     path = f"/t/{cast.acme.slug}/accounts"
-    form = {"name": "Current", "kind": "asset", "currency": "EUR", "iban": "FR76 3000 6000 0112 3456 7890 189",
-            "overdraft_limit": "1 500,00", "code": "512"}
+    form = {
+        "name": "Current",
+        "kind": "asset",
+        "currency": "EUR",
+        "iban": "FR76 3000 6000 0112 3456 7890 189",
+        "overdraft_limit": "1 500,00",
+        "code": "512",
+    }
     made = cast.alice.post(path, form)
     assert made.status_code == 303
     account_id = int(made.location.rsplit("/", 1)[1])
@@ -61,29 +67,61 @@ def test_an_account_is_opened_changed_and_closed(cast: Cast) -> None:
 
 
 def test_a_wrong_account_comes_back_with_what_was_typed(cast: Cast) -> None:
-    answer = cast.alice.post(f"/t/{cast.acme.slug}/accounts", {
-        "name": "", "kind": "pocket", "currency": "EUR", "iban": "FR00 1234", "opened_on": "2026-02-30",
-        "overdraft_limit": "much", "parent_id": "x",
-    })
+    answer = cast.alice.post(
+        f"/t/{cast.acme.slug}/accounts",
+        {
+            "name": "",
+            "kind": "pocket",
+            "currency": "EUR",
+            "iban": "FR00 1234",
+            "opened_on": "2026-02-30",
+            "overdraft_limit": "much",
+            "parent_id": "x",
+        },
+    )
     page = text_of(answer)
     assert answer.status_code == 422
     for said in ("FR00 1234", "much", "2026-02-30", "is not a date", "Choose what kind of account it is."):
         assert said in page
-    answer = cast.alice.post(f"/t/{cast.acme.slug}/accounts", {"name": "", "kind": "asset", "currency": "EUR",
-                                                              "iban": "FR00 1234"})
+    answer = cast.alice.post(
+        f"/t/{cast.acme.slug}/accounts", {"name": "", "kind": "asset", "currency": "EUR", "iban": "FR00 1234"}
+    )
     assert "This IBAN is not valid" in text_of(answer)
 
 
-def view(key: int, kind: str, balance: int, *, parent: int | None = None, currency: str = "EUR", name: str = "") -> AccountView:
-    return AccountView(key, parent, kind, name or f"Account {key}", None, currency, None, None, None, None, None, None,
-                       1, balance, 0, 1)
+def view(
+    key: int, kind: str, balance: int, *, parent: int | None = None, currency: str = "EUR", name: str = ""
+) -> AccountView:
+    return AccountView(
+        key,
+        parent,
+        kind,
+        name or f"Account {key}",
+        None,
+        currency,
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+        1,
+        balance,
+        0,
+        1,
+    )
 
 
 def test_sums_roll_up_by_currency_and_credit_kinds_are_turned() -> None:
     found = sections(
-        [view(1, "income", 0), view(2, "income", -500, parent=1), view(3, "income", -70, parent=1, currency="USD"),
-         view(4, "asset", 900)],
-        last_days={2: date(2026, 11, 1)}, today=date(2026, 11, 20),
+        [
+            view(1, "income", 0),
+            view(2, "income", -500, parent=1),
+            view(3, "income", -70, parent=1, currency="USD"),
+            view(4, "asset", 900),
+        ],
+        last_days={2: date(2026, 11, 1)},
+        today=date(2026, 11, 20),
     )
     assert [section.kind.value for section in found] == ["asset", "income"]
     top, *_rest = found[1].branches
@@ -92,8 +130,14 @@ def test_sums_roll_up_by_currency_and_credit_kinds_are_turned() -> None:
     assert [branch.depth for branch in found[1].branches] == [0, 1, 1]
 
 
-@pytest.mark.parametrize(("last", "state"), [
-    (None, "unchecked"), (date(2026, 11, 20), "checked"), (date(2026, 10, 16), "checked"), (date(2026, 10, 15), "stale"),
-])
+@pytest.mark.parametrize(
+    ("last", "state"),
+    [
+        (None, "unchecked"),
+        (date(2026, 11, 20), "checked"),
+        (date(2026, 10, 16), "checked"),
+        (date(2026, 10, 15), "stale"),
+    ],
+)
 def test_freshness_tells_how_long_nothing_was_booked(last: date | None, state: str) -> None:
     assert freshness(last, datetime(2026, 11, 20, tzinfo=UTC).date()) == state

@@ -16,8 +16,11 @@ def test_months_end_with_todays() -> None:
     assert rules.add_months(date(2026, 1, 31), -1) == date(2025, 12, 1)
 
 
-@given(st.lists(st.integers(-10**12, 10**12), min_size=1, max_size=24), st.integers(-10**12, 10**12),
-       st.integers(-10**12, 10**12))
+@given(
+    st.lists(st.integers(-(10**12), 10**12), min_size=1, max_size=24),
+    st.integers(-(10**12), 10**12),
+    st.integers(-(10**12), 10**12),
+)
 def test_walking_back_is_walking_forward_turned_round(moved: list[int], start: int, later: int) -> None:
     months = rules.months_until(TODAY, len(moved))
     expected = [start]
@@ -27,7 +30,7 @@ def test_walking_back_is_walking_forward_turned_round(moved: list[int], start: i
     assert list(found) == expected
 
 
-@given(st.integers(-10**12, 10**12), st.integers(-10**12, 10**12))
+@given(st.integers(-(10**12), 10**12), st.integers(-(10**12), 10**12))
 def test_a_flow_is_never_negative_and_keeps_its_net(income: int, expense: int) -> None:
     flow = rules.month_flow(TODAY, income, expense)
     assert flow.income >= 0
@@ -46,21 +49,26 @@ def test_what_was_left_is_told_in_per_cent_of_the_income() -> None:
 DAYS = {"today": TODAY, "recent": TODAY - timedelta(days=10), "old": TODAY - timedelta(days=46), "never": None}
 
 
-@pytest.mark.parametrize(("ending", "agrees", "checked", "booked", "expected"), [
-    ("failed", None, "never", "recent", "failed"),
-    ("published", False, "recent", "recent", "failed"),
-    ("published", True, "recent", "recent", "checked"),
-    ("published", True, "recent", "never", "checked"),
-    ("published", True, "recent", "today", "unchecked"),
-    ("published", True, "old", "old", "stale"),
-    ("published", True, "old", "recent", "unchecked"),
-    ("published", None, "never", "recent", "unchecked"),
-    (None, None, "never", "recent", "unchecked"),
-    (None, None, "never", "old", "stale"),
-    (None, None, "never", "never", "stale"),
-])
+@pytest.mark.parametrize(
+    ("ending", "agrees", "checked", "booked", "expected"),
+    [
+        ("failed", None, "never", "recent", "failed"),
+        ("published", False, "recent", "recent", "failed"),
+        ("published", True, "recent", "recent", "checked"),
+        ("published", True, "recent", "never", "checked"),
+        ("published", True, "recent", "today", "unchecked"),
+        ("published", True, "old", "old", "stale"),
+        ("published", True, "old", "recent", "unchecked"),
+        ("published", None, "never", "recent", "unchecked"),
+        (None, None, "never", "recent", "unchecked"),
+        (None, None, "never", "old", "stale"),
+        (None, None, "never", "never", "stale"),
+    ],
+)
 def test_the_state_table_of_freshness(
     ending: rules.Ending | None, agrees: bool | None, checked: str, booked: str, expected: str
 ) -> None:
-    assert rules.freshness(today=TODAY, ending=ending, agrees=agrees, checked_on=DAYS[checked],
-                           last_booked=DAYS[booked]) == expected
+    assert (
+        rules.freshness(today=TODAY, ending=ending, agrees=agrees, checked_on=DAYS[checked], last_booked=DAYS[booked])
+        == expected
+    )

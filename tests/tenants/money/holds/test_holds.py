@@ -7,11 +7,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from tests.cast import STAGE, Cast, Workspace
-from tests.tenants.money.stage import AT, assert_books, balance, move, open_account, refused, together
 from tenants.money.holds import commands
 from tenants.money.holds.rules import HoldDraft
 from tenants.money.ledger.refusals import HoldSettled, OverdraftExceeded
+from tests.cast import STAGE, Cast, Workspace
+from tests.tenants.money.stage import AT, assert_books, balance, move, open_account, refused, together
 
 
 @pytest.fixture
@@ -65,11 +65,13 @@ def test_a_capture_of_a_part_releases_the_rest(cast: Cast, accounts: tuple[int, 
 
 @pytest.mark.parametrize(("amount", "code"), [("80.01", "more_than_held"), ("0.00", "not_positive")])
 def test_a_capture_takes_at_most_what_is_held(
-    cast: Cast, accounts: tuple[int, int], amount: str, code: str,
+    cast: Cast,
+    accounts: tuple[int, int],
+    amount: str,
+    code: str,
 ) -> None:
     hold_id = place(cast, accounts[0], "80.00").json["id"]
-    answer = cast.alice.api("POST", f"/holds/{hold_id}/capture",
-                            json={"to_account_id": accounts[1], "amount": amount})
+    answer = cast.alice.api("POST", f"/holds/{hold_id}/capture", json={"to_account_id": accounts[1], "amount": amount})
     assert answer.status_code == 422
     assert answer.json["errors"][0]["code"] == code
 
@@ -78,7 +80,9 @@ def test_a_settled_hold_stays_settled(cast: Cast, accounts: tuple[int, int]) -> 
     hold_id = place(cast, accounts[0], "80.00").json["id"]
     assert cast.alice.api("POST", f"/holds/{hold_id}/release").json["state"] == "released"
     refused(cast.alice.api("POST", f"/holds/{hold_id}/release"), 409, "hold_settled")
-    refused(cast.alice.api("POST", f"/holds/{hold_id}/capture", json={"to_account_id": accounts[1]}), 409, "hold_settled")
+    refused(
+        cast.alice.api("POST", f"/holds/{hold_id}/capture", json={"to_account_id": accounts[1]}), 409, "hold_settled"
+    )
     assert balance(cast.alice, accounts[0])["held"] == "0.00"
 
 
@@ -90,8 +94,9 @@ def test_a_hold_expires_when_its_time_is_over(cast: Cast, accounts: tuple[int, i
         assert commands.expire_due(session=session, actor=STAGE, at=AT + timedelta(minutes=59)) == 0
     late = AT + timedelta(hours=1)
     with cast.acme.begin() as session, pytest.raises(HoldSettled):
-        commands.capture_hold(session=session, actor=STAGE, at=late, hold_id=hold.id, to_account_id=accounts[1],
-                              day=late.date())
+        commands.capture_hold(
+            session=session, actor=STAGE, at=late, hold_id=hold.id, to_account_id=accounts[1], day=late.date()
+        )
     with cast.acme.begin() as session:
         assert commands.expire_due(session=session, actor=STAGE, at=late) == 1
     assert cast.alice.api("GET", f"/holds/{hold.id}").json["state"] == "expired"
@@ -101,25 +106,36 @@ def test_a_hold_expires_when_its_time_is_over(cast: Cast, accounts: tuple[int, i
 def test_a_job_is_due_when_the_hold_expires(cast: Cast, accounts: tuple[int, int]) -> None:
     expires_at = AT + timedelta(days=3)
     with cast.acme.begin() as session:
-        commands.place_hold(session=session, actor=STAGE, at=AT, job_id=uuid4(),
-                            draft=HoldDraft(accounts[0], 1, "EUR", expires_at=expires_at))
+        commands.place_hold(
+            session=session,
+            actor=STAGE,
+            at=AT,
+            job_id=uuid4(),
+            draft=HoldDraft(accounts[0], 1, "EUR", expires_at=expires_at),
+        )
     with cast.app.extensions["comptoir"].database.platform() as session:
         query = text("SELECT available_at FROM job WHERE tenant_id = :id AND kind = 'holds.expire'")
         assert session.scalars(query, {"id": cast.acme.ref.id}).all() == [expires_at]
 
 
-@pytest.mark.parametrize(("change", "pointer"), [
-    ({"account_id": 999}, "/account_id"),
-    ({"amount": "0"}, "/amount"),
-    ({"amount": "-1"}, "/amount"),
-    ({"amount": "1.001"}, "/amount"),
-    ({"currency": "USD"}, "/currency"),
-    ({"currency": "XXY"}, "/currency"),
-    ({"expires_at": "2001-01-01T00:00:00Z"}, "/expires_at"),
-    ({"expires_at": "2099-01-01T00:00:00"}, "/expires_at"),
-])
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"account_id": 999}, "/account_id"),
+        ({"amount": "0"}, "/amount"),
+        ({"amount": "-1"}, "/amount"),
+        ({"amount": "1.001"}, "/amount"),
+        ({"currency": "USD"}, "/currency"),
+        ({"currency": "XXY"}, "/currency"),
+        ({"expires_at": "2001-01-01T00:00:00Z"}, "/expires_at"),
+        ({"expires_at": "2099-01-01T00:00:00"}, "/expires_at"),
+    ],
+)
 def test_what_is_wrong_with_a_hold_is_told_at_its_field(
-    cast: Cast, accounts: tuple[int, int], change: dict[str, object], pointer: str,
+    cast: Cast,
+    accounts: tuple[int, int],
+    change: dict[str, object],
+    pointer: str,
 ) -> None:
     body = {"account_id": accounts[0], "amount": "1.00", "currency": "EUR"} | change
     answer = cast.alice.api("POST", "/holds", json=body)
@@ -171,8 +187,15 @@ def test_sixteen_at_once_never_pass_the_limit_and_never_wait_in_a_ring(cast: Cas
 
     def capture(hold_id: int, account_id: int, minor: int | None = None) -> None:
         with acme.begin() as session:
-            commands.capture_hold(session=session, actor=STAGE, at=AT, hold_id=hold_id, day=AT.date(),
-                                  to_account_id=account_id, minor=minor)
+            commands.capture_hold(
+                session=session,
+                actor=STAGE,
+                at=AT,
+                hold_id=hold_id,
+                day=AT.date(),
+                to_account_id=account_id,
+                minor=minor,
+            )
 
     def act(number: int) -> str:
         source, target = (bank, other) if number % 2 else (other, bank)

@@ -29,9 +29,12 @@ class Books:
         return f"/t/{self.cast.acme.slug}"
 
     def book(self, day: str, text: str, *postings: tuple[str, int], payee: str = "", currency: str = "EUR") -> int:
-        draft = EntryDraft(date.fromisoformat(day), text, tuple(
-            PostingDraft(self.ids[name], minor, currency) for name, minor in postings
-        ), counterparty=payee)
+        draft = EntryDraft(
+            date.fromisoformat(day),
+            text,
+            tuple(PostingDraft(self.ids[name], minor, currency) for name, minor in postings),
+            counterparty=payee,
+        )
         with self.cast.acme.begin() as session:
             return post_entry(session=session, actor=self.cast.alice.actor, at=AT, draft=draft)
 
@@ -57,16 +60,25 @@ def books(cast: Cast) -> Books:
     with cast.acme.begin() as session:
         actor = cast.alice.actor
         for name, kind, code, currency, parent in (
-            ("Bank", Kind.ASSET, "512", "EUR", None), ("Cash box", Kind.ASSET, None, "EUR", None),
-            ("Dollars", Kind.ASSET, None, "USD", None), ("Dinars", Kind.ASSET, None, "TND", None),
+            ("Bank", Kind.ASSET, "512", "EUR", None),
+            ("Cash box", Kind.ASSET, None, "EUR", None),
+            ("Dollars", Kind.ASSET, None, "USD", None),
+            ("Dinars", Kind.ASSET, None, "TND", None),
             ("Card", Kind.LIABILITY, None, "EUR", None),
-            ("Sales", Kind.INCOME, "706", "EUR", None), ("Living", Kind.EXPENSE, None, "EUR", None),
-            ("Food", Kind.EXPENSE, None, "EUR", "Living"), ("Rent", Kind.EXPENSE, "613", "EUR", "Living"),
-            ("Fees in dollars", Kind.EXPENSE, None, "USD", None), ("Trade", Kind.EXPENSE, None, "TND", None),
+            ("Sales", Kind.INCOME, "706", "EUR", None),
+            ("Living", Kind.EXPENSE, None, "EUR", None),
+            ("Food", Kind.EXPENSE, None, "EUR", "Living"),
+            ("Rent", Kind.EXPENSE, "613", "EUR", "Living"),
+            ("Fees in dollars", Kind.EXPENSE, None, "USD", None),
+            ("Trade", Kind.EXPENSE, None, "TND", None),
         ):
             draft = AccountDraft(name, kind, currency, code=code, parent_id=made.ids.get(parent or ""))
             made.ids[name] = open_account(session=session, actor=actor, at=AT, draft=draft).id
         made.ids["To categorise"] = ensure_purpose_account(
-            session=session, actor=actor, at=AT, purpose=Purpose.TO_CATEGORISE, currency="EUR",
+            session=session,
+            actor=actor,
+            at=AT,
+            purpose=Purpose.TO_CATEGORISE,
+            currency="EUR",
         )
     return made

@@ -12,10 +12,14 @@ def opened(cast: Cast, **account: str) -> int:
 
 def test_a_balanced_entry_moves_both_balances(cast: Cast) -> None:
     bank, rent = opened(cast, name="Bank", kind="asset"), opened(cast, name="Rent", kind="expense")
-    body = {"date": "2026-01-31", "description": "Rent", "postings": [
-        {"account_id": bank, "amount": "-850.00", "currency": "EUR"},
-        {"account_id": rent, "amount": "850", "currency": "EUR"},
-    ]}
+    body = {
+        "date": "2026-01-31",
+        "description": "Rent",
+        "postings": [
+            {"account_id": bank, "amount": "-850.00", "currency": "EUR"},
+            {"account_id": rent, "amount": "850", "currency": "EUR"},
+        ],
+    }
     answer = cast.alice.api("POST", "/entries", json=body)
     assert answer.status_code == 201
     assert cast.alice.api("GET", f"/accounts/{bank}").json["balance"]["amount"] == "-850.00"
@@ -23,15 +27,23 @@ def test_a_balanced_entry_moves_both_balances(cast: Cast) -> None:
 
 def test_an_unbalanced_entry_is_refused_at_its_field(cast: Cast) -> None:
     bank, rent = opened(cast, name="Bank", kind="asset"), opened(cast, name="Rent", kind="expense")
-    body = {"date": "2026-01-31", "description": "Rent", "postings": [
-        {"account_id": bank, "amount": "-850.00", "currency": "EUR"},
-        {"account_id": rent, "amount": "849.99", "currency": "EUR"},
-    ]}
+    body = {
+        "date": "2026-01-31",
+        "description": "Rent",
+        "postings": [
+            {"account_id": bank, "amount": "-850.00", "currency": "EUR"},
+            {"account_id": rent, "amount": "849.99", "currency": "EUR"},
+        ],
+    }
     answer = cast.alice.api("POST", "/entries", json=body)
     assert answer.status_code == 422
-    assert answer.json["errors"] == [{
-        "pointer": "/postings", "code": "unbalanced", "detail": "The postings in EUR sum to -0.01, not to zero.",
-    }]
+    assert answer.json["errors"] == [
+        {
+            "pointer": "/postings",
+            "code": "unbalanced",
+            "detail": "The postings in EUR sum to -0.01, not to zero.",
+        }
+    ]
 
 
 def test_an_auditor_reads_and_may_not_write(cast: Cast) -> None:

@@ -14,7 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from sqlalchemy import Engine, text
 
 from tests.cast import STAGE, Workspace, make_workspace
-from tests.tenants.money.stage import AT, books_problems, open_account
+from tests.tenants.money.stage import AT, assert_books, books_problems, draft_of, move, open_account
 from tenants.money.holds import commands as holds
 from tenants.money.holds.rules import HoldDraft
 from tenants.money.ledger import commands as ledger
@@ -267,3 +267,24 @@ def test_the_books_hold_in_every_order_of_acts(app: Flask, owner: Engine) -> Non
         max_examples=12, stateful_step_count=30, deadline=None, database=None,
         suppress_health_check=list(HealthCheck),
     ))
+
+
+def test_an_edit_is_judged_by_its_end(app: Flask, owner: Engine) -> None:
+    where = make_workspace(app, owner, f"edit-{uuid4().hex[:12]}", {})
+    bank, sales = open_account(where, "Bank", overdraft_limit=0), open_account(where, "Sales", "income")
+    costs = open_account(where, "Costs", "expense")
+    income = move(where, sales, bank, 100_00)
+    move(where, bank, costs, 90_00)
+
+    def edit(minor: int) -> None:
+        with where.begin() as session:
+            ledger.edit_entry(session=session, actor=STAGE, at=AT, change_id=uuid4(), entry_id=income, version=None,
+                              draft=draft_of(sales, bank, minor))
+
+    # Without its old postings the account would be at -90.00 for a moment; with the new ones it is not.
+    edit(95_00)
+    with pytest.raises(OverdraftExceeded):
+        edit(89_99)
+    with pytest.raises(OverdraftExceeded), where.begin() as session:
+        ledger.delete_entry(session=session, actor=STAGE, at=AT, change_id=uuid4(), entry_id=income, version=None)
+    assert_books(where)

@@ -19,8 +19,12 @@ def test_a_category_is_set_in_plain_rows_and_splits_are_left_and_counted(books: 
     dollars = books.book("2026-11-04", "D", ("Dollars", -5), ("Fees in dollars", 5), currency="USD")
     same = books.pay("2026-11-05", "E", 100, of="Rent")
     books.act(close_entry, entry_id=closed)
-    outcome = books.act(change_entries, change_id=uuid4(), ids=[plain, split, closed, dollars, same],
-                        change=BulkChange(category_id=books.ids["Rent"]))
+    outcome = books.act(
+        change_entries,
+        change_id=uuid4(),
+        ids=[plain, split, closed, dollars, same],
+        change=BulkChange(category_id=books.ids["Rent"]),
+    )
     assert outcome.changed == 1
     assert outcome.left == {"split": 1, "closed": 1, "currency": 1, "same": 1}
     assert books.balance("Rent") == 100 + 200 + 100
@@ -32,10 +36,19 @@ def test_undo_restores_texts_days_accounts_and_marks(books: Books) -> None:
     books.act(set_cleared, entry_id=ids[0], position=1, cleared=True)
     before = [books.entry(key) for key in ids]
     change_id = uuid4()
-    books.act(change_entries, change_id=change_id, ids=ids, change=BulkChange(
-        category_id=books.ids["Rent"], account_id=books.ids["Card"], counterparty="Other", day=date(2026, 12, 24),
-        note="Noted", cleared=True,
-    ))
+    books.act(
+        change_entries,
+        change_id=change_id,
+        ids=ids,
+        change=BulkChange(
+            category_id=books.ids["Rent"],
+            account_id=books.ids["Card"],
+            counterparty="Other",
+            day=date(2026, 12, 24),
+            note="Noted",
+            cleared=True,
+        ),
+    )
     changed = books.entry(ids[0])
     assert changed is not None
     assert (changed.day, changed.counterparty, changed.note) == (date(2026, 12, 24), "Other", "Noted")
@@ -74,8 +87,13 @@ def test_a_single_edit_and_deletion_can_be_undone_too(books: Books) -> None:
     entry = books.entry(entry_id)
     assert entry is not None
     draft = draft_of(entry)
-    books.act(edit_entry, change_id=edited, entry_id=entry_id, version=1,
-              draft=type(draft)(draft.day, "After", draft.postings))
+    books.act(
+        edit_entry,
+        change_id=edited,
+        entry_id=entry_id,
+        version=1,
+        draft=type(draft)(draft.day, "After", draft.postings),
+    )
     books.act(undo_change, change_id=edited, undo_id=uuid4())
     books.act(delete_entry, change_id=deleted, entry_id=entry_id, version=None)
     books.act(undo_change, change_id=deleted, undo_id=uuid4())
@@ -117,15 +135,32 @@ def test_too_many_entries_and_unknown_accounts_are_refused(books: Books) -> None
     with pytest.raises(TooManyEntries):
         books.act(change_entries, change_id=uuid4(), ids=range(MATCHING_MAX + 1), change=BulkChange(note="x"))
     with pytest.raises(Invalid):
-        books.act(change_entries, change_id=uuid4(), ids=[books.pay("2026-11-01", "A", 1)],
-                  change=BulkChange(category_id=999_999))
+        books.act(
+            change_entries,
+            change_id=uuid4(),
+            ids=[books.pay("2026-11-01", "A", 1)],
+            change=BulkChange(category_id=999_999),
+        )
 
 
 def test_a_thousand_entries_are_changed_and_undone_in_one_act_each(books: Books) -> None:
-    answer = books.cast.alice.api("POST", "/entries/batch", json={"entries": [
-        {"date": "2026-10-01", "description": f"Row {n}", "postings": [
-            {"account_id": books.ids["Bank"], "amount": "-1.00", "currency": "EUR"},
-            {"account_id": books.ids["Food"], "amount": "1.00", "currency": "EUR"}]} for n in range(1000)]})
+    answer = books.cast.alice.api(
+        "POST",
+        "/entries/batch",
+        json={
+            "entries": [
+                {
+                    "date": "2026-10-01",
+                    "description": f"Row {n}",
+                    "postings": [
+                        {"account_id": books.ids["Bank"], "amount": "-1.00", "currency": "EUR"},
+                        {"account_id": books.ids["Food"], "amount": "1.00", "currency": "EUR"},
+                    ],
+                }
+                for n in range(1000)
+            ]
+        },
+    )
     assert answer.status_code == 201
     made = books.cast.alice.api("POST", "/entries/changes", json={"q": "row", "category_id": books.ids["Rent"]})
     assert made.json["changed"] == 1000

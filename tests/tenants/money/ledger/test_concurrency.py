@@ -11,13 +11,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.cast import STAGE, Cast, Workspace
-from tests.tenants.money.stage import AT, DAY, assert_books, draft_of, move, open_account, refused, together
 from tenants.money.ledger import commands as ledger
 from tenants.money.ledger.commands import AlreadyReversed
 from tenants.money.ledger.refusals import PeriodClosed
 from tenants.money.periods import commands as periods
 from tenants.money.periods.rules import ClosingDraft
+from tests.cast import STAGE, Cast, Workspace
+from tests.tenants.money.stage import AT, DAY, assert_books, draft_of, move, open_account, refused, together
 from webapp.kernel.errors import Stale
 
 JANUARY = ClosingDraft(date(2026, 1, 1), date(2026, 1, 31))
@@ -34,10 +34,14 @@ def accounts(cast: Cast) -> tuple[int, int]:
 
 
 def body(accounts: tuple[int, int], amount: str = "1.00") -> dict[str, Any]:
-    return {"date": DAY.isoformat(), "description": "Test", "postings": [
-        {"account_id": accounts[0], "amount": f"-{amount}", "currency": "EUR"},
-        {"account_id": accounts[1], "amount": amount, "currency": "EUR"},
-    ]}
+    return {
+        "date": DAY.isoformat(),
+        "description": "Test",
+        "postings": [
+            {"account_id": accounts[0], "amount": f"-{amount}", "currency": "EUR"},
+            {"account_id": accounts[1], "amount": amount, "currency": "EUR"},
+        ],
+    }
 
 
 def count(where: Workspace) -> int:
@@ -87,10 +91,12 @@ def test_the_same_key_at_once_books_once(cast: Cast, accounts: tuple[int, int]) 
 def test_the_same_key_with_another_body_or_route_is_refused(cast: Cast, accounts: tuple[int, int]) -> None:
     headers = {"Idempotency-Key": "k"}
     made = cast.alice.api("POST", "/entries", json=body(accounts), headers=headers).json["id"]
-    refused(cast.alice.api("POST", "/entries", json=body(accounts, "2.00"), headers=headers), 422,
-            "idempotency_key_reused")
-    refused(cast.alice.api("POST", f"/entries/{made}/reversal", json={}, headers=headers), 422,
-            "idempotency_key_reused")
+    refused(
+        cast.alice.api("POST", "/entries", json=body(accounts, "2.00"), headers=headers), 422, "idempotency_key_reused"
+    )
+    refused(
+        cast.alice.api("POST", f"/entries/{made}/reversal", json={}, headers=headers), 422, "idempotency_key_reused"
+    )
     assert count(cast.acme) == 1
 
 
@@ -114,8 +120,9 @@ def test_a_key_in_flight_is_told(cast: Cast, accounts: tuple[int, int]) -> None:
     headers = {"Idempotency-Key": "busy"}
     with cast.acme.begin() as session:
         session.execute(text("SELECT pg_advisory_xact_lock(hashtext(current_schema()), hashtext('busy'))"))
-        refused(cast.alice.api("POST", "/entries", json=body(accounts), headers=headers), 409,
-                "idempotency_key_in_flight")
+        refused(
+            cast.alice.api("POST", "/entries", json=body(accounts), headers=headers), 409, "idempotency_key_in_flight"
+        )
     assert cast.alice.api("POST", "/entries", json=body(accounts), headers=headers).status_code == 201
 
 
@@ -129,8 +136,9 @@ def test_a_refused_request_keeps_no_answer(cast: Cast, accounts: tuple[int, int]
 def test_who_comes_second_after_the_look_books_nothing(cast: Cast, owner: Engine, accounts: tuple[int, int]) -> None:
     with cast.acme.begin() as session:
         session.execute(_KEEP, {"key": "k"})
-        thread, answers = begun(lambda: cast.alice.api(
-            "POST", "/entries", json=body(accounts), headers={"Idempotency-Key": "k"}))
+        thread, answers = begun(
+            lambda: cast.alice.api("POST", "/entries", json=body(accounts), headers={"Idempotency-Key": "k"})
+        )
         waiting(owner, "%INSERT INTO idempotency%", thread)
     thread.join(20)
     refused(answers[0], 409, "idempotency_key_in_flight")
@@ -138,7 +146,9 @@ def test_who_comes_second_after_the_look_books_nothing(cast: Cast, owner: Engine
 
 
 def test_a_crash_between_effect_and_answer_leaves_neither(
-    cast: Cast, owner: Engine, accounts: tuple[int, int],
+    cast: Cast,
+    owner: Engine,
+    accounts: tuple[int, int],
 ) -> None:
     headers = {"Idempotency-Key": "k"}
     with pytest.raises(InterruptedError), cast.acme.begin() as session:
@@ -175,7 +185,9 @@ def test_a_closing_waits_for_postings_in_flight(cast: Cast, owner: Engine, accou
 
 
 def test_a_posting_waits_for_a_closing_in_flight_and_is_refused(
-    cast: Cast, owner: Engine, accounts: tuple[int, int],
+    cast: Cast,
+    owner: Engine,
+    accounts: tuple[int, int],
 ) -> None:
     with cast.acme.begin() as session:
         periods.close_period(session=session, actor=STAGE, at=AT, draft=JANUARY)
@@ -204,8 +216,15 @@ def test_of_two_changes_of_one_version_one_is_stale(cast: Cast, accounts: tuple[
 
     def edit(number: int) -> int:
         with cast.acme.begin() as session:
-            return ledger.edit_entry(session=session, actor=STAGE, at=AT, change_id=uuid4(), entry_id=entry_id,
-                                     version=1, draft=draft_of(*accounts, 501 + number))
+            return ledger.edit_entry(
+                session=session,
+                actor=STAGE,
+                at=AT,
+                change_id=uuid4(),
+                entry_id=entry_id,
+                version=1,
+                draft=draft_of(*accounts, 501 + number),
+            )
 
     results = together(6, edit)
     assert sum(result == 2 for result in results) == 1, results
@@ -221,8 +240,15 @@ def test_changes_across_the_same_accounts_never_wait_in_a_ring(cast: Cast) -> No
         for turn in range(1, 6):
             source, target = seats[(number * turn) % 4], seats[(number * turn + turn % 3 + 1) % 4]
             with cast.acme.begin() as session:
-                ledger.edit_entry(session=session, actor=STAGE, at=AT, change_id=uuid4(), entry_id=entries[number],
-                                  version=None, draft=draft_of(source, target, 100 + turn))
+                ledger.edit_entry(
+                    session=session,
+                    actor=STAGE,
+                    at=AT,
+                    change_id=uuid4(),
+                    entry_id=entries[number],
+                    version=None,
+                    draft=draft_of(source, target, 100 + turn),
+                )
         return "done"
 
     assert together(8, edit) == ["done"] * 8

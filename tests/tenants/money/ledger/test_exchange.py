@@ -2,15 +2,23 @@
 
 import pytest
 
+from tenants.money.ledger.exchange import rate_of
 from tests.cast import Cast
 from tests.tenants.money.stage import assert_books, balance, open_account
-from tenants.money.ledger.exchange import rate_of
 
 
 def exchange(cast: Cast, source: int, target: int, **more: object) -> object:
-    return cast.alice.api("POST", "/exchanges", json={
-        "date": "2026-11-20", "description": "Dollars", "from_account_id": source, "to_account_id": target, **more,
-    })
+    return cast.alice.api(
+        "POST",
+        "/exchanges",
+        json={
+            "date": "2026-11-20",
+            "description": "Dollars",
+            "from_account_id": source,
+            "to_account_id": target,
+            **more,
+        },
+    )
 
 
 @pytest.fixture
@@ -49,21 +57,32 @@ def test_the_trading_accounts_are_opened_once(cast: Cast, accounts: tuple[int, i
     assert sum(a["purpose"] == "trading" for a in cast.alice.api("GET", "/accounts").json["data"]) == 2
 
 
-@pytest.mark.parametrize(("more", "pointer"), [
-    ({"from_amount": "1.00"}, "/to_amount"),
-    ({"from_amount": "0", "to_amount": "1"}, "/from_amount"),
-    ({"from_amount": "-1", "to_amount": "1"}, "/from_amount"),
-    ({"from_amount": "1.00", "to_amount": "1.001"}, "/to_amount"),
-    ({"from_amount": "1.00", "rate": "0"}, "/rate"),
-    ({"from_amount": "1.00", "rate": "1e9"}, "/rate"),
-    ({"from_amount": "0.01", "rate": "0.000000000001"}, "/rate"),
-    ({"from_amount": "1.00", "rate": "2", "to_account_id": 999}, "/to_account_id"),
-])
+@pytest.mark.parametrize(
+    ("more", "pointer"),
+    [
+        ({"from_amount": "1.00"}, "/to_amount"),
+        ({"from_amount": "0", "to_amount": "1"}, "/from_amount"),
+        ({"from_amount": "-1", "to_amount": "1"}, "/from_amount"),
+        ({"from_amount": "1.00", "to_amount": "1.001"}, "/to_amount"),
+        ({"from_amount": "1.00", "rate": "0"}, "/rate"),
+        ({"from_amount": "1.00", "rate": "1e9"}, "/rate"),
+        ({"from_amount": "0.01", "rate": "0.000000000001"}, "/rate"),
+        ({"from_amount": "1.00", "rate": "2", "to_account_id": 999}, "/to_account_id"),
+    ],
+)
 def test_what_is_wrong_is_told_at_its_field(
-    cast: Cast, accounts: tuple[int, int], more: dict[str, object], pointer: str,
+    cast: Cast,
+    accounts: tuple[int, int],
+    more: dict[str, object],
+    pointer: str,
 ) -> None:
-    answer = exchange(cast, *accounts, **more) if "to_account_id" not in more else cast.alice.api(
-        "POST", "/exchanges", json={"date": "2026-11-20", "description": "", "from_account_id": accounts[0], **more})
+    answer = (
+        exchange(cast, *accounts, **more)
+        if "to_account_id" not in more
+        else cast.alice.api(
+            "POST", "/exchanges", json={"date": "2026-11-20", "description": "", "from_account_id": accounts[0], **more}
+        )
+    )
     assert answer.status_code == 422, answer.text
     assert [error["pointer"] for error in answer.json["errors"]] == [pointer]
 
@@ -73,10 +92,19 @@ def test_the_same_currency_is_no_exchange(cast: Cast, accounts: tuple[int, int])
     assert answer.json["errors"][0]["pointer"] == "/to_account_id"
 
 
-@pytest.mark.parametrize(("first", "source", "second", "target", "rate"), [
-    (100, "EUR", 16000, "JPY", "16000"), (1000, "TND", 100, "EUR", "1"), (300, "EUR", 200, "USD", "0.666666666667"),
-])
+@pytest.mark.parametrize(
+    ("first", "source", "second", "target", "rate"),
+    [
+        (100, "EUR", 16000, "JPY", "16000"),
+        (1000, "TND", 100, "EUR", "1"),
+        (300, "EUR", 200, "USD", "0.666666666667"),
+    ],
+)
 def test_rates_know_the_decimals_of_both_currencies(
-    first: int, source: str, second: int, target: str, rate: str,
+    first: int,
+    source: str,
+    second: int,
+    target: str,
+    rate: str,
 ) -> None:
     assert rate_of(first, source, second, target) == rate

@@ -28,10 +28,18 @@ def test_the_running_balance_of_every_row_is_the_ledgers_sum(books: Books) -> No
 
 
 def test_separate_filters_become_the_search_line_of_the_address(books: Books) -> None:
-    answer = books.cast.alice.browser().get(f"{books.path}/entries", query_string={
-        "q": "rent", "account": books.ids["Bank"], "category": books.ids["Living"], "from": "2026-01-01", "to": "",
-        "amount": ">5", "is": "open",
-    })
+    answer = books.cast.alice.browser().get(
+        f"{books.path}/entries",
+        query_string={
+            "q": "rent",
+            "account": books.ids["Bank"],
+            "category": books.ids["Living"],
+            "from": "2026-01-01",
+            "to": "",
+            "amount": ">5",
+            "is": "open",
+        },
+    )
     assert answer.status_code == 302
     assert answer.location.endswith(
         "?q=rent+account%3A512+category%3ALiving+date%3A2026-01-01..+amount%3A%3E5+is%3Aopen",
@@ -39,11 +47,18 @@ def test_separate_filters_become_the_search_line_of_the_address(books: Books) ->
 
 
 def test_an_entry_of_several_lines_is_booked_and_the_empty_amount_is_what_is_left(books: Books) -> None:
-    answer = books.cast.alice.post(f"{books.path}/entries", {
-        "date": "2026-11-20", "description": "Market", "counterparty": "", "note": "",
-        "account_id": [books.ids["Bank"], books.ids["Food"], books.ids["Rent"], ""],
-        "amount": ["-٣٠٫٥٠", "12+3*2", "", ""], "memo": ["", "a", "b", ""],
-    })
+    answer = books.cast.alice.post(
+        f"{books.path}/entries",
+        {
+            "date": "2026-11-20",
+            "description": "Market",
+            "counterparty": "",
+            "note": "",
+            "account_id": [books.ids["Bank"], books.ids["Food"], books.ids["Rent"], ""],
+            "amount": ["-٣٠٫٥٠", "12+3*2", "", ""],
+            "memo": ["", "a", "b", ""],
+        },
+    )
     assert answer.status_code == 303
     entry = books.entry(int(answer.location.rsplit("/", 1)[1]))
     assert entry is not None
@@ -51,22 +66,40 @@ def test_an_entry_of_several_lines_is_booked_and_the_empty_amount_is_what_is_lef
 
 
 def test_a_wrong_form_comes_back_with_all_that_was_typed(books: Books) -> None:
-    answer = books.cast.alice.post(f"{books.path}/entries", {
-        "date": "2026-02-30", "description": "<b>Typed</b>", "account_id": [books.ids["Bank"], "999999"],
-        "amount": ["a lot", "5"], "memo": ["", ""],
-    })
+    answer = books.cast.alice.post(
+        f"{books.path}/entries",
+        {
+            "date": "2026-02-30",
+            "description": "<b>Typed</b>",
+            "account_id": [books.ids["Bank"], "999999"],
+            "amount": ["a lot", "5"],
+            "memo": ["", ""],
+        },
+    )
     page = text_of(answer)
     assert answer.status_code == 422
-    for said in ("&lt;b&gt;Typed&lt;/b&gt;", "a lot", "2026-02-30", "is not a date", "is not an amount",
-                 "Choose an account."):
+    for said in (
+        "&lt;b&gt;Typed&lt;/b&gt;",
+        "a lot",
+        "2026-02-30",
+        "is not a date",
+        "is not an amount",
+        "Choose an account.",
+    ):
         assert said in page
 
 
 def test_an_unbalanced_form_says_what_is_missing(books: Books) -> None:
-    answer = books.cast.alice.post(f"{books.path}/entries", {
-        "date": "2026-11-20", "description": "x", "account_id": [books.ids["Bank"], books.ids["Food"]],
-        "amount": ["-5", "4.99"], "memo": ["", ""],
-    })
+    answer = books.cast.alice.post(
+        f"{books.path}/entries",
+        {
+            "date": "2026-11-20",
+            "description": "x",
+            "account_id": [books.ids["Bank"], books.ids["Food"]],
+            "amount": ["-5", "4.99"],
+            "memo": ["", ""],
+        },
+    )
     assert answer.status_code == 422
     assert "The postings in EUR sum to -0.01, not to zero." in text_of(answer)
 
@@ -74,15 +107,29 @@ def test_an_unbalanced_form_says_what_is_missing(books: Books) -> None:
 def test_an_entry_is_changed_locked_and_reversed_and_tells_its_history(books: Books) -> None:
     entry_id = books.pay("2026-11-01", "Before", 1000)
     path = f"{books.path}/entries/{entry_id}"
-    answer = books.cast.alice.post(path, {
-        "date": "2026-11-01", "description": "After", "version": "1", "memo": ["", ""], "amount": ["-12", "12"],
-        "account_id": [books.ids["Bank"], books.ids["Rent"]],
-    })
+    answer = books.cast.alice.post(
+        path,
+        {
+            "date": "2026-11-01",
+            "description": "After",
+            "version": "1",
+            "memo": ["", ""],
+            "amount": ["-12", "12"],
+            "account_id": [books.ids["Bank"], books.ids["Rent"]],
+        },
+    )
     assert answer.status_code == 303
-    stale = books.cast.alice.post(path, {
-        "date": "2026-11-01", "description": "Late", "version": "1", "memo": ["", ""], "amount": ["-12", "12"],
-        "account_id": [books.ids["Bank"], books.ids["Rent"]],
-    })
+    stale = books.cast.alice.post(
+        path,
+        {
+            "date": "2026-11-01",
+            "description": "Late",
+            "version": "1",
+            "memo": ["", ""],
+            "amount": ["-12", "12"],
+            "account_id": [books.ids["Bank"], books.ids["Rent"]],
+        },
+    )
     assert stale.status_code == 422
     assert "Someone changed this" in text_of(stale)
     page = text_of(books.cast.carol.browser().get(path))
@@ -134,7 +181,9 @@ def test_the_export_is_the_search_and_holds_no_formula(books: Books) -> None:
     assert (rows[0]["description"], rows[0]["payee"], rows[0]["amount"]) == ("'=1+1", "'@cmd", "-10.50")
 
 
-@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", "\t=1", "\r=1", "\uff1d1", "\uff0b1", "\uff0d1", "\uff201", " =1"])
+@pytest.mark.parametrize(
+    "text", ["=1", "+1", "-1", "@a", "\t=1", "\r=1", "\uff1d1", "\uff0b1", "\uff0d1", "\uff201", " =1"]
+)
 def test_a_formula_in_a_text_is_quoted(text: str) -> None:
     assert harmless(text) == f"'{text}"
 
@@ -142,11 +191,23 @@ def test_a_formula_in_a_text_is_quoted(text: str) -> None:
 def test_every_act_is_refused_to_the_auditor(books: Books) -> None:
     entry_id = books.pay("2026-11-01", "x", 100)
     entry = f"{books.path}/entries/{entry_id}"
-    for path in (entry, f"{entry}/row", f"{entry}/clearing", f"{entry}/closing", f"{entry}/deletion",
-                 f"{entry}/reversal", f"{entry}/lines", f"{books.path}/entries", f"{books.path}/entries/lines",
-                 f"{books.path}/entries/changes", f"{books.path}/entries/remainder", f"{books.path}/accounts",
-                 f"{books.path}/accounts/chart", f"{books.path}/accounts/{books.ids['Bank']}",
-                 f"{books.path}/accounts/{books.ids['Bank']}/closing"):
+    for path in (
+        entry,
+        f"{entry}/row",
+        f"{entry}/clearing",
+        f"{entry}/closing",
+        f"{entry}/deletion",
+        f"{entry}/reversal",
+        f"{entry}/lines",
+        f"{books.path}/entries",
+        f"{books.path}/entries/lines",
+        f"{books.path}/entries/changes",
+        f"{books.path}/entries/remainder",
+        f"{books.path}/accounts",
+        f"{books.path}/accounts/chart",
+        f"{books.path}/accounts/{books.ids['Bank']}",
+        f"{books.path}/accounts/{books.ids['Bank']}/closing",
+    ):
         assert books.cast.carol.post(path).status_code == 403, path
     for path in (f"{entry}/edit", f"{entry}/editor", f"{books.path}/entries/new", f"{books.path}/accounts/new"):
         assert books.cast.carol.browser().get(path).status_code == 403, path
@@ -156,7 +217,12 @@ def test_every_act_is_refused_to_the_auditor(books: Books) -> None:
 def test_another_workspaces_ids_are_not_found(books: Books) -> None:
     entry_id = books.pay("2026-11-01", "x", 100)
     bravo = f"/t/{books.cast.bravo.slug}"
-    for path in (f"/entries/{entry_id}", f"/entries/{entry_id}/edit", f"/accounts/{books.ids['Bank']}",
-                 f"/entries/{entry_id}/editor", f"/accounts/{books.ids['Bank']}/export.csv"):
+    for path in (
+        f"/entries/{entry_id}",
+        f"/entries/{entry_id}/edit",
+        f"/accounts/{books.ids['Bank']}",
+        f"/entries/{entry_id}/editor",
+        f"/accounts/{books.ids['Bank']}/export.csv",
+    ):
         assert books.cast.mallory.browser().get(bravo + path).status_code == 404, path
         assert books.cast.mallory.browser().get(books.path + path).status_code == 404, path

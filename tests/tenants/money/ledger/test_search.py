@@ -11,22 +11,25 @@ from tests.tenants.money.ledger.conftest import Books
 from webapp.kernel.errors import Invalid
 
 
-@pytest.mark.parametrize(("text", "first", "last"), [
-    ("2026-11-20", date(2026, 11, 20), date(2026, 11, 20)),
-    ("20/11/2026", date(2026, 11, 20), date(2026, 11, 20)),
-    ("20.11.2026", date(2026, 11, 20), date(2026, 11, 20)),
-    ("2026-02", date(2026, 2, 1), date(2026, 2, 28)),
-    ("2024-02", date(2024, 2, 1), date(2024, 2, 29)),
-    ("date:2026", date(2026, 1, 1), date(2026, 12, 31)),
-    ("2026-Q3", date(2026, 7, 1), date(2026, 9, 30)),
-    ("date:2026-01..2026-03", date(2026, 1, 1), date(2026, 3, 31)),
-    ("date:..2026-03", date(1900, 1, 1), date(2026, 3, 31)),
-    ("date:2026-03-05..", date(2026, 3, 5), date(2999, 12, 31)),
-    ("date:>2026-03", date(2026, 4, 1), date(2999, 12, 31)),
-    ("date:<=2026-03", date(1900, 1, 1), date(2026, 3, 31)),
-    ("date:<2026-03-02", date(1900, 1, 1), date(2026, 3, 1)),
-    ("2026-02 2026-02-10..2026-05-01", date(2026, 2, 10), date(2026, 2, 28)),
-])
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("2026-11-20", date(2026, 11, 20), date(2026, 11, 20)),
+        ("20/11/2026", date(2026, 11, 20), date(2026, 11, 20)),
+        ("20.11.2026", date(2026, 11, 20), date(2026, 11, 20)),
+        ("2026-02", date(2026, 2, 1), date(2026, 2, 28)),
+        ("2024-02", date(2024, 2, 1), date(2024, 2, 29)),
+        ("date:2026", date(2026, 1, 1), date(2026, 12, 31)),
+        ("2026-Q3", date(2026, 7, 1), date(2026, 9, 30)),
+        ("date:2026-01..2026-03", date(2026, 1, 1), date(2026, 3, 31)),
+        ("date:..2026-03", date(1900, 1, 1), date(2026, 3, 31)),
+        ("date:2026-03-05..", date(2026, 3, 5), date(2999, 12, 31)),
+        ("date:>2026-03", date(2026, 4, 1), date(2999, 12, 31)),
+        ("date:<=2026-03", date(1900, 1, 1), date(2026, 3, 31)),
+        ("date:<2026-03-02", date(1900, 1, 1), date(2026, 3, 1)),
+        ("2026-02 2026-02-10..2026-05-01", date(2026, 2, 10), date(2026, 2, 28)),
+    ],
+)
 def test_a_date_is_a_range_of_days(text: str, first: date, last: date) -> None:
     [criteria] = read_search(text, accounts=list)
     assert (criteria.first_day, criteria.last_day) == (first, last)
@@ -48,8 +51,11 @@ def test_any_line_is_read_or_refused(text: str) -> None:
         assert error.errors[0].field == "q"
 
 
-@given(st.lists(st.sampled_from(["rent", "-paris", '"two words"', "amount:>5", "date:2026-01", "is:open", "12,50"]),
-                max_size=8))
+@given(
+    st.lists(
+        st.sampled_from(["rent", "-paris", '"two words"', "amount:>5", "date:2026-01", "is:open", "12,50"]), max_size=8
+    )
+)
 def test_terms_are_the_line_again(parts: list[str]) -> None:
     assert line_of(terms_of(" ".join(parts))) == " ".join(parts)
 
@@ -68,44 +74,49 @@ def shop(books: Books) -> Books:
     return books
 
 
-@pytest.mark.parametrize(("line", "found"), [
-    ("", ["bread", "rent", "sale", "move", "split", "new", "dinar"]),
-    ("boul", ["bread"]),
-    ("PORT boulangerie", ["bread"]),
-    ("ulangerie", []),
-    ("tilleuls", ["rent"]),
-    ('"f-2026"', ["sale"]),
-    ('"2026 117"', ["sale"]),
-    ('"117 2026"', []),
-    ("-card -rent", ["sale", "move", "split", "new", "dinar"]),
-    ("8,50", ["bread"]),
-    ("8.50", ["bread"]),
-    ("amount:850", ["rent"]),
-    ("850", ["rent"]),
-    ("117", ["sale"]),
-    ("12.50", ["new"]),
-    ("1,250", ["dinar"]),
-    ("amount:>500", ["rent", "sale"]),
-    ("amount:8..12,50", ["bread", "split", "new"]),
-    ("amount:<9", ["bread", "dinar"]),
-    ("account:512", ["bread", "rent", "sale", "move", "new"]),
-    ('account:"cash box"', ["move"]),
-    ("category:Rent", ["rent", "split"]),
-    ("category:Living", ["bread", "rent", "split"]),
-    ("account:512 category:Food", ["bread"]),
-    ("account:512 2026-10", ["sale", "move"]),
-    ("is:uncategorised", ["new"]),
-    ("is:cleared", []),
-    ("is:uncleared boul", ["bread"]),
-    ("is:closed", []),
-    ("is:open nour", ["sale"]),
-])
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("", ["bread", "rent", "sale", "move", "split", "new", "dinar"]),
+        ("boul", ["bread"]),
+        ("PORT boulangerie", ["bread"]),
+        ("ulangerie", []),
+        ("tilleuls", ["rent"]),
+        ('"f-2026"', ["sale"]),
+        ('"2026 117"', ["sale"]),
+        ('"117 2026"', []),
+        ("-card -rent", ["sale", "move", "split", "new", "dinar"]),
+        ("8,50", ["bread"]),
+        ("8.50", ["bread"]),
+        ("amount:850", ["rent"]),
+        ("850", ["rent"]),
+        ("117", ["sale"]),
+        ("12.50", ["new"]),
+        ("1,250", ["dinar"]),
+        ("amount:>500", ["rent", "sale"]),
+        ("amount:8..12,50", ["bread", "split", "new"]),
+        ("amount:<9", ["bread", "dinar"]),
+        ("account:512", ["bread", "rent", "sale", "move", "new"]),
+        ('account:"cash box"', ["move"]),
+        ("category:Rent", ["rent", "split"]),
+        ("category:Living", ["bread", "rent", "split"]),
+        ("account:512 category:Food", ["bread"]),
+        ("account:512 2026-10", ["sale", "move"]),
+        ("is:uncategorised", ["new"]),
+        ("is:cleared", []),
+        ("is:uncleared boul", ["bread"]),
+        ("is:closed", []),
+        ("is:open nour", ["sale"]),
+    ],
+)
 def test_a_line_finds_what_it_says(shop: Books, line: str, found: list[str]) -> None:
     answer = shop.cast.alice.api("GET", "/entries", query_string={"q": line})
     assert answer.status_code == 200, answer.text
     names = {key: name for name, key in shop.ids.items() if name not in {"Bank"}}
-    assert [names[entry["id"]] if (entry["id"] in {shop.ids[n] for n in found}) else entry["description"]
-            for entry in answer.json["data"]] == found
+    assert [
+        names[entry["id"]] if (entry["id"] in {shop.ids[n] for n in found}) else entry["description"]
+        for entry in answer.json["data"]
+    ] == found
 
 
 def test_pages_by_key_give_every_row_once_in_both_directions(shop: Books) -> None:
@@ -123,10 +134,17 @@ def test_pages_by_key_give_every_row_once_in_both_directions(shop: Books) -> Non
 
 
 def test_typed_filters_and_fields_narrow_the_answer(shop: Books) -> None:
-    answer = shop.cast.alice.api("GET", "/entries", query_string={
-        "account_id": shop.ids["Living"], "date_from": "2026-11-01", "date_to": "2026-11-30", "amount": "850",
-        "fields": "id,date",
-    })
+    answer = shop.cast.alice.api(
+        "GET",
+        "/entries",
+        query_string={
+            "account_id": shop.ids["Living"],
+            "date_from": "2026-11-01",
+            "date_to": "2026-11-30",
+            "amount": "850",
+            "fields": "id,date",
+        },
+    )
     assert answer.json["data"] == [{"id": shop.ids["rent"], "date": "2026-11-01"}]
     assert shop.cast.alice.api("GET", "/entries", query_string={"fields": "id,colour"}).status_code == 422
     assert shop.cast.alice.api("GET", "/entries", query_string={"q": "account:nowhere"}).status_code == 422

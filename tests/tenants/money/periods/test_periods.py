@@ -9,10 +9,14 @@ JANUARY = {"starts": "2026-01-01", "ends": "2026-01-31", "note": "Accounts of Ja
 
 
 def entry(bank: int, rent: int, day: str) -> dict[str, object]:
-    return {"date": day, "description": "Rent", "postings": [
-        {"account_id": bank, "amount": "-1.00", "currency": "EUR"},
-        {"account_id": rent, "amount": "1.00", "currency": "EUR"},
-    ]}
+    return {
+        "date": day,
+        "description": "Rent",
+        "postings": [
+            {"account_id": bank, "amount": "-1.00", "currency": "EUR"},
+            {"account_id": rent, "amount": "1.00", "currency": "EUR"},
+        ],
+    }
 
 
 @pytest.fixture
@@ -32,8 +36,11 @@ def test_nothing_is_booked_changed_or_deleted_in_a_closed_period(cast: Cast, acc
     refused(cast.alice.api("POST", "/entries", json=entry(*accounts, "2026-01-31")), 409, "period_closed")
     refused(cast.alice.api("PUT", path, json=entry(*accounts, "2026-02-02"), headers=condition), 409, "period_closed")
     refused(cast.alice.api("DELETE", path, headers=condition), 409, "period_closed")
-    refused(cast.alice.api("PUT", f"/entries/{later['id']}", json=entry(*accounts, "2026-01-02"), headers=condition),
-            409, "period_closed")
+    refused(
+        cast.alice.api("PUT", f"/entries/{later['id']}", json=entry(*accounts, "2026-01-02"), headers=condition),
+        409,
+        "period_closed",
+    )
     assert cast.alice.api("POST", "/entries", json=entry(*accounts, "2026-02-01")).status_code == 201
     assert cast.alice.api("GET", path).json == made
 
@@ -49,7 +56,8 @@ def test_an_entry_of_a_closed_period_is_undone_after_it(cast: Cast, accounts: tu
 
 
 def test_a_reopened_period_takes_entries_again_and_both_acts_are_on_record(
-    cast: Cast, accounts: tuple[int, int],
+    cast: Cast,
+    accounts: tuple[int, int],
 ) -> None:
     closing_id = cast.dave.api("POST", "/period-closings", json=JANUARY).json["id"]
     path = f"/period-closings/{closing_id}/reopening"
@@ -71,14 +79,20 @@ def test_a_closed_day_is_not_closed_twice(cast: Cast) -> None:
     answer = cast.dave.api("POST", "/period-closings", json={"starts": "2026-01-31", "ends": "2026-02-28"})
     assert refused(answer, 409, "period_already_closed")
     assert "2026-01-01 to 2026-01-31" in answer.json["detail"]
-    assert cast.dave.api("POST", "/period-closings", json={"starts": "2026-02-01", "ends": "2026-02-28"}).status_code == 201
+    assert (
+        cast.dave.api("POST", "/period-closings", json={"starts": "2026-02-01", "ends": "2026-02-28"}).status_code
+        == 201
+    )
 
 
-@pytest.mark.parametrize(("body", "pointer"), [
-    ({"starts": "2026-02-01", "ends": "2026-01-31"}, "/ends"),
-    ({"starts": "2026-02-30", "ends": "2026-03-31"}, "/starts"),
-    ({"starts": "1026-02-01", "ends": "2026-03-31"}, "/starts"),
-])
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"starts": "2026-02-01", "ends": "2026-01-31"}, "/ends"),
+        ({"starts": "2026-02-30", "ends": "2026-03-31"}, "/starts"),
+        ({"starts": "1026-02-01", "ends": "2026-03-31"}, "/starts"),
+    ],
+)
 def test_what_is_wrong_with_a_closing_is_told_at_its_field(cast: Cast, body: dict[str, str], pointer: str) -> None:
     answer = cast.dave.api("POST", "/period-closings", json=body)
     assert answer.status_code == 422
@@ -107,5 +121,3 @@ def test_periods_by_the_pages(cast: Cast) -> None:
     assert cast.dave.post(f"{home}/{closing_id}/reopening").status_code == 403
     assert cast.alice.post(f"{home}/{closing_id}/reopening").status_code == 303
     assert "Reopened" in cast.alice.browser().get(home).get_data(as_text=True)
-
-

@@ -15,8 +15,9 @@ def queued(workspace: Workspace, kind: str = "imports.check") -> UUID:
     owner = workspace.owner
     actor = Actor(person_id=owner.id, label=owner.email, via="session")
     with workspace.begin() as session:
-        return commands.enqueue(session=session, actor=actor, at=datetime.now(UTC), job_id=uuid4(), kind=kind,
-                                arguments={}, queue="imports")
+        return commands.enqueue(
+            session=session, actor=actor, at=datetime.now(UTC), job_id=uuid4(), kind=kind, arguments={}, queue="imports"
+        )
 
 
 def put(cast: Cast, job_id: UUID, **values: object) -> None:

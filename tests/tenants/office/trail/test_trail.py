@@ -61,8 +61,10 @@ def test_a_search_without_a_hit_offers_to_clear_it(cast: Cast) -> None:
     assert "Clear filters" in page.get_data(as_text=True)
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=20),
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+)
 
 
 @given(JSON, JSON)
