@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from markupsafe import escape
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
@@ -23,6 +24,7 @@ from tests.cast import Cast, Person
 from tests.furnished import work
 from webapp import worker
 from webapp.settings import Settings
+from webapp.web.state import KEY
 
 NAUGHTY: list[str] = json.loads((Path(__file__).parents[1] / "data" / "blns.json").read_text(encoding="utf-8"))
 BIDI = [chr(code) for code in (0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A))]
@@ -32,7 +34,10 @@ OURS = [
 ]
 STRINGS = [*dict.fromkeys([*NAUGHTY, *OURS])]
 BROKEN = ["\x00", "nul\x00inside", "\ud800", "half\udfffpair"]
+EMPTY_AT_BANKS = {"-"}
 LONG = ["x" * 10_000, "é" * 10_000, "😀" * 10_000, "\u202e" * 10_000]
+FEW = [*STRINGS[::6], *(one for one in NAUGHTY if one != one.strip())]
+"""Enough for forms: what they do with a text before it is a command's does not depend on its script."""
 FIRST_ERROR, SERVER_ERROR, REFUSED = 400, 500, 422
 
 
@@ -83,6 +88,10 @@ class Hand:
         with self.cast.acme.begin() as session:
             return session.execute(text(query), values).all()
 
+    def on_platform(self, statement: str) -> None:
+        with self.cast.app.extensions[KEY].database.platform() as session:
+            session.execute(text(f"{statement} AND tenant_id = :tenant"), {"tenant": self.cast.acme.ref.id})
+
 
 @pytest.fixture
 def hand(cast: Cast) -> Hand:
@@ -95,14 +104,14 @@ def named(answer: Any) -> set[str]:
     return {error["pointer"].rpartition("/")[2] for error in answer.json["errors"]}
 
 
-def offer(send: Callable[[dict[str, str]], Any], fields: dict[str, str], texts: list[str]) -> dict[str, int]:
+def offer(send: Callable[[dict[str, Any]], Any], fields: dict[str, Any], texts: list[str]) -> dict[str, int]:
     """Send each text in all fields at once; what is refused must be named, and the rest must then come back unchanged.
 
     `fields` maps a field to a value that is surely accepted. Returns how many texts each field has refused.
     """
     refused = dict.fromkeys(fields, 0)
     for one in texts:
-        sent = dict.fromkeys(fields, one)
+        sent: dict[str, Any] = dict.fromkeys(fields, one)
         answer = send(sent)
         for _ in fields:
             if answer.status_code < FIRST_ERROR:
@@ -140,13 +149,14 @@ class TestApi:
     def test_accounts(self, hand: Hand) -> None:
         base = {"kind": "asset", "currency": "EUR"}
 
-        def send(sent: dict[str, str]) -> Any:
-            made = hand.call("POST", "/accounts", json=base | sent)
-            return hand.call("GET", f"/accounts/{made.json['id']}") if made.status_code == 201 else made
+        def send(sent: dict[str, Any]) -> Any:
+            return hand.call("POST", "/accounts", json=base | sent)
 
-        refused = offer(send, {"name": "Fine", "code": "Fine", "number": "Fine"}, STRINGS)
-        assert refused["name"] < 20
-        for one in STRINGS:
+        refused = offer(send, {"name": "Fine", "code": None, "number": None}, STRINGS)
+        assert refused["name"] < 10
+        stored = {(name, number) for name, number in hand.sql("SELECT name, number FROM account")}
+        assert {one for one in STRINGS if one.strip()} <= {name for name, _number in stored}
+        for one in STRINGS[::5]:
             answer = hand.call("POST", "/accounts", json=base | {"name": "Fine", "iban": one})
             assert answer.status_code == 201 and one == "" or named(answer) == {"iban"}, (one, answer.text)
 
@@ -170,37 +180,35 @@ class TestApi:
     def test_holds_and_closings(self, hand: Hand) -> None:
         account = hand.account()
         cost = hand.account("Cost", "expense")
-        hand.call("POST", "/entries", json=entry_body("Opening", (account, cost)))
+        opening = entry_body("Opening", (account, cost))
+        for line, amount in zip(opening["postings"], ("100.00", "-100.00"), strict=True):
+            line["amount"] = amount
+        assert hand.call("POST", "/entries", json=opening).status_code == 201
         day = date(2001, 1, 1)
-        for number, one in enumerate(STRINGS[::2]):
+        for number, one in enumerate(STRINGS):
             held = hand.call("POST", "/holds", json={
                 "account_id": account, "amount": "0.01", "currency": "EUR", "description": one})
             assert held.status_code == 201 and held.json["description"] == one, held.text
-            hand.call("POST", f"/holds/{held.json['id']}/release")
             when = (day + timedelta(days=number)).isoformat()
             closed = hand.call("POST", "/period-closings", json={"starts": when, "ends": when, "note": one})
             assert closed.status_code == 201 and closed.json["note"] == one, closed.text
 
     def test_tokens(self, hand: Hand) -> None:
-        def send(sent: dict[str, str]) -> Any:
-            made = hand.call("POST", "/tokens", json=sent | {"scopes": ["ledger:read"]})
-            if made.status_code == 201:
-                hand.call("POST", f"/tokens/{made.json['id']}/revocation")
-            return made
-
-        offer(send, {"name": "Fine"}, STRINGS)
-        for one in STRINGS[::8]:
+        for start in range(0, len(STRINGS), 80):
+            offer(lambda sent: hand.call("POST", "/tokens", json=sent | {"scopes": ["ledger:read"]}), {"name": "Fine"},
+                  STRINGS[start:start + 80])
+            hand.on_platform("UPDATE token SET revoked_at = created_at WHERE name <> 'test'")
+        for one in STRINGS[::16]:
             assert named(hand.call("POST", "/tokens", json={"name": "Fine", "scopes": [one]})) <= {"scopes", "0"}
 
     def test_invitations(self, hand: Hand) -> None:
-        for one in STRINGS:
-            for email in (one, f"{one[:40]}@example.org"):
-                answer = hand.call("POST", "/invitations", json={"email": email})
-                if answer.status_code == 201:
-                    assert answer.json["email"] == email
-                    hand.call("DELETE", f"/invitations/{answer.json['id']}")
-                else:
-                    assert named(answer) == {"email"}, (email, answer.text)
+        for number, one in enumerate(STRINGS):
+            email = one if number % 3 else f"{one[:40]}@example.org"
+            answer = hand.call("POST", "/invitations", json={"email": email})
+            if answer.status_code == 201:
+                assert answer.json["email"] == email
+            else:
+                assert named(answer) == {"email"}, (email, answer.text)
 
     def test_words_in_addresses_and_headers(self, hand: Hand) -> None:
         paths = ("/entries?q={}", "/entries?cursor={}", "/audit-events?actor={}&action={}", "/tokens/{}", "/imports/{}")
@@ -238,18 +246,18 @@ class TestApi:
 
 class TestPages:
     def test_account_form(self, hand: Hand) -> None:
-        for one in STRINGS:
+        for one in FEW:
             answer = hand.post(f"{hand.here}/accounts", name=one, kind="asset", currency="EUR", number=one[:64])
             if answer.status_code == REFUSED:
-                assert not one.strip() or "\x00" in one, one
+                assert not one.strip() or len(one) > 200, one
                 continue
             assert shown(hand.get(answer.headers["Location"]), one), one
         stored = {row[0] for row in hand.sql("SELECT name FROM account")}
-        assert {one.strip() for one in STRINGS if one.strip()} <= stored
+        assert {one for one in FEW if one.strip() and len(one) <= 200} <= stored
 
     def test_entry_form(self, hand: Hand) -> None:
         accounts = hand.account(), hand.account("Cost", "expense")
-        for one in STRINGS:
+        for one in FEW:
             answer = hand.post(f"{hand.here}/entries", date="2026-11-20", description=one, counterparty=one, note=one,
                                rate=one[:40], account_id=[str(key) for key in accounts], amount=["1", "-1"],
                                memo=[one, one])
@@ -260,17 +268,14 @@ class TestPages:
             entry = hand.call("GET", f"/entries/{key}").json
             assert {entry["description"], entry["counterparty"], entry["note"]} == {one}
             assert {line["memo"] for line in entry["postings"]} == {one}
-        for one, key in zip(STRINGS[::10], range(1, 1000), strict=False):
-            page = hand.get(f"{hand.here}/entries/{key}")
-            assert page.status_code == 200, one
-        row = hand.get(f"{hand.here}/entries", q="")
-        assert row.status_code == 200
+            assert shown(hand.get(answer.headers["Location"]), one), one
+        assert hand.get(f"{hand.here}/entries", q="").status_code == 200
 
     def test_what_was_typed_comes_back_with_the_refusal(self, hand: Hand) -> None:
         olga = Hand(hand.cast)
         olga.browser = hand.cast.olga.browser()
         olga.token = re.findall(r'name="csrf_token"[^>]*value="([^"]+)"', olga.get("/profile").text)[0]
-        for one in STRINGS[::3]:
+        for one in FEW[::2]:
             sent = {"name": one, "slug": "NOT A SLUG", "base_currency": "EUR", "owner_email": "x"}
             assert one in typed(olga.post("/workspaces", **sent))["name"], one
             refused = hand.post(f"{hand.here}/entries", date="never", description=one, counterparty=one, note=one)
@@ -280,22 +285,23 @@ class TestPages:
             assert fields["note"] == [one], one
 
     def test_profile_and_views_and_tokens(self, hand: Hand) -> None:
-        for one in STRINGS[::2]:
+        for one in FEW[::2]:
             answer = hand.post("/profile", name=one, language="en", theme="dark", density="compact")
             if one.strip():
                 assert answer.status_code == 303, one
-                assert typed(hand.get("/profile"))["name"] == [one.strip()], one
+                assert typed(hand.get("/profile"))["name"] == [one], one
             else:
                 assert answer.status_code == REFUSED
-            hand.post(f"{hand.here}/entries/views", name=one[:100], q=one)
-            if hand.sql("SELECT count(*) FROM saved_view")[0][0] > 40:
-                hand.sql("DELETE FROM saved_view")
+            kept = hand.post(f"{hand.here}/entries/views", name=one[:100], q=one)
+            if one.strip():
+                assert kept.status_code == 303, one
+                assert hand.sql("DELETE FROM saved_view RETURNING name, query")[-1] == (one[:100], one.strip())
         hand.post("/profile", name="Alice", language="en", theme="system", density="compact")
         made = hand.post(f"{hand.here}/tokens", name=STRINGS[120][:100], days="7", scopes="ledger:read")
         assert made.status_code == 201 and shown(made, STRINGS[120][:100])
 
     def test_searches_and_addresses(self, hand: Hand) -> None:
-        for number, one in enumerate(STRINGS):
+        for number, one in enumerate(FEW):
             if number % 3 == 0:
                 answer = hand.get(f"{hand.here}/entries", q=one)
                 assert answer.status_code == 200 and one.strip() in typed(answer)["q"][0], one
@@ -304,8 +310,9 @@ class TestPages:
                 hand.get(f"{hand.here}/entries", account=one, to=one, amount=one, **{"from": one, "is": one})
             else:
                 word = quote(one, safe="") or "x"
-                for path in ("/invitations/{}", "/sign-in/{}", "/first-operator/{}", "/t/{}/", "/{}", "/sign-in?next={}"):
+                for path in ("/invitations/{}", "/sign-in/{}", "/first-operator/{}", "/t/{}/", "/{}"):
                     hand.get(path.format(word))
+                hand.get("/sign-in", next=one)
             hand.get(f"{hand.here}/entries", after=one)
 
     @pytest.mark.parametrize("one", [*BROKEN[:2], *LONG[:2]], ids=lambda one: f"{one[:1]!a}x{len(one)}")
@@ -359,8 +366,12 @@ class TestImports:
         stored = hand.sql("SELECT e.counterparty, e.description, abs(p.amount) / 100 FROM entry e "
                           "JOIN posting p ON p.entry_id = e.id WHERE p.account_id = :account", account=account)
         got = {int(number): (payee, words) for payee, words, number in stored}
-        wrong = {one: got.get(number) for number, one in enumerate(sent, 1) if got.get(number) != (one, one)}
+        # Banks pad their columns: what surrounds a text is not the text. The raw line keeps it.
+        wrong = {one: got.get(number) for number, one in enumerate(sent, 1)
+                 if got.get(number) != (one.strip(), one.strip()) and one not in EMPTY_AT_BANKS}
         assert wrong == {}
+        raw = "\n".join(row[0] for row in hand.sql("SELECT raw FROM import_row ORDER BY position"))
+        assert [one for one in sent if one.replace('"', '""') not in raw] == []
         for one in [*STRINGS[::40], *BROKEN[:1]]:
             if "\n" in one or '"' in one:
                 continue
@@ -398,6 +409,4 @@ def marked(answer: Any, name: str) -> bool:
 
 def shown(answer: Any, one: str) -> bool:
     """Tell whether a page shows a text, escaped, and nothing of it as markup."""
-    from markupsafe import escape
-
-    return str(escape(one.strip())) in answer.get_data(as_text=True)
+    return str(escape(one)) in answer.get_data(as_text=True)

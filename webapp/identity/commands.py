@@ -21,6 +21,7 @@ from webapp.identity.rules import (
     format_token,
     hash_secret,
     is_email,
+    is_name,
     password_problem,
 )
 from webapp.kernel.actor import Actor
@@ -29,6 +30,8 @@ from webapp.kernel.errors import N_, Conflict, DomainError, FieldError, Invalid,
 TOKEN_LIFE = timedelta(days=90)
 TOKEN_LIFE_MAX = timedelta(days=366)
 TOKENS_MAX = 100
+NAME_LENGTH_MAX = 200
+TOKEN_NAME_LENGTH_MAX = 100
 LINK_LIFE = timedelta(hours=24)
 SEEN_EVERY = timedelta(minutes=1)
 
@@ -104,10 +107,10 @@ def add_person(
     Raises Invalid (email, name, password), EmailTaken.
     """
     errors = []
-    email, name = email.strip(), name.strip()
+    email = email.strip()
     if not is_email(email):
         errors.append(FieldError("email", "email", N_("This is not an e-mail address.")))
-    if not 0 < len(name) <= 200:  # noqa: PLR2004 - the column's length
+    if not is_name(name, NAME_LENGTH_MAX):
         errors.append(FieldError("name", "length", N_("A name has 1 to 200 characters.")))
     errors += _password_errors(password, email=email)
     if errors:
@@ -263,8 +266,7 @@ def change_preferences(
     Raises Invalid (name, language, theme, density).
     """
     errors = []
-    name = name.strip()
-    if not 0 < len(name) <= 200:  # noqa: PLR2004 - the column's length
+    if not is_name(name, NAME_LENGTH_MAX):
         errors.append(FieldError("name", "length", N_("A name has 1 to 200 characters.")))
     for field, value, allowed in (
         ("language", language, {"en", "fr", "ar"}),
@@ -311,8 +313,7 @@ def create_token(
     Raises Invalid (name, scopes, life), TooManyTokens.
     """
     errors = []
-    name = name.strip()
-    if not 0 < len(name) <= 100:  # noqa: PLR2004 - the column's length
+    if not is_name(name, TOKEN_NAME_LENGTH_MAX):
         errors.append(FieldError("name", "length", N_("A name has 1 to 100 characters.")))
     if not scopes or scopes - set(known_scopes):
         errors.append(FieldError("scopes", "choice", N_("Choose at least one of the offered scopes.")))

@@ -31,6 +31,11 @@ def is_email(text: str) -> bool:
     return len(text) <= EMAIL_LENGTH_MAX and _EMAIL.fullmatch(text) is not None
 
 
+def is_name(text: str, length_max: int) -> bool:
+    """Tell whether the text can be a name: it shows something, and a column can hold it as it was typed."""
+    return bool(text.strip()) and len(text) <= length_max and "\x00" not in text
+
+
 def password_problem(password: str, *, email: str) -> str | None:
     """Return the code of what is wrong with a new password, or None."""
     if len(password) < PASSWORD_LENGTH_MIN:

@@ -1,4 +1,4 @@
-"""Rate limits on Valkey: flask-limiter for sign-in, one counter a call for the API, told in `RateLimit` fields (AP-4)."""
+"""Rate limits on Valkey: flask-limiter for sign-in, one trip a call for the API, told in `RateLimit` fields (AP-4)."""
 
 import math
 import threading

@@ -35,19 +35,20 @@ def install(settings: Settings, *, service: str, app: Flask | None = None, engin
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=traces)))
     trace.set_tracer_provider(provider)
     if app is not None:
-        FlaskInstrumentor().instrument_app(app, tracer_provider=provider, excluded_urls="livez,readyz,static/.*",
-                                           request_hook=_tell_route)
+        FlaskInstrumentor().instrument_app(app, tracer_provider=provider, excluded_urls="livez,readyz,static/.*")
+        # Before every view, after the span has begun.
+        app.before_request(lambda: _tell_route(trace.get_current_span()))
     if engine is not None:
         # The instrumentation names SQLAlchemy 2.0 as its newest; with 2.1 it was seen to work (tests).
         SQLAlchemyInstrumentor().instrument(engine=engine, tracer_provider=provider, skip_dep_check=True)
     return provider.get_tracer("comptoir")
 
 
-def _tell_route(span: Any, _environ: Any) -> None:
+def _tell_route(span: Any) -> None:
     """Put the route where the address would stand: one-time links carry their secret in the address."""
     route = request.url_rule.rule if request.url_rule else "unmatched"
     for name in ADDRESSES:
-        if name in (span.attributes or {}):
+        if name in (getattr(span, "attributes", None) or {}):
             span.set_attribute(name, route)
 
 

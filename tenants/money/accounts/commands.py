@@ -200,7 +200,6 @@ def _checked(session: Session, draft: AccountDraft, *, account_id: int | None = 
     if errors:
         raise Invalid(errors=tuple(errors))
     values = asdict(draft)
-    values["name"] = draft.name.strip()
     values["kind"] = draft.kind.value
     values["iban"] = clean_iban(draft.iban) if draft.iban else None
     return values

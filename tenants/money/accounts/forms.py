@@ -38,6 +38,7 @@ def read_account(form: Mapping[str, str], *, decimal_sign: str) -> AccountDraft:
     Raises Invalid.
     """
     text = {name: form.get(name, "").strip() for name in FIELDS}
+    text |= {name: form.get(name, "") for name in ("name", "code", "number") if text[name]}
     errors: list[FieldError] = []
     kind = _kind(text["kind"], errors)
     draft = AccountDraft(

@@ -68,15 +68,15 @@ def clean_iban(text: str) -> str:
 def draft_errors(draft: AccountDraft) -> tuple[FieldError, ...]:
     """Return everything that is wrong with a draft by itself."""
     errors: list[FieldError] = []
-    if not 0 < len(draft.name.strip()) <= NAME_LENGTH_MAX:
+    if not draft.name.strip() or len(draft.name) > NAME_LENGTH_MAX or "\x00" in draft.name:
         errors.append(
             FieldError("name", "length", N_("A name has 1 to %(maximum)s characters."), {"maximum": NAME_LENGTH_MAX})
         )
-    if draft.code is not None and not 0 < len(draft.code) <= CODE_LENGTH_MAX:
+    if draft.code is not None and (not 0 < len(draft.code) <= CODE_LENGTH_MAX or "\x00" in draft.code):
         errors.append(
             FieldError("code", "length", N_("A code has 1 to %(maximum)s characters."), {"maximum": CODE_LENGTH_MAX})
         )
-    if draft.number is not None and not 0 < len(draft.number) <= NUMBER_LENGTH_MAX:
+    if draft.number is not None and (not 0 < len(draft.number) <= NUMBER_LENGTH_MAX or "\x00" in draft.number):
         errors.append(
             FieldError(
                 "number", "length", N_("A number has 1 to %(maximum)s characters."), {"maximum": NUMBER_LENGTH_MAX}

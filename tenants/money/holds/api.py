@@ -133,7 +133,7 @@ def minor_of(amount: str, currency: str) -> int:
 @bp.get("/holds", responses={200: HoldList}, operation_id="listHolds", summary="List holds")
 @requires(Permission.LEDGER_HOLDS_READ)
 def list_holds(path: WorkspacePath, query: HoldsQuery) -> Response:
-    """Holds, newest first."""
+    """List holds, newest first."""
     position = read_cursor("holds", query.cursor)
     rows = queries.holds(
         session=g.db,

@@ -36,7 +36,7 @@ def read_hold(form: Mapping[str, str], *, currencies: Mapping[int, str], decimal
     if errors:
         raise Invalid(errors=tuple(errors))
     expires_at = datetime.combine(last_day + timedelta(days=1), time(), UTC) if last_day else None
-    return HoldDraft(account_id, minor or 0, currency, form.get("description", "").strip(), expires_at)
+    return HoldDraft(account_id, minor or 0, currency, form.get("description", ""), expires_at)
 
 
 def read_capture(form: Mapping[str, str], *, currency: str, today: date, decimal_sign: str) -> Capture:
@@ -50,7 +50,7 @@ def read_capture(form: Mapping[str, str], *, currency: str, today: date, decimal
     day = _day("date", form, errors)
     if errors:
         raise Invalid(errors=tuple(errors))
-    return Capture(account_id, minor, day or today, form.get("description", "").strip())
+    return Capture(account_id, minor, day or today, form.get("description", ""))
 
 
 def _id(name: str, form: Mapping[str, str], errors: list[FieldError]) -> int:

@@ -14,6 +14,7 @@ from tenants.money.imports.presentation import balance_out, import_out, row_out
 from tenants.money.imports.readers.csv_formats import FORMATS
 from tenants.money.imports.readers.mapping import Mapping, MappingError
 from tenants.money.imports.refusals import MappingUnfit
+from tenants.money.imports.rules import storable
 from tenants.money.imports.shapes import (
     CategoryIn,
     DecisionIn,
@@ -57,7 +58,7 @@ def _found(import_id: int) -> queries.ImportView:
 
 def _whole(import_id: int) -> dict[str, Any]:
     view = _found(import_id)
-    balances = [balance_out(one) for one in queries.balances(session=g.db, view=view)]
+    balances = [] if view.is_working else [balance_out(one) for one in queries.balances(session=g.db, view=view)]
     return import_out(view, g.at) | {"balances": balances}
 
 
@@ -257,6 +258,8 @@ def map_import(path: ImportPath, body: MappingIn) -> tuple[Response, int, dict[s
 
 def choose_mapping(import_id: int, values: dict[str, Any] | None, encoding: str | None) -> None:
     """Pass a mapping on to the command. Raises MappingUnfit and what the command raises."""
+    if not storable(values):
+        raise MappingUnfit(detail="a text holds characters that cannot be stored")
     try:
         mapping = Mapping.from_dict(values) if values is not None else None
         if encoding is not None and mapping is None:

@@ -13,7 +13,7 @@ from tenants.money.imports.models import Import, ImportRow
 from tenants.money.imports.readers.amounts import AmountError, to_minor
 from tenants.money.imports.readers.dates import DateError, to_day
 from tenants.money.imports.refusals import MESSAGES, NotNow, RowNotDecidable
-from tenants.money.imports.rules import COUNTERPARTY_MAX, DESCRIPTION_MAX, RowState, State
+from tenants.money.imports.rules import COUNTERPARTY_MAX, DESCRIPTION_MAX, RowState, State, storable
 from webapp.audit.commands import record
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import N_, FieldError, Invalid
@@ -110,8 +110,10 @@ def _read(typed: Correction, found: Import) -> tuple[date, int, str]:
             errors.append(FieldError("amount", "zero", MESSAGES["zero"]))
     lengths = (("counterparty", typed.counterparty, COUNTERPARTY_MAX), ("text", typed.text, DESCRIPTION_MAX))
     for name, value, most in lengths:
-        if len(value) > most or "\0" in value:
+        if len(value) > most:
             errors.append(FieldError(name, "length", N_("At most %(maximum)s characters."), {"maximum": most}))
+        elif not storable(value):
+            errors.append(FieldError(name, "characters", N_("It holds characters that cannot be stored.")))
     if errors:
         raise Invalid(errors=tuple(errors))
     return day, minor, currency

@@ -29,6 +29,7 @@ bp = Blueprint("money_imports", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
 
 PAGE_ROWS = 50
+POSITION_DIGITS = 9
 STATES: dict[str, tuple[str, str, str]] = {
     "received": (N_("Received"), "neutral", "clock"),
     "recognising": (N_("Recognising"), "info", "loader-circle"),
@@ -265,7 +266,8 @@ def _positions() -> list[int] | None:
     """Return the rows that a form names; None when it means all of the list that it shows."""
     if request.form.get("all") == "1":
         return None
-    return [int(text) for text in request.form.getlist("positions") if text.isascii() and text.isdecimal()]
+    named = request.form.getlist("positions")
+    return [int(text) for text in named if text.isascii() and text.isdecimal() and len(text) <= POSITION_DIGITS]
 
 
 @bp.post("/imports/<int:import_id>/decisions")

@@ -213,7 +213,7 @@ def balances(*, session: Session, view: ImportView) -> list[BalanceView]:
         if account_id is None and not view.accounts and currencies.get(view.account_id) == one["currency"]:
             account_id = view.account_id
         booked = account_queries.balance_on(session=session, account_id=account_id, day=day) if account_id else 0
-        if view.state in {State.REVIEW, State.PUBLISHING}:
+        if view.state == State.REVIEW:
             booked += _staged_sum(session, view.id, one, day)
         found.append(BalanceView(account_id, one["label"], one["kind"], day, one["currency"], one["minor"], booked))
     return found

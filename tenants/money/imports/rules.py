@@ -202,6 +202,18 @@ def shown_state(row: str, imported: str) -> str:
     return "reversed" if imported == State.REVERSED else row
 
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def storable(value: object) -> bool:
+    """Tell whether a database can hold every text of a value (JSON): no zero bytes, no halves of characters."""
+    if isinstance(value, str):
+        return _UNSTORABLE.search(value) is None
+    if isinstance(value, dict):
+        return all(storable(key) and storable(one) for key, one in value.items())
+    return all(map(storable, value)) if isinstance(value, list | tuple) else True
+
+
 _FORMULA = frozenset("=+-@\t\r\0＝＋－＠")
 
 

@@ -1,6 +1,6 @@
 """What the JSON of imports looks like."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from flask_openapi3 import FileStorage
@@ -9,13 +9,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from tenants.money.imports.rules import Decision
 from tenants.schemas import Id, ListQuery, MoneyOut, WorkspacePath
 
+Position = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
 
 class UploadIn(BaseModel):
     """A statement file and what to do with it."""
 
     file: FileStorage = Field(description="The statement as the bank gave it; its format is told by what it holds.")
     account_id: Id = Field(description="The account that the statement is of.")
-    format: str | None = Field(None, max_length=40, description="Refuse the file unless it is of this format.")
+    format: str | None = Field(
+        None, max_length=40, pattern="^[a-z0-9.-]+$", description="Refuse the file unless it is of this format."
+    )
     publish: Literal["auto"] | None = Field(
         None,
         description="`auto` publishes as soon as nothing is doubtful or wrong.",
@@ -167,7 +171,7 @@ class DecisionIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     decision: Decision
-    positions: list[int] | None = Field(None, min_length=1, max_length=1000)
+    positions: list[Position] | None = Field(None, min_length=1, max_length=1000)
     of: Literal["doubtful", "wrong"] = "doubtful"
 
 
@@ -177,7 +181,7 @@ class CategoryIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     category_id: Id | None = None
-    positions: list[int] | None = Field(None, min_length=1, max_length=1000)
+    positions: list[Position] | None = Field(None, min_length=1, max_length=1000)
 
 
 class RowIn(BaseModel):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from flask import Response, g, jsonify
 from flask_openapi3 import APIBlueprint, Tag
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tenants.door import API_PREFIX, guard_room
 from tenants.idempotency import once
@@ -391,7 +391,15 @@ def reversal_in() -> ReversalIn:
     """Read the optional body of a reversal."""
     from flask import request
 
-    return ReversalIn.model_validate(request.get_json(silent=True) or {})
+    try:
+        return ReversalIn.model_validate(request.get_json(silent=True) or {})
+    except ValidationError as error:
+        raise Invalid(
+            errors=tuple(
+                FieldError("/".join(map(str, one["loc"])), one["type"], one["msg"].replace("%", "%%"))
+                for one in error.errors(include_url=False, include_context=False, include_input=False)
+            ),
+        ) from None
 
 
 class ExchangeIn(BaseModel):

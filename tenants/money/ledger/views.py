@@ -52,8 +52,7 @@ def save_view(
 
     Raises Invalid (name, q), TooManyViews.
     """
-    name = name.strip()
-    if not 0 < len(name) <= NAME_LENGTH_MAX or "\x00" in name + query:
+    if not name.strip() or len(name) > NAME_LENGTH_MAX or "\x00" in name + query:
         raise Invalid(
             errors=(
                 FieldError(

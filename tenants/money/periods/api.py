@@ -89,7 +89,7 @@ def closing_out(closing: ClosingView) -> dict[str, Any]:
 )
 @requires(Permission.LEDGER_PERIODS_READ)
 def list_closings(path: WorkspacePath, query: ListQuery) -> Response:
-    """Closings, newest first."""
+    """List closings, newest first."""
     position = read_cursor("period-closings", query.cursor)
     rows = queries.closings(session=g.db, limit=query.limit + 1, before_id=position[0] if position else None)
     page, cursor = cut(rows, query.limit, "period-closings", lambda row: [row.id])

@@ -23,4 +23,4 @@ def read_closing(form: Mapping[str, str]) -> ClosingDraft:
             errors.append(FieldError(name, "date", message, {"text": text[:40]}))
     if errors:
         raise Invalid(errors=tuple(errors))
-    return ClosingDraft(days["starts"], days["ends"], form.get("note", "").strip())
+    return ClosingDraft(days["starts"], days["ends"], form.get("note", "").replace("\r\n", "\n"))

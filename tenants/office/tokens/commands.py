@@ -69,7 +69,7 @@ def create_token(
         object_type="token",
         object_id=token_id,
         difference={
-            "name": (None, draft.name.strip()),
+            "name": (None, draft.name),
             "scopes": (None, sorted(draft.scopes)),
             "days": (None, draft.days),
         },

@@ -60,7 +60,8 @@ def test_requests_and_statements_are_traced_without_what_people_sent(settings: S
     assert b"comptoir-web" in told
     assert b"/sign-in" in told
     assert b"SELECT" in told
-    assert b"do-not-tell" not in told
+    at = told.find(b"do-not-tell")
+    assert at < 0, told[at - 120:at + 60]
 
 
 def test_without_an_endpoint_nothing_of_it_is_loaded() -> None:

@@ -245,3 +245,31 @@ def test_strange_texts_come_back_as_they_were(desk: Any, char: str) -> None:
     (row,) = desk.rows(found["id"])
     assert row["counterparty"].split() == payee.split()
     assert desk.alice.api("GET", "/entries").json["data"][0]["counterparty"] == row["counterparty"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "decisions", {"decision": "keep", "positions": [2**40]}),
+        ("POST", "decisions", {"decision": "keep", "positions": []}),
+        ("POST", "decisions", {"decision": "maybe"}),
+        ("POST", "categories", {"category_id": 999_999, "positions": [1]}),
+        ("PUT", "mapping", {}),
+        ("PUT", "mapping", {"encoding": "klingon"}),
+        ("PUT", "mapping", {"mapping": {"date": 0}}),
+        ("PUT", "mapping", {"mapping": {"date": 0, "amount": 1, "date_format": "%"}}),
+        ("PUT", "mapping", {"mapping": {"date": 0, "amount": 1, "fixed_currency": "\x00"}}),
+        ("PUT", "mapping", {"mapping": {"date": 0, "amount": 1, "sheet": "\ud800"}}),
+        ("PUT", "rows/3", {"date": "2026-01-01", "amount": "1", "currency": "EUR", "text": "\ud800"}),
+        ("PUT", "rows/3", {"date": "\x00", "amount": "1e9", "currency": "XXX"}),
+        ("PUT", "rows/3", {"date": "0001-01-01", "amount": "1", "currency": "EUR"}),
+        ("PUT", "rows/3", {"date": "2026-01-01", "amount": "99999999999999999999", "currency": "EUR"}),
+        ("PUT", "rows/3", {"date": "2026-01-01", "amount": "1", "currency": "JPY"}),
+        ("PUT", "rows/3", {"date": "2026-01-01", "amount": "0.00", "currency": "EUR"}),
+    ],
+)
+def test_bad_input_is_a_problem_and_never_a_failure(desk: Any, method: str, path: str, body: dict[str, Any]) -> None:
+    found = desk.bring(MARCH + "2026-02-30,Nobody,Never,-1.00,EUR\n")
+    answer = desk.alice.api(method, f"/imports/{found['id']}/{path}", json=body)
+    assert answer.status_code == 422, answer.text
+    assert answer.json["code"]

@@ -12,11 +12,11 @@ from flask import Flask
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from tests.cast import STAGE, Workspace, raise_curtain
-from tests.tenants.money.stage import AT, assert_books, books_problems, move, open_account
 from tenants.money.ledger import commands as ledger
 from tenants.money.periods import commands as periods
 from tenants.money.periods.rules import ClosingDraft
+from tests.cast import STAGE, Workspace, raise_curtain
+from tests.tenants.money.stage import AT, assert_books, books_problems, move, open_account
 
 DENIED, CLOSED, PERIOD, UNBALANCED, GUARDED, SETTLED = "42501", "CB002", "CB003", "CB001", "CB005", "CB007"
 
@@ -99,7 +99,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "take one leg": ("DELETE FROM posting WHERE entry_id = {open} AND position = 1", UNBALANCED),
     "legs of two entries": (
         "INSERT INTO posting (entry_id, position, day, account_id, amount, currency)"
-        f" SELECT e.id, 9, e.day, {{bank}}, CASE e.id WHEN {{open}} THEN 5 ELSE -5 END, 'EUR' FROM entry e"
+        " SELECT e.id, 9, e.day, {bank}, CASE e.id WHEN {open} THEN 5 ELSE -5 END, 'EUR' FROM entry e"
         " WHERE e.id IN ({open}, {locked})", UNBALANCED),
     "change an amount": ("UPDATE posting SET amount = amount * 2 WHERE entry_id = {open}", DENIED),
     "move postings to another entry": ("UPDATE posting SET entry_id = {open} WHERE entry_id = {locked}", DENIED),
