@@ -29,7 +29,7 @@ from webapp.tenancy.provisioning import create_tenant, prepare_database
 
 SECRET = "bench-secret-key-of-more-than-thirty-two-characters-0123456789"
 STAGE = Actor.system("bench", via="cli")
-START_SECONDS_MAX = 20
+START_SECONDS_MAX = 90
 
 
 @dataclass(frozen=True, slots=True)

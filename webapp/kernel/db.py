@@ -223,6 +223,7 @@ def _trip(pgconn: PGconn, statements: Sequence[bytes]) -> list[PGresult]:
     pgconn.pipeline_sync()
     results: list[PGresult] = []
     while True:
+        _wait(pgconn)
         result = pgconn.get_result()
         if result is None:
             # libpq says so between two statements; a lost connection says nothing else any more.
@@ -237,6 +238,19 @@ def _trip(pgconn: PGconn, statements: Sequence[bytes]) -> list[PGresult]:
         if result.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
             raise error_from_result(result)
     return results
+
+
+def _wait(pgconn: PGconn) -> None:
+    """Wait until the next result is there. The driver's get_result() would wait too, but let no other thread run."""
+    if not pgconn.is_busy():
+        return
+    poll = select.poll()
+    unsent = pgconn.flush()
+    while pgconn.is_busy():
+        poll.register(pgconn.socket, select.POLLIN | (select.POLLOUT if unsent else 0))
+        poll.poll()
+        pgconn.consume_input()
+        unsent = pgconn.flush() if unsent else 0
 
 
 def _driver(session: Session) -> psycopg.Connection[Any]:

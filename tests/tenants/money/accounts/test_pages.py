@@ -58,12 +58,12 @@ def test_an_account_is_opened_changed_and_closed(cast: Cast) -> None:
     account = cast.alice.api("GET", f"/accounts/{account_id}").json
     assert account["iban"] == "FR7630006000011234567890189"
     assert account["overdraft_limit"]["amount_minor"] == 150_000
-    assert cast.alice.post(f"{path}/{account_id}", form | {"name": "Main", "version": "1"}).status_code == 303
+    assert cast.alice.post(f"{path}/{account_id}", form | {"name": "Everyday", "version": "1"}).status_code == 303
     assert cast.alice.post(f"{path}/{account_id}/closing", {"closed_on": "2026-01-31"}).status_code == 303
     listed = text_of(cast.carol.browser().get(path))
-    assert "Main" not in listed
+    assert "Everyday" not in listed
     assert "Show 1 closed account" in listed
-    assert "Main" in text_of(cast.carol.browser().get(f"{path}?closed=1"))
+    assert "Everyday" in text_of(cast.carol.browser().get(f"{path}?closed=1"))
 
 
 def test_a_wrong_account_comes_back_with_what_was_typed(cast: Cast) -> None:

@@ -23,6 +23,7 @@ class Books:
 
     cast: Cast
     ids: dict[str, int] = field(default_factory=dict)
+    entries: dict[str, int] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
