@@ -3,6 +3,7 @@
 import signal
 import sys
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,6 +15,8 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from pydantic import ValidationError
 from redis import Redis
 
+from tenants.demo import statements as demo_statements
+from tenants.demo.commands import SEED
 from tenants.money.accounts import api as accounts_api
 from tenants.money.accounts import pages as accounts_pages
 from tenants.money.dashboard import api as dashboard_api
@@ -22,6 +25,7 @@ from tenants.money.dashboard.gauges import business_gauges
 from tenants.money.holds import api as holds_api
 from tenants.money.holds import pages as holds_pages
 from tenants.money.imports import api as imports_api
+from tenants.money.imports import samples as sample_room
 from tenants.money.imports import mapping_pages
 from tenants.money.imports import pages as imports_pages
 from tenants.money.ledger import api as ledger_api
@@ -52,7 +56,7 @@ from webapp.platform import pages as platform_pages
 from webapp.settings import Settings
 from webapp.tenancy import pages as tenancy_pages
 from webapp.tenancy import queries as tenancy
-from webapp.web import headers, health, limits, logs, problem, render, telemetry, unit
+from webapp.web import headers, health, limits, logs, openapi, problem, render, telemetry, unit
 from webapp.web.state import KEY, Services
 
 API_ROOMS = (
@@ -62,7 +66,7 @@ API_ROOMS = (
 PAGE_ROOMS = (
     identity_pages.bp, accounts_pages.bp, ledger_pages.bp, entry_pages.bp, change_pages.bp, holds_pages.bp,
     imports_pages.bp, mapping_pages.bp, periods_pages.bp,
-    dashboard_pages.bp, jobs_pages.bp, members_pages.bp, platform_pages.bp, tenancy_pages.bp, tokens_pages.bp,
+    dashboard_pages.bp, jobs_pages.bp, members_pages.bp, openapi.bp, platform_pages.bp, tenancy_pages.bp, tokens_pages.bp,
     trail_pages.bp,
 )
 
@@ -107,6 +111,7 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
     }
     app.extensions[KEY] = Services(**(services | overrides))
     app.extensions["navigation"] = navigation
+    app.extensions[sample_room.EXTENSION] = partial(demo_statements.samples, SEED)
     app.extensions["surroundings"] = surroundings
     Babel(app, locale_selector=_locale)
     logs.install(app)

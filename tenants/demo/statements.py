@@ -5,24 +5,14 @@ Pure: made from the same seed and day as the books, so that a newcomer meets new
 
 import csv
 import io
-from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
 
 from tenants.demo.company import story
+from tenants.money.imports.samples import Sample
 
 DAYS = 9
 ROWS = 36
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One file to try: which account it belongs to (by code) and what it shows."""
-
-    name: str
-    account_code: str
-    shows: str
-    content: bytes
 
 
 _SHOPS = (
@@ -38,9 +28,9 @@ _SHOPS = (
 def samples(seed: int, today: date) -> tuple[Sample, ...]:
     """Return the sample statements up to `today`."""
     return (
-        Sample("releve-compte-courant.csv", "512100", "csv", _french_csv(Random(seed + 1), today)),  # noqa: S311
-        Sample("dollar-account.ofx", "512300", "ofx", _ofx(Random(seed + 2), seed, today)),  # noqa: S311
-        Sample("reserve.sta", "512200", "mt940", _mt940(today)),
+        Sample("releve-compte-courant.csv", "512100", _french_csv(Random(seed + 1), today)),  # noqa: S311
+        Sample("dollar-account.ofx", "512300", _ofx(Random(seed + 2), seed, today)),  # noqa: S311
+        Sample("reserve.sta", "512200", _mt940(today)),
     )
 
 

@@ -119,7 +119,7 @@ def test_a_bundled_statement_is_booked_in_three_clicks_and_taken_back_out_whole(
     person.undo(address)
     assert person.balance() == before
     page.goto(address)
-    person.sees("Taken back")
+    person.sees("Undone")
     assert person.complaints == []
 
 

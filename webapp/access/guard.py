@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from webapp.access.permissions import GRANTS, Permission, Role
-from webapp.kernel.errors import N_, DomainError
+from webapp.kernel.errors import N_, DomainError, Word
 
 View = TypeVar("View", bound=Callable[..., Any])
+
+ROLE_WORDS = {Role.OWNER: N_("owner"), Role.ACCOUNTANT: N_("accountant"), Role.MEMBER: N_("member"),
+              Role.AUDITOR: N_("auditor")}
+"""A role within a sentence."""
 
 
 class Forbidden(DomainError):
@@ -33,7 +37,7 @@ def decide(permission: Permission, *, role: Role, scopes: frozenset[str] | None)
         return Decision(
             permit=False,
             reason=N_("Your role here is %(role)s, which does not include %(permission)s. An owner can change it."),
-            params={"role": role.value, "permission": permission.value},
+            params={"role": Word(ROLE_WORDS[role]), "permission": permission.value},
         )
     if scopes is not None and permission.scope not in scopes:
         return Decision(
@@ -41,7 +45,7 @@ def decide(permission: Permission, *, role: Role, scopes: frozenset[str] | None)
             reason=N_("This token lacks the scope %(scope)s."),
             params={"scope": permission.scope, "permission": permission.value},
         )
-    return Decision(permit=True, reason=N_("The role %(role)s includes it."), params={"role": role.value})
+    return Decision(permit=True, reason=N_("The role %(role)s includes it."), params={"role": Word(ROLE_WORDS[role])})
 
 
 def check(permission: Permission, *, role: Role, scopes: frozenset[str] | None) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from webapp.jobs.models import Heartbeat, Job
 from webapp.kernel.actor import Actor
 from webapp.kernel.db import on_platform
-from webapp.kernel.errors import N_, Conflict, NotFound
+from webapp.kernel.errors import N_, Conflict, NotFound, Word
 
 Queue = Literal["default", "imports", "mail"]
 
@@ -34,11 +34,19 @@ _OPEN = ~exists().where(_TENANT.c.id == Job.tenant_id, _TENANT.c.suspended_at.is
 """Jobs of a suspended workspace wait until it is resumed."""
 
 
+STATE_WORDS = {"queued": N_("waiting"), "running": N_("running"), "done": N_("done"), "failed": N_("failed"),
+               "cancelled": N_("cancelled"), "parked": N_("parked")}
+"""A job's state within a sentence."""
+
+
 class JobOver(Conflict):
     """The job is not in a state in which this can be done."""
 
     code = "job_over"
     message = N_("The job is %(state)s, so this can no longer be done.")
+
+    def __init__(self, *, state: str) -> None:
+        super().__init__(state=Word(STATE_WORDS[state]))
 
 
 @dataclass(frozen=True, slots=True)

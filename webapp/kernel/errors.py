@@ -13,6 +13,12 @@ def N_(message: str) -> str:  # noqa: N802 - the name that gettext's extraction 
     return message
 
 
+class Word(str):
+    """A word of the domain among a message's params; the door translates it together with the message."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """What is wrong with one field: `field` is its name or JSON pointer path ("postings/0/amount")."""

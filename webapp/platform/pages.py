@@ -18,6 +18,7 @@ from webapp.platform import queries
 from webapp.tenancy import commands as tenancy
 from webapp.tenancy import queries as tenants
 from webapp.web.pagination import cut, read_cursor
+from webapp.web.problem import translate
 from webapp.web.render import render, see_other
 from webapp.web.state import services
 
@@ -107,7 +108,7 @@ def _change_job(job_id: UUID, act: Any, action: str, said: str) -> Response:
     try:
         act(session=g.db, job_id=job_id, tenant_id=None, at=g.at)
     except JobOver as error:
-        flash(_(error.text, **error.params), "warning")
+        flash(translate(error.text, error.params), "warning")
     else:
         record(session=g.db, actor=g.actor, at=g.at, action=action, object_type="job", object_id=job_id)
         flash(said, "success")

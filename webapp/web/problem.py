@@ -10,7 +10,7 @@ from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
-from webapp.kernel.errors import N_, DomainError, FieldError
+from webapp.kernel.errors import N_, DomainError, FieldError, Word
 from webapp.web.render import error_page
 
 log = structlog.get_logger()
@@ -46,8 +46,11 @@ def is_api() -> bool:
 
 
 def translate(text: str, params: dict[str, Any]) -> str:
-    """Translate a message of the domain into the reader's language."""
-    return _(text, **params) if params else _(text)
+    """Translate a message of the domain, and the words among its params, into the reader's language."""
+    if not text:
+        return ""  # of the empty text gettext would answer the catalogue's header
+    said = {name: _(value) if isinstance(value, Word) else value for name, value in params.items()}
+    return _(text, **said) if said else _(text)
 
 
 def problem(

@@ -1,6 +1,7 @@
 """Pages and their fragments: a fragment is the named block of the same template, its name the element's id."""
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -19,6 +20,9 @@ from webapp.kernel.files import product_files
 from webapp.kernel.money import exponent
 
 FRAME = "base.html"
+
+_MARKS_BEFORE = re.compile("^[\u200e\u200f\u061c]+(-?)[\u200e\u200f\u061c]*")
+_LEFT_TO_RIGHT, _END = "\u2066", "\u2069"
 
 
 @dataclass(slots=True)
@@ -129,11 +133,23 @@ def static_url(name: str) -> str:
     return url_for("static", filename=name, v=_static_version(name))
 
 
+def in_one_piece(text: str) -> str:
+    """Keep a figure's sign and currency at their places within right-to-left words, wherever it is written.
+
+    Marks of direction that the locale puts before the digits would move the sign to the other end; the mark after
+    a currency of right-to-left letters keeps that currency's last dot.
+    """
+    locale = get_locale()
+    if locale is None or locale.text_direction == "ltr":
+        return text
+    return _LEFT_TO_RIGHT + _MARKS_BEFORE.sub(r"\1", text) + _END
+
+
 def amount(minor: int, currency: str) -> str:
     """Write an amount in the reader's language, without its currency."""
     places = exponent(currency)
     pattern = "#,##0" + ("." + "0" * places if places else "")
-    return format_decimal(Decimal(minor).scaleb(-places), format=pattern, locale=get_locale())
+    return in_one_piece(format_decimal(Decimal(minor).scaleb(-places), format=pattern, locale=get_locale()))
 
 
 def money(minor: int, currency: str) -> str:
@@ -142,19 +158,21 @@ def money(minor: int, currency: str) -> str:
     locale = get_locale()
     pattern = locale.currency_formats["standard"].pattern if locale else "¤#,##0.00"
     pattern = pattern.replace("#,##0.00", "#,##0" + ("." + "0" * places if places else ""))
-    return format_currency(
+    text = format_currency(
         Decimal(minor).scaleb(-places),
         currency,
         format=pattern,
         locale=locale,
         currency_digits=False,
     )
+    return in_one_piece(text)
 
 
 def money_axis(minor: int, currency: str) -> str:
     """Write a round amount shortly, for the axis of a chart: "€40K"."""
     value = Decimal(minor).scaleb(-exponent(currency))
-    return format_compact_currency(value, currency, locale=get_locale(), fraction_digits=0 if value % 1000 == 0 else 1)
+    digits = 0 if value % 1000 == 0 else 1
+    return in_one_piece(format_compact_currency(value, currency, locale=get_locale(), fraction_digits=digits))
 
 
 def day(value: date, style: str = "medium") -> str:

@@ -85,6 +85,11 @@ def currencies_of(*, session: Session, ids: Collection[int]) -> dict[int, str]:
     return {row[0]: row[1] for row in session.execute(_CURRENCIES, {"ids": list(ids)})}
 
 
+def id_by_code(*, session: Session, code: str) -> int | None:
+    """Return the id of the account with this code."""
+    return session.scalar(select(Account.id).where(Account.code == code))
+
+
 def accounts_count(*, session: Session, own: bool = False) -> int:
     """Return how many accounts there are; `own` leaves out those that the product made for itself."""
     query = select(func.count()).select_from(Account)

@@ -2,19 +2,20 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from flask import Blueprint, Response, flash, g, request, url_for
+from flask import Blueprint, Response, current_app, flash, g, request, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.rules import CATEGORIES, Kind
-from tenants.money.imports import commands, corrections, decisions, exports, queries, reversal, samples
+from tenants.money.imports import commands, corrections, decisions, exports, queries, reversal
 from tenants.money.imports.presentation import reason_of, said
 from tenants.money.imports.queries import ImportView, RowView
 from tenants.money.imports.rules import CANCELLABLE, Decision, State
+from tenants.money.imports.samples import EXTENSION, Sample, Samples
 from tenants.money.imports.wizard import found_import, go_on, steps_of
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
@@ -22,6 +23,7 @@ from webapp.kernel.errors import N_, DomainError, FieldError, Invalid, NotFound
 from webapp.kernel.money import decimal
 from webapp.web.fields import field_errors
 from webapp.web.pagination import cut, read_cursor
+from webapp.web.problem import translate
 from webapp.web.render import render, see_other
 from webapp.web.state import services
 
@@ -86,7 +88,7 @@ def _list(*, values: dict[str, str], errors: dict[str, str], status: int = 200) 
         values=values,
         errors=errors,
         accounts=[(one.id, f"{one.name} ({one.currency})") for one in accounts],
-        samples=samples.samples() if g.tenant.is_demo else [],
+        samples=[one.name for one in _samples()],
         megabytes=services().settings.upload_bytes_max // commands.CHUNK_BYTES,
         next_href=url_for("money_imports.list_imports", cursor=cursor) if cursor else None,
         first_href=url_for("money_imports.list_imports") if before else None,
@@ -105,7 +107,9 @@ def create_import() -> Response:
     account = request.form.get("account_id", "")
     values = {"account_id": account}
     try:
-        name, content = _uploaded()
+        name, content, code = _uploaded()
+        if code is not None:
+            account = str(account_queries.id_by_code(session=g.db, code=code) or "")
         account_id = int(account) if account.isascii() and account.isdecimal() and len(account) < 19 else 0  # noqa: PLR2004 - a bigint's digits
         with g.db.begin_nested():
             import_id = commands.receive(
@@ -122,17 +126,24 @@ def create_import() -> Response:
     return see_other(_href(import_id))
 
 
-def _uploaded() -> tuple[str, Iterator[bytes]]:
-    """Return the name and the pieces of the file that the form brings. Raises Invalid (file), NotFound."""
+def _samples() -> tuple[Sample, ...]:
+    """Return the statements to try; only a demonstration has them."""
+    if not g.tenant.is_demo:
+        return ()
+    return cast("Samples", current_app.extensions[EXTENSION])(g.at.date())
+
+
+def _uploaded() -> tuple[str, Iterator[bytes], str | None]:
+    """Return name, pieces and, of a sample, the account's code. Raises Invalid (file), NotFound."""
     sample, uploaded = request.form.get("sample", ""), request.files.get("file")
     if sample:
-        found = samples.content(sample) if g.tenant.is_demo else None
+        found = next((one for one in _samples() if one.name == sample), None)
         if found is None:
             raise NotFound
-        return sample, iter([found])
+        return found.name, iter([found.content]), found.account_code
     if uploaded is None or not uploaded.filename:
         raise Invalid(errors=(FieldError("file", "missing", N_("Choose the statement's file.")),))
-    return uploaded.filename, commands.pieces(uploaded.stream.read)
+    return uploaded.filename, commands.pieces(uploaded.stream.read), None
 
 
 @bp.get("/imports/<int:import_id>")
@@ -316,7 +327,7 @@ def _told(act: Any, import_id: int) -> Response:
     except DomainError as error:
         if error.status not in {409, 422}:
             raise
-        flash(_(error.text, **error.params), "warning")
+        flash(translate(error.text, error.params), "warning")
     return see_other(_href(import_id))
 
 

@@ -1,7 +1,7 @@
 """What an import refuses, one class each, and the words for what can be wrong with a file or a row."""
 
 from tenants.money.imports.readers.lines import REASONS
-from webapp.kernel.errors import N_, Conflict, DomainError
+from webapp.kernel.errors import N_, Conflict, DomainError, Word
 
 
 class FileTooLarge(DomainError):
@@ -13,11 +13,30 @@ class FileTooLarge(DomainError):
     message = N_("The file is larger than %(megabytes)s MB. Split it and import the parts.")
 
 
+STATE_WORDS = {
+    "received": N_("received"),
+    "recognising": N_("being recognised"),
+    "needs_mapping": N_("waiting for the meaning of its columns"),
+    "checking": N_("being checked"),
+    "review": N_("waiting for review"),
+    "publishing": N_("being published"),
+    "published": N_("published"),
+    "reversing": N_("being undone"),
+    "reversed": N_("undone"),
+    "cancelled": N_("cancelled"),
+    "failed": N_("failed"),
+}
+"""An import's state within a sentence."""
+
+
 class NotNow(Conflict):
     """The import is in a state in which this cannot be done."""
 
     code = "import_state"
     message = N_("The import is %(state)s, so this cannot be done now.")
+
+    def __init__(self, *, state: str) -> None:
+        super().__init__(state=Word(STATE_WORDS[state]))
 
 
 class Undecided(Conflict):

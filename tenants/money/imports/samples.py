@@ -1,30 +1,20 @@
-"""The statements that come with the product, so that a newcomer can do the main job at once."""
+"""Statements to try the main job with; the demonstration registers its own, so that this room knows no story."""
 
-from pathlib import Path
-
-from webapp.kernel.files import product_files
-
-SAMPLE_BYTES_MAX = 1024 * 1024
-SAMPLES_MAX = 12
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
 
 
-def samples() -> list[str]:
-    """Return the names of the bundled statements, none when there are none."""
-    folder = product_files("samples")
-    if not folder.is_dir():
-        return []
-    return sorted(path.name for path in folder.iterdir() if _is_statement(path))[:SAMPLES_MAX]
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One file to try, and the code of the account that it is of."""
+
+    name: str
+    account_code: str
+    content: bytes
 
 
-def content(name: str) -> bytes | None:
-    """Return a bundled statement; None for any name that is not in the list."""
-    return (product_files("samples") / name).read_bytes() if name in samples() else None
-
-
-def _is_statement(path: Path) -> bool:
-    return (
-        path.is_file()
-        and not path.name.startswith(".")
-        and path.suffix != ".md"
-        and (path.stat().st_size <= SAMPLE_BYTES_MAX)
-    )
+Samples = Callable[[date], tuple[Sample, ...]]
+"""The statements that fit the workspace's figures on a day."""
+EXTENSION = "comptoir.samples"
+"""Where the composition root registers them."""

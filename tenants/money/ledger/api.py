@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tenants.door import API_PREFIX, guard_room
 from tenants.idempotency import once
 from tenants.money.accounts import queries as account_queries
-from tenants.money.ledger import commands, exchange, queries
+from tenants.money.ledger import commands, exchange, queries, register
 from tenants.money.ledger.queries import EntryView
 from tenants.money.ledger.register import Key
 from tenants.money.ledger.rules import EntryDraft, PostingDraft

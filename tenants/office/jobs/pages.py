@@ -13,6 +13,7 @@ from webapp.access.permissions import Permission
 from webapp.jobs.commands import JobOver
 from webapp.jobs.words import kind_name
 from webapp.web.pagination import cut, read_cursor
+from webapp.web.problem import translate
 from webapp.web.render import render, see_other
 
 bp = Blueprint("office_jobs", __name__, url_prefix=PAGES_PREFIX)
@@ -55,7 +56,7 @@ def cancel_job(job_id: UUID) -> Response:
     try:
         commands.cancel(session=g.db, actor=g.actor, at=g.at, job_id=job_id)
     except JobOver as error:
-        flash(_(error.text, **error.params), "warning")
+        flash(translate(error.text, error.params), "warning")
     else:
         flash(_("The job will stop."), "success")
     return see_other(url_for("office_jobs.list_jobs"))
@@ -68,7 +69,7 @@ def retry_job(job_id: UUID) -> Response:
     try:
         commands.retry(session=g.db, actor=g.actor, at=g.at, job_id=job_id)
     except JobOver as error:
-        flash(_(error.text, **error.params), "warning")
+        flash(translate(error.text, error.params), "warning")
     else:
         flash(_("The job is tried again."), "success")
     return see_other(url_for("office_jobs.list_jobs"))
