@@ -166,7 +166,8 @@ def walk(app: Flask, client: FlaskClient, starts: list[str], *, within: str = ""
         if answer.is_json or not answer.mimetype.startswith("text/html"):
             continue
         page.text = answer.get_data(as_text=True)
-        (walked.parts if is_part else walked.pages).append(page)
+        whole = page.text.lstrip()[:9].lower() == "<!doctype" or not page.text
+        (walked.pages if whole else walked.parts).append(page)
         reader = _Reader(address)
         reader.feed(page.text)
         walked.forms.extend(reader.forms if not is_part else [])

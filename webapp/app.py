@@ -145,7 +145,7 @@ def navigation(frame: render.Frame, slug: str) -> list[tuple[str, list[Way]]]:
     wings = [
         (_("Money"), [
             (_("Dashboard"), "money_dashboard.show", "layout-dashboard", Permission.LEDGER_ACCOUNTS_READ),
-            (_("Register"), "money_ledger.register", "list", Permission.LEDGER_ENTRIES_READ),
+            (_("Entries"), "money_ledger.list_entries", "list", Permission.LEDGER_ENTRIES_READ),
             (_("Accounts"), "money_accounts.list_accounts", "landmark", Permission.LEDGER_ACCOUNTS_READ),
             (_("Imports"), "money_imports.list_imports", "file-up", Permission.IMPORTS_IMPORTS_READ),
             (_("Holds"), "money_holds.list_holds", "lock", Permission.LEDGER_HOLDS_READ),
@@ -161,7 +161,7 @@ def navigation(frame: render.Frame, slug: str) -> list[tuple[str, list[Way]]]:
     return [
         (wing, [(label, url_for(endpoint, slug=slug), icon, request.blueprint == endpoint.partition(".")[0])
                 for label, endpoint, icon, permission in rooms
-                if frame.may(permission.value) and endpoint in current_app.view_functions])
+                if frame.may(permission.value)])
         for wing, rooms in wings
     ]
 

@@ -140,8 +140,7 @@ def test_doubtful_and_wrong_rows_are_resolved_on_the_way_and_nothing_is_booked_t
         "2026-02-30;NO SUCH DAY;-5.00;EUR\n"
     )
     page.goto(f"{person.home}/imports")
-    page.locator("input[type=file]").set_input_files(statement)
-    person.click(person.button("Upload"))
+    page.locator("input[type=file]").set_input_files(statement)  # what is chosen or dropped is sent at once
     person.sees("2 rows may be in the books already.")
     expect(person.button("Publish")).to_be_disabled()
     person.click(person.button("They are the same: merge").first)

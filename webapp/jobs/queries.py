@@ -70,8 +70,12 @@ def jobs(
 
 
 def active_count(*, session: Session, tenant_id: UUID) -> int:
-    """Return how many jobs of a tenant wait or run."""
-    query = select(func.count()).where(Job.tenant_id == tenant_id, Job.state.in_(["queued", "running"]))
+    """Return how many jobs of a tenant run or could; those that wait for their time are not counted."""
+    query = select(func.count()).where(
+        Job.tenant_id == tenant_id,
+        Job.state.in_(["queued", "running"]),
+        Job.available_at <= func.now(),
+    )
     return session.scalar(query) or 0
 
 

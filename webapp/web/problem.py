@@ -33,6 +33,8 @@ TITLES = {
     500: N_("Something went wrong on our side"),
     503: N_("Not available at the moment"),
 }
+AWAY = frozenset({None, "08", "40001", "40P01", "57P01", "57P02", "57P03"})
+"""States of a database that is away or that broke a deadlock: nothing was changed, and a repeat may go through."""
 DETAILS = {
     404: N_("There is nothing here, or nothing that you may see."),
     500: N_("It was noted with the number below. Nothing was changed. Please try again."),
@@ -128,7 +130,7 @@ def install(app: Flask) -> None:
     def database(error: DBAPIError) -> Response:
         if isinstance(error, DataError) and getattr(error.orig, "sqlstate", None) is None:
             return unstorable(error)
-        if error.connection_invalidated or getattr(error.orig, "sqlstate", "08") in {None, "08", "57P01", "57P03"}:
+        if error.connection_invalidated or getattr(error.orig, "sqlstate", "08") in AWAY:
             log.warning("database.unreachable", reason=str(error.orig).splitlines()[0])
             return answer_status(503, code="database_unreachable", headers={"Retry-After": "2"})
         return unexpected(error)

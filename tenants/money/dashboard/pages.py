@@ -40,10 +40,10 @@ def show() -> Response:
         income=sum(flow.income for flow in found.flows),
         expense=sum(flow.expense for flow in found.flows),
         working=queries.working_imports(session=g.db) if frame().may(Permission.IMPORTS_IMPORTS_READ.value) else [],
-        review_href=_way("money_ledger.register", q="is:uncategorised"),
+        review_href=_way("money_ledger.list_entries", q="is:uncategorised"),
         accounts_href=_way("money_accounts.list_accounts"),
         imports_href=_way("money_imports.list_imports"),
-        account_href=lambda account_id: _way("money_ledger.register", q=f"account:#{account_id}"),
+        account_href=lambda account_id: _way("money_ledger.list_entries", q=f"account:#{account_id}"),
         worth_summary=_worth_summary(found),
         change_note=_change_note(found),
         flow_summary=_flow_summary(found),
@@ -70,7 +70,7 @@ def _worth_points(found: queries.Dashboard, today: date) -> list[dict[str, Any]]
                 "label": _month(last, "d MMMM y"),
                 "short": _month(month, "MMM yy" if month.month == 1 else "MMM"),
                 "value": value,
-                "href": _way("money_ledger.register", q=f"date:{month:%Y-%m}"),
+                "href": _way("money_ledger.list_entries", q=f"date:{month:%Y-%m}"),
             }
         )
     return points
@@ -83,7 +83,7 @@ def _flow_periods(flows: tuple[rules.MonthFlow, ...]) -> list[dict[str, Any]]:
             "short": _month(flow.month, "MMM"),
             "income": flow.income,
             "expense": flow.expense,
-            "href": _way("money_ledger.register", q=f"date:{flow.month:%Y-%m}"),
+            "href": _way("money_ledger.list_entries", q=f"date:{flow.month:%Y-%m}"),
         }
         for flow in flows
     ]

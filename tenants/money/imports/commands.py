@@ -127,6 +127,15 @@ def _start(session: Session, actor: Actor, at: datetime, job_id: UUID, kind: str
     )
 
 
+_LONG_WORK = (text("SET LOCAL statement_timeout = '15min'"), text("SET LOCAL plan_cache_mode = force_custom_plan"))
+
+
+def prepare_long_work(session: Session) -> None:
+    """Let one transaction of a job take long, and plan its statements for the tables as they are now."""
+    for statement in _LONG_WORK:
+        session.execute(statement)
+
+
 _LATER = text("SET CONSTRAINTS account_limit DEFERRED")
 _NOW = text("SET CONSTRAINTS account_limit IMMEDIATE")
 

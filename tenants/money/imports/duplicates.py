@@ -1,6 +1,7 @@
 """What of a file is in the books already: exact identities first, then what only looks alike. Set-based and indexed.
 
-LATERAL with a limit keeps each row's search to a few index entries, whatever the planner knows of a table just filled.
+The planner knows nothing of rows that were just staged. Scalar subqueries and LATERAL with a limit leave it no choice but
+one look into an index for each row; a join could become a loop over all rows for each row.
 """
 
 from collections.abc import Iterator
@@ -18,19 +19,12 @@ _HAS_KEYS = text("""
     SELECT EXISTS (SELECT FROM statement_key k WHERE k.account_id IN
         (SELECT DISTINCT account_id FROM import_row WHERE import_id = :id AND state = 'new'))
 """)
-_EXACT = text("""
-    UPDATE import_row r SET state = 'duplicate', reason = 'already_booked', match_entry_id = found.entry_id
-    FROM (
-        SELECT n.position, k.entry_id
-        FROM import_row n
-        CROSS JOIN LATERAL (
-            SELECT entry_id FROM statement_key
-            WHERE account_id = n.account_id AND fingerprint = n.fingerprint LIMIT 1
-        ) k
-        WHERE n.import_id = :id AND n.state = ANY (CAST(:states AS text[])) AND n.position BETWEEN :first AND :last
-    ) AS found
-    WHERE r.import_id = :id AND r.position = found.position
-""")
+_KEY = "SELECT entry_id FROM statement_key k WHERE k.account_id = r.account_id AND k.fingerprint = r.fingerprint"
+_EXACT = text(f"""
+    UPDATE import_row r SET state = 'duplicate', reason = 'already_booked', match_entry_id = ({_KEY})
+    WHERE r.import_id = :id AND r.state = ANY (CAST(:states AS text[])) AND r.position BETWEEN :first AND :last
+        AND ({_KEY}) IS NOT NULL
+""")  # noqa: S608 - constants
 _RANGE = text("""
     SELECT min(day), max(day), array_agg(DISTINCT account_id) FROM import_row
     WHERE import_id = :id AND state = 'new' AND account_id IS NOT NULL AND position BETWEEN :first AND :last
@@ -65,9 +59,8 @@ _MATCHED = text("""
     SELECT match_entry_id FROM import_row WHERE import_id = :id AND state <> 'new' AND match_entry_id IS NOT NULL
 """)
 _DOUBT = text("""
-    UPDATE import_row r SET state = 'doubtful', reason = 'near_match', match_entry_id = d.entry_id
-    FROM unnest(CAST(:positions AS integer[]), CAST(:entries AS bigint[])) AS d (position, entry_id)
-    WHERE r.import_id = :id AND r.position = d.position
+    UPDATE import_row SET state = 'doubtful', reason = 'near_match', match_entry_id = :entry
+    WHERE import_id = :id AND position = :position
 """)
 _SHUT = text("""
     UPDATE import_row r SET state = 'wrong', reason = CASE WHEN EXISTS (
@@ -116,7 +109,10 @@ def _mark_near(session: Session, bounds: dict[str, int]) -> None:
     taken = set(session.scalars(_MATCHED, {"id": bounds["id"]}))
     found = dict(_pairs(session, bounds, taken))
     if found:
-        session.execute(_DOUBT, {"id": bounds["id"], "positions": list(found), "entries": list(found.values())})
+        session.execute(
+            _DOUBT,
+            [{"id": bounds["id"], "position": position, "entry": entry} for position, entry in found.items()],
+        )
 
 
 def _shifted(day: date, way: int) -> date:

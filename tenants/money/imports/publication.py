@@ -99,6 +99,7 @@ def publish(context: JobContext) -> None:
 
 def _publish(session: Session, context: JobContext, found: Import) -> None:
     at, actor = context.clock(), context.actor
+    commands.prepare_long_work(session)
     planned = account_plan.open_planned(
         session=session,
         actor=actor,

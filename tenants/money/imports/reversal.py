@@ -30,7 +30,7 @@ _LEFT = text("""
 """)
 _KEYS = text("""
     DELETE FROM statement_key k WHERE k.import_id = :id
-        AND NOT EXISTS (SELECT FROM entry e WHERE e.id = k.entry_id AND e.import_id = :id)
+        AND (SELECT e.import_id FROM entry e WHERE e.id = k.entry_id) IS DISTINCT FROM :id
 """)
 _ONE_KEY = text("""
     DELETE FROM statement_key WHERE import_id = :id AND account_id = :account AND fingerprint = :fingerprint
@@ -56,6 +56,7 @@ def reverse(context: JobContext) -> None:
 
 def _reverse(session: Session, context: JobContext, found: Import) -> None:
     at, actor = context.clock(), context.actor
+    commands.prepare_long_work(session)
     last: int = session.execute(_LAST, {"id": found.id}).scalar_one()
     with commands.judged_at_the_end(session):
         for first in range(1, last + 1, BATCH_ROWS):

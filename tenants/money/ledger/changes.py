@@ -14,7 +14,14 @@ from sqlalchemy.orm import Session
 from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.queries import AccountView
 from tenants.money.ledger import queries
-from tenants.money.ledger.commands import account_errors, content_of, draft_of, insert_postings, kept_content
+from tenants.money.ledger.commands import (
+    account_errors,
+    content_of,
+    draft_of,
+    insert_postings,
+    judged_by_the_end,
+    kept_content,
+)
 from tenants.money.ledger.models import Entry, EntryVersion, Posting
 from tenants.money.ledger.queries import EntryView
 from tenants.money.ledger.refusals import book_rules
@@ -271,7 +278,9 @@ def _apply(session: Session, actor: Actor, at: datetime, change_id: UUID, plans:
         raise Invalid(errors=tuple(errors[:100]))
     gone = [plan.before.id for plan in plans if plan.draft is None]
     moved = [plan for plan in kept if plan.draft is not None and _moves(plan.before, plan.draft)]
-    with book_rules():
+    touched = {line.account_id for plan in plans for line in plan.before.postings}
+    touched |= {line.account_id for draft in drafts for line in draft.postings}
+    with book_rules(), judged_by_the_end(session, touched):
         session.execute(
             _KEEP,
             {

@@ -74,7 +74,7 @@ def read_entry(form: Any, accounts: Mapping[int, AccountView], *, decimal_sign: 
         description=_text(form, "description"),
         counterparty=_text(form, "counterparty"),
         note=_text(form, "note"),
-        rate=_text(form, "rate")[:40] or None,
+        rate=_text(form, "rate") or None,
         postings=tuple(postings),
     )
 

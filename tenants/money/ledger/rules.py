@@ -12,6 +12,7 @@ from webapp.kernel.money import LIMIT_MINOR, decimal
 DESCRIPTION_LENGTH_MAX = 1000
 COUNTERPARTY_LENGTH_MAX = 300
 NOTE_LENGTH_MAX = 4000
+RATE_LENGTH_MAX = 40
 POSTINGS_MAX = 500
 FIRST_DAY = date(1900, 1, 1)
 LAST_DAY = date(2999, 12, 31)
@@ -48,6 +49,7 @@ def draft_errors(draft: EntryDraft) -> tuple[FieldError, ...]:
         ("description", draft.description, DESCRIPTION_LENGTH_MAX),
         ("counterparty", draft.counterparty, COUNTERPARTY_LENGTH_MAX),
         ("note", draft.note, NOTE_LENGTH_MAX),
+        ("rate", draft.rate or "", RATE_LENGTH_MAX),
     ):
         if len(text) > longest:
             errors.append(FieldError(name, "length", N_("At most %(maximum)s characters."), {"maximum": longest}))
