@@ -41,11 +41,16 @@ def differences(owner: Engine, metadata: MetaData, schema: str, *, qualified: bo
         if not qualified:
             # The tenant's tables carry no schema, so the search path's schema must be the default one.
             connection.dialect.default_schema_name = schema
-        context = MigrationContext.configure(connection, opts={
-            "compare_type": True,
-            "include_schemas": qualified,
-            "include_name": lambda name, kind, _parents: kind != "schema" or name == (schema if qualified else None),
-        })
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "compare_type": True,
+                "include_schemas": qualified,
+                "include_name": lambda name, kind, _parents: (
+                    kind != "schema" or name == (schema if qualified else None)
+                ),
+            },
+        )
         try:
             return [one for one in compare_metadata(context, metadata) if not _is_by_hand(one)]
         finally:
@@ -66,10 +71,15 @@ def test_the_models_of_the_platform_are_its_schema(owner: Engine) -> None:
     assert differences(owner, PlatformBase.metadata, "platform", qualified=True) == []
 
 
-@pytest.mark.parametrize("change", [
-    "ALTER TABLE entry ADD COLUMN extra text", "ALTER TABLE hold DROP COLUMN captured", "DROP INDEX hold_account",
-    "ALTER TABLE account ALTER COLUMN name DROP NOT NULL",
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE entry ADD COLUMN extra text",
+        "ALTER TABLE hold DROP COLUMN captured",
+        "DROP INDEX hold_account",
+        "ALTER TABLE account ALTER COLUMN name DROP NOT NULL",
+    ],
+)
 def test_a_schema_that_drifts_is_noticed(owner: Engine, acme: Workspace, change: str) -> None:
     with owner.begin() as connection:
         connection.exec_driver_sql(f"SET LOCAL search_path = {acme.ref.schema}")

@@ -16,8 +16,18 @@ PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]")
 def template(tmp_path_factory: pytest.TempPathFactory) -> object:
     """Extract every message of the sources."""
     path = tmp_path_factory.mktemp("messages") / "messages.pot"
-    command = [sys.executable, "-m", "babel.messages.frontend", "-q", "extract", "-F", "pyproject.toml",
-               "-o", str(path), "."]
+    command = [
+        sys.executable,
+        "-m",
+        "babel.messages.frontend",
+        "-q",
+        "extract",
+        "-F",
+        "pyproject.toml",
+        "-o",
+        str(path),
+        ".",
+    ]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     with path.open("rb") as file:
         return read_po(file)

@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from markupsafe import escape
 from flask.testing import FlaskClient
+from markupsafe import escape
 from sqlalchemy import text
 
 from tests.cast import Cast, Person
@@ -29,8 +29,17 @@ from webapp.web.state import KEY
 NAUGHTY: list[str] = json.loads((Path(__file__).parents[1] / "data" / "blns.json").read_text(encoding="utf-8"))
 BIDI = [chr(code) for code in (0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A))]
 OURS = [
-    *(f"left{mark}right" for mark in BIDI), "".join(BIDI), "\ufeffmark", "a\tb", "a\nb", "\x7f\x1b[31m", "\ufffe\uffff",
-    "e\u0301 is not é", "x" * 36, "%(name)s %s %% {0} {name} ${name}", "'; DROP SCHEMA platform CASCADE; --",
+    *(f"left{mark}right" for mark in BIDI),
+    "".join(BIDI),
+    "\ufeffmark",
+    "a\tb",
+    "a\nb",
+    "\x7f\x1b[31m",
+    "\ufffe\uffff",
+    "e\u0301 is not é",
+    "x" * 36,
+    "%(name)s %s %% {0} {name} ${name}",
+    "'; DROP SCHEMA platform CASCADE; --",
 ]
 STRINGS = [*dict.fromkeys([*NAUGHTY, *OURS])]
 BROKEN = ["\x00", "nul\x00inside", "\ud800", "half\udfffpair"]
@@ -131,11 +140,16 @@ def offer(send: Callable[[dict[str, Any]], Any], fields: dict[str, Any], texts: 
 def entry_body(one: str, accounts: tuple[int, int], **more: Any) -> dict[str, Any]:
     """Return an entry with the text in every field."""
     return {
-        "date": "2026-11-20", "description": one, "counterparty": one, "note": one,
-        "rate": one if len(one) <= 40 else None, "postings": [
+        "date": "2026-11-20",
+        "description": one,
+        "counterparty": one,
+        "note": one,
+        "rate": one if len(one) <= 40 else None,
+        "postings": [
             {"account_id": account, "amount": amount, "currency": "EUR", "memo": one}
             for account, amount in zip(accounts, ("1.00", "-1.00"), strict=True)
-        ], **more,
+        ],
+        **more,
     }
 
 
@@ -158,7 +172,7 @@ class TestApi:
         assert {one for one in STRINGS if one.strip()} <= {name for name, _number in stored}
         for one in STRINGS[::5]:
             answer = hand.call("POST", "/accounts", json=base | {"name": "Fine", "iban": one})
-            assert answer.status_code == 201 and one == "" or named(answer) == {"iban"}, (one, answer.text)
+            assert (answer.status_code == 201 and one == "") or named(answer) == {"iban"}, (one, answer.text)
 
     def test_entries_in_a_batch_with_reversals(self, hand: Hand) -> None:
         accounts = hand.account(), hand.account("Cost", "expense")
@@ -168,7 +182,9 @@ class TestApi:
         ids = [row["id"] for row in made.json["data"]]
         got, cursor = {}, ""
         while cursor is not None:
-            page = hand.call("GET", "/entries", query_string={"limit": 500} | ({"cursor": cursor} if cursor else {})).json
+            page = hand.call(
+                "GET", "/entries", query_string={"limit": 500} | ({"cursor": cursor} if cursor else {})
+            ).json
             got |= {entry["id"]: texts_of(entry) for entry in page["data"]}
             cursor = page["next_cursor"]
         for key, one in zip(ids, sent, strict=True):
@@ -186,8 +202,9 @@ class TestApi:
         assert hand.call("POST", "/entries", json=opening).status_code == 201
         day = date(2001, 1, 1)
         for number, one in enumerate(STRINGS):
-            held = hand.call("POST", "/holds", json={
-                "account_id": account, "amount": "0.01", "currency": "EUR", "description": one})
+            held = hand.call(
+                "POST", "/holds", json={"account_id": account, "amount": "0.01", "currency": "EUR", "description": one}
+            )
             assert held.status_code == 201 and held.json["description"] == one, held.text
             when = (day + timedelta(days=number)).isoformat()
             closed = hand.call("POST", "/period-closings", json={"starts": when, "ends": when, "note": one})
@@ -195,8 +212,11 @@ class TestApi:
 
     def test_tokens(self, hand: Hand) -> None:
         for start in range(0, len(STRINGS), 80):
-            offer(lambda sent: hand.call("POST", "/tokens", json=sent | {"scopes": ["ledger:read"]}), {"name": "Fine"},
-                  STRINGS[start:start + 80])
+            offer(
+                lambda sent: hand.call("POST", "/tokens", json=sent | {"scopes": ["ledger:read"]}),
+                {"name": "Fine"},
+                STRINGS[start : start + 80],
+            )
             hand.on_platform("UPDATE token SET revoked_at = created_at WHERE name <> 'test'")
         for one in STRINGS[::16]:
             assert named(hand.call("POST", "/tokens", json={"name": "Fine", "scopes": [one]})) <= {"scopes", "0"}
@@ -218,7 +238,9 @@ class TestApi:
         account = hand.account()
         for one in STRINGS[::4]:
             if one.isprintable() and all(ord(letter) < 256 for letter in one):  # what a header can hold
-                hand.call("POST", "/entries", json=entry_body("x", (account, account)), headers={"Idempotency-Key": one})
+                hand.call(
+                    "POST", "/entries", json=entry_body("x", (account, account)), headers={"Idempotency-Key": one}
+                )
                 hand.alice.api("GET", "/accounts", headers={"Authorization": one})
 
     @pytest.mark.parametrize("one", [*BROKEN, *LONG], ids=lambda one: f"{one[:1]!a}x{len(one)}")
@@ -258,9 +280,17 @@ class TestPages:
     def test_entry_form(self, hand: Hand) -> None:
         accounts = hand.account(), hand.account("Cost", "expense")
         for one in FEW:
-            answer = hand.post(f"{hand.here}/entries", date="2026-11-20", description=one, counterparty=one, note=one,
-                               rate=one[:40], account_id=[str(key) for key in accounts], amount=["1", "-1"],
-                               memo=[one, one])
+            answer = hand.post(
+                f"{hand.here}/entries",
+                date="2026-11-20",
+                description=one,
+                counterparty=one,
+                note=one,
+                rate=one[:40],
+                account_id=[str(key) for key in accounts],
+                amount=["1", "-1"],
+                memo=[one, one],
+            )
             if not one.strip() and answer.status_code == REFUSED:
                 continue
             assert answer.status_code == 303, one
@@ -363,12 +393,18 @@ class TestImports:
         key = bring(hand, account, lines.getvalue().encode(), "statement.csv", publish="auto")
         found = hand.call("GET", f"/imports/{key}").json
         assert found["state"] == "published", (found["state"], found["counts"], found["error"])
-        stored = hand.sql("SELECT e.counterparty, e.description, abs(p.amount) / 100 FROM entry e "
-                          "JOIN posting p ON p.entry_id = e.id WHERE p.account_id = :account", account=account)
+        stored = hand.sql(
+            "SELECT e.counterparty, e.description, abs(p.amount) / 100 FROM entry e "
+            "JOIN posting p ON p.entry_id = e.id WHERE p.account_id = :account",
+            account=account,
+        )
         got = {int(number): (payee, words) for payee, words, number in stored}
         # Banks pad their columns: what surrounds a text is not the text. The raw line keeps it.
-        wrong = {one: got.get(number) for number, one in enumerate(sent, 1)
-                 if got.get(number) != (one.strip(), one.strip()) and one not in EMPTY_AT_BANKS}
+        wrong = {
+            one: got.get(number)
+            for number, one in enumerate(sent, 1)
+            if got.get(number) != (one.strip(), one.strip()) and one not in EMPTY_AT_BANKS
+        }
         assert wrong == {}
         raw = "\n".join(row[0] for row in hand.sql("SELECT raw FROM import_row ORDER BY position"))
         assert [one for one in sent if one.replace('"', '""') not in raw] == []

@@ -9,8 +9,12 @@ from webapp.kernel.errors import N_, DomainError, Word
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-ROLE_WORDS = {Role.OWNER: N_("owner"), Role.ACCOUNTANT: N_("accountant"), Role.MEMBER: N_("member"),
-              Role.AUDITOR: N_("auditor")}
+ROLE_WORDS = {
+    Role.OWNER: N_("owner"),
+    Role.ACCOUNTANT: N_("accountant"),
+    Role.MEMBER: N_("member"),
+    Role.AUDITOR: N_("auditor"),
+}
 """A role within a sentence."""
 
 

@@ -34,8 +34,14 @@ _OPEN = ~exists().where(_TENANT.c.id == Job.tenant_id, _TENANT.c.suspended_at.is
 """Jobs of a suspended workspace wait until it is resumed."""
 
 
-STATE_WORDS = {"queued": N_("waiting"), "running": N_("running"), "done": N_("done"), "failed": N_("failed"),
-               "cancelled": N_("cancelled"), "parked": N_("parked")}
+STATE_WORDS = {
+    "queued": N_("waiting"),
+    "running": N_("running"),
+    "done": N_("done"),
+    "failed": N_("failed"),
+    "cancelled": N_("cancelled"),
+    "parked": N_("parked"),
+}
 """A job's state within a sentence."""
 
 

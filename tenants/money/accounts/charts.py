@@ -83,7 +83,7 @@ _HOUSEHOLD = (
     ),
 )
 
-# Plan comptable général (ANC regulation 2014-03): the law gives the numbers and the French names, so neither is translated.
+# Plan comptable général (ANC regulation 2014-03): the law gives numbers and French names, so neither is translated.
 _COMPANY = (
     *_numbered(Kind.EQUITY, "101 Capital", "106 Réserves", "110 Report à nouveau", "120 Résultat de l’exercice"),
     *_numbered(

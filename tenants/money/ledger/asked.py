@@ -174,7 +174,7 @@ class Asked:
 
 
 def line_with_filters(line: str, accounts: dict[int, AccountView]) -> str:
-    """Return a search line to which the separate filters of the address (account, category, from, to, amount) are added."""
+    """Return a search line with the separate filters of the address (account, category, from, to, amount) added."""
     parts = [line] if line else []
     for kind in ("account", "category"):
         value = request.args.get(kind, "").strip()

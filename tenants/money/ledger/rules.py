@@ -99,11 +99,14 @@ class Line(Protocol):
     """A posting as it is booked."""
 
     @property
-    def account_id(self) -> int: ...
+    def account_id(self) -> int:
+        """Return the account."""
     @property
-    def amount(self) -> int: ...
+    def amount(self) -> int:
+        """Return the minor units, debit positive."""
     @property
-    def cleared(self) -> bool: ...
+    def cleared(self) -> bool:
+        """Tell whether the bank has confirmed it."""
 
 
 def still_cleared(before: Iterable[Line], after: Iterable[PostingDraft]) -> list[int]:

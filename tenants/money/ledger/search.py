@@ -63,7 +63,7 @@ class AmountRange:
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """What to look for, ready for the database. All that is given must hold; `amounts` are alternatives in each group."""
+    """What to look for, ready for the database. All that is given must hold; amounts in one group are alternatives."""
 
     words: tuple[str, ...] = ()
     """Text queries, in the syntax of PostgreSQL."""

@@ -61,10 +61,12 @@ def test_requests_and_statements_are_traced_without_what_people_sent(settings: S
     assert b"/sign-in" in told
     assert b"SELECT" in told
     at = told.find(b"do-not-tell")
-    assert at < 0, told[at - 120:at + 60]
+    assert at < 0, told[at - 120 : at + 60]
 
 
 def test_without_an_endpoint_nothing_of_it_is_loaded() -> None:
-    run("import sys, webapp.app, webapp.worker\n"
+    run(
+        "import sys, webapp.app, webapp.worker\n"
         "assert not [name for name in sys.modules if name.startswith(('opentelemetry.sdk.trace',"
-        " 'opentelemetry.instrumentation', 'opentelemetry.exporter'))]")
+        " 'opentelemetry.instrumentation', 'opentelemetry.exporter'))]"
+    )

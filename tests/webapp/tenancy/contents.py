@@ -193,12 +193,13 @@ def _fill_tenant(connection: Connection, nest: Nest, start: int) -> dict[str, An
         match_entry_id=entry,
         category_id=account,
     )
+    ids["change"] = change = uuid4()
     put(
         "entry_version",
         entry_id=entry,
         version=1,
         content=words,
-        change_id=str(uuid4()),
+        change_id=str(change),
         replaced_at=AT,
         replaced_by=person,
     )

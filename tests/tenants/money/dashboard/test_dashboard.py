@@ -26,10 +26,18 @@ def account(person: Person, name: str, kind: str, currency: str = "EUR") -> int:
 
 def book(person: Person, day: date, debit: int, credit: int, amount: str, currency: str = "EUR") -> str:
     """Book one entry and return its path."""
-    answer = person.api("POST", "/entries", json={"date": day.isoformat(), "description": "x", "postings": [
-        {"account_id": debit, "amount": amount, "currency": currency},
-        {"account_id": credit, "amount": f"-{amount}", "currency": currency},
-    ]})
+    answer = person.api(
+        "POST",
+        "/entries",
+        json={
+            "date": day.isoformat(),
+            "description": "x",
+            "postings": [
+                {"account_id": debit, "amount": amount, "currency": currency},
+                {"account_id": credit, "amount": f"-{amount}", "currency": currency},
+            ],
+        },
+    )
     assert answer.status_code == 201, answer.text
     return f"/entries/{answer.json['id']}"
 
@@ -125,8 +133,9 @@ def test_what_is_to_review_counts_down(cast: Cast) -> None:
     alice = cast.alice
     bank = account(alice, "Bank", "asset")
     with cast.acme.begin() as session:
-        unsorted = ensure_purpose_account(session=session, actor=alice.actor, at=datetime.now(UTC),
-                                          purpose=Purpose.TO_CATEGORISE, currency="EUR")
+        unsorted = ensure_purpose_account(
+            session=session, actor=alice.actor, at=datetime.now(UTC), purpose=Purpose.TO_CATEGORISE, currency="EUR"
+        )
     path = book(alice, THIS, unsorted, bank, "5")
     assert shown(alice)["to_review"] == 1
     found = alice.api("GET", path)

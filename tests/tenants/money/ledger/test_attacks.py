@@ -59,30 +59,45 @@ REFUSED: dict[str, tuple[str, str]] = {
     # A closed entry stays as it is.
     "change a locked entry": ("UPDATE entry SET description = 'x' WHERE id = {locked}", CLOSED),
     "open a locked entry": (
-        "UPDATE entry SET closed_at = NULL, closed_by = NULL, closed_because = NULL WHERE id = {locked}", CLOSED),
+        "UPDATE entry SET closed_at = NULL, closed_by = NULL, closed_because = NULL WHERE id = {locked}",
+        CLOSED,
+    ),
     "move a locked entry": ("UPDATE entry SET day = day + 1 WHERE id = {locked}", CLOSED),
     "delete the postings of a locked entry": ("DELETE FROM posting WHERE entry_id = {locked}", CLOSED),
     "delete a locked entry with its postings": (
-        "WITH gone AS (DELETE FROM posting WHERE entry_id = {locked}) DELETE FROM entry WHERE id = {locked}", CLOSED),
+        "WITH gone AS (DELETE FROM posting WHERE entry_id = {locked}) DELETE FROM entry WHERE id = {locked}",
+        CLOSED,
+    ),
     "clear a posting of a locked entry": ("UPDATE posting SET cleared = true WHERE entry_id = {locked}", CLOSED),
     "add postings to a locked entry": (
         "INSERT INTO posting (entry_id, position, day, account_id, amount, currency) SELECT entry_id, position + 10,"
-        " day, account_id, amount, currency FROM posting WHERE entry_id = {locked}", CLOSED),
+        " day, account_id, amount, currency FROM posting WHERE entry_id = {locked}",
+        CLOSED,
+    ),
     "change all entries at once": ("UPDATE entry SET note = 'x'", CLOSED),
     "change a locked entry by upsert": (
         f"INSERT INTO entry (id, day, description, created_at, created_by) VALUES ({{locked}}, now(), {SAID})"
-        " ON CONFLICT (id) DO UPDATE SET description = 'x'", CLOSED),
+        " ON CONFLICT (id) DO UPDATE SET description = 'x'",
+        CLOSED,
+    ),
     "change a locked entry by merge": (
         "MERGE INTO entry e USING (SELECT {locked} AS id) s ON e.id = s.id WHEN MATCHED THEN UPDATE SET note = 'x'",
-        CLOSED),
+        CLOSED,
+    ),
     "delete a locked entry by merge": (
-        "MERGE INTO posting p USING (SELECT {locked} AS id) s ON p.entry_id = s.id WHEN MATCHED THEN DELETE", CLOSED),
+        "MERGE INTO posting p USING (SELECT {locked} AS id) s ON p.entry_id = s.id WHEN MATCHED THEN DELETE",
+        CLOSED,
+    ),
     "change a locked entry in a subquery": (
-        "WITH x AS (UPDATE entry SET note = 'x' WHERE id = {locked} RETURNING 1) SELECT * FROM x", CLOSED),
+        "WITH x AS (UPDATE entry SET note = 'x' WHERE id = {locked} RETURNING 1) SELECT * FROM x",
+        CLOSED,
+    ),
     # Nothing happens in a closed period.
     "book in a closed period": (f"INSERT INTO entry {NEW} VALUES ('2026-01-15', {SAID})", PERIOD),
     "book around a closed period": (
-        f"INSERT INTO entry {NEW} VALUES ('2025-12-31', {SAID}), ('2026-01-15', {SAID}), ('2026-02-01', {SAID})", PERIOD),
+        f"INSERT INTO entry {NEW} VALUES ('2025-12-31', {SAID}), ('2026-01-15', {SAID}), ('2026-02-01', {SAID})",
+        PERIOD,
+    ),
     "move an entry into a closed period": ("UPDATE entry SET day = '2026-01-31' WHERE id = {open}", PERIOD),
     "move an entry out of a closed period": ("UPDATE entry SET day = '2026-02-01' WHERE id = {january}", PERIOD),
     "change an entry of a closed period": ("UPDATE entry SET description = 'x' WHERE id = {january}", PERIOD),
@@ -92,15 +107,22 @@ REFUSED: dict[str, tuple[str, str]] = {
     "forge who closed": ("UPDATE period_closing SET closed_by = gen_random_uuid()", PERIOD),
     "delete the closing": ("DELETE FROM period_closing", DENIED),
     "delete the closing by merge": (
-        "MERGE INTO period_closing c USING (SELECT 1) s ON true WHEN MATCHED THEN DELETE", DENIED),
+        "MERGE INTO period_closing c USING (SELECT 1) s ON true WHEN MATCHED THEN DELETE",
+        DENIED,
+    ),
     # Every entry sums to zero.
-    "one leg": ("INSERT INTO posting (entry_id, position, day, account_id, amount, currency)"
-                " SELECT id, 9, day, {bank}, 5, 'EUR' FROM entry WHERE id = {open}", UNBALANCED),
+    "one leg": (
+        "INSERT INTO posting (entry_id, position, day, account_id, amount, currency)"
+        " SELECT id, 9, day, {bank}, 5, 'EUR' FROM entry WHERE id = {open}",
+        UNBALANCED,
+    ),
     "take one leg": ("DELETE FROM posting WHERE entry_id = {open} AND position = 1", UNBALANCED),
     "legs of two entries": (
         "INSERT INTO posting (entry_id, position, day, account_id, amount, currency)"
         " SELECT e.id, 9, e.day, {bank}, CASE e.id WHEN {open} THEN 5 ELSE -5 END, 'EUR' FROM entry e"
-        " WHERE e.id IN ({open}, {locked})", UNBALANCED),
+        " WHERE e.id IN ({open}, {locked})",
+        UNBALANCED,
+    ),
     "change an amount": ("UPDATE posting SET amount = amount * 2 WHERE entry_id = {open}", DENIED),
     "move postings to another entry": ("UPDATE posting SET entry_id = {open} WHERE entry_id = {locked}", DENIED),
     "move postings to another account": ("UPDATE posting SET account_id = {cost} WHERE entry_id = {open}", DENIED),
@@ -108,29 +130,46 @@ REFUSED: dict[str, tuple[str, str]] = {
     "give a leg another currency": (
         "INSERT INTO posting (entry_id, position, day, account_id, amount, currency)"
         " SELECT id, n, day, {bank}, CASE n WHEN 8 THEN 5 ELSE -5 END, 'USD' FROM entry, (VALUES (8), (9)) v (n)"
-        " WHERE id = {open}", "23503"),
+        " WHERE id = {open}",
+        "23503",
+    ),
     "postings on a day that is not their entry's": (
         "INSERT INTO posting (entry_id, position, day, account_id, amount, currency)"
         " SELECT id, n, day + 1, {bank}, CASE n WHEN 8 THEN 5 ELSE -5 END, 'EUR' FROM entry, (VALUES (8), (9)) v (n)"
-        " WHERE id = {open}", "23503"),
+        " WHERE id = {open}",
+        "23503",
+    ),
     "an amount by upsert": (
         "INSERT INTO posting SELECT * FROM posting WHERE entry_id = {open}"
-        " ON CONFLICT (entry_id, position) DO UPDATE SET amount = 1", DENIED),
+        " ON CONFLICT (entry_id, position) DO UPDATE SET amount = 1",
+        DENIED,
+    ),
     # Balances follow postings.
     "write a balance": ("UPDATE account_balance SET balance = 1000000", GUARDED),
     "write what is held": ("UPDATE account_balance SET held = 0", GUARDED),
-    "add to a balance": ("INSERT INTO account_balance (account_id, balance) VALUES ({bank}, 1)"
-                         " ON CONFLICT (account_id) DO UPDATE SET balance = 1", GUARDED),
-    "call the settling": ("SELECT balances_settle(ARRAY[{bank}]::bigint[], ARRAY['2026-11-20']::date[],"
-                          " ARRAY[100]::bigint[], ARRAY[0]::bigint[], ARRAY[1]::bigint[])", GUARDED),
+    "add to a balance": (
+        "INSERT INTO account_balance (account_id, balance) VALUES ({bank}, 1)"
+        " ON CONFLICT (account_id) DO UPDATE SET balance = 1",
+        GUARDED,
+    ),
+    "call the settling": (
+        "SELECT balances_settle(ARRAY[{bank}]::bigint[], ARRAY['2026-11-20']::date[],"
+        " ARRAY[100]::bigint[], ARRAY[0]::bigint[], ARRAY[1]::bigint[])",
+        GUARDED,
+    ),
     "settle inside a block": ("DO $$ BEGIN UPDATE account_balance SET balance = 1; END $$", GUARDED),
     "write a day": ("UPDATE account_day SET debit = debit + 1", GUARDED),
-    "a balance by merge": ("MERGE INTO account_balance b USING (SELECT 1) s ON true"
-                           " WHEN MATCHED THEN UPDATE SET balance = 1", GUARDED),
+    "a balance by merge": (
+        "MERGE INTO account_balance b USING (SELECT 1) s ON true WHEN MATCHED THEN UPDATE SET balance = 1",
+        GUARDED,
+    ),
     "delete a balance": ("DELETE FROM account_balance", DENIED),
     "delete a day": ("DELETE FROM account_day", DENIED),
     # Holds.
-    "revive a hold": ("UPDATE hold SET state = 'active', settled_at = NULL, settled_by = NULL WHERE id = {hold}", SETTLED),
+    "revive a hold": (
+        "UPDATE hold SET state = 'active', settled_at = NULL, settled_by = NULL WHERE id = {hold}",
+        SETTLED,
+    ),
     "enlarge a hold": ("UPDATE hold SET amount = 1 WHERE id = {hold}", SETTLED),
     "delete a hold": ("DELETE FROM hold", DENIED),
     # History, trail and keys only grow.
@@ -138,7 +177,9 @@ REFUSED: dict[str, tuple[str, str]] = {
     "delete the trail": ("DELETE FROM audit_event", DENIED),
     "forge the order of the trail": (
         "INSERT INTO audit_event (id, at, actor_id, actor_label, via, action, object_type, object_id)"
-        " VALUES (1, now(), gen_random_uuid(), '', '', '', '', '')", "428C9"),
+        " VALUES (1, now(), gen_random_uuid(), '', '', '', '', '')",
+        "428C9",
+    ),
     "rewrite history": ("UPDATE entry_version SET content = '{{}}'", DENIED),
     "delete history": ("DELETE FROM entry_version", DENIED),
     "forget a key": ("DELETE FROM idempotency", DENIED),
@@ -154,8 +195,10 @@ REFUSED: dict[str, tuple[str, str]] = {
     "drop a table": ("DROP TABLE posting", DENIED),
     "switch a trigger off": ("ALTER TABLE entry DISABLE TRIGGER ALL", DENIED),
     "drop a trigger": ("DROP TRIGGER entry_changed ON entry", DENIED),
-    "replace a rule": ("CREATE OR REPLACE FUNCTION balances_guard() RETURNS trigger LANGUAGE plpgsql"
-                       " AS $$ BEGIN RETURN NULL; END $$", DENIED),
+    "replace a rule": (
+        "CREATE OR REPLACE FUNCTION balances_guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$",
+        DENIED,
+    ),
     "add a trigger": ("CREATE TRIGGER t AFTER INSERT ON saved_view EXECUTE FUNCTION balances_guard()", DENIED),
     "add a table": ("CREATE TABLE entry2 (a int)", DENIED),
     "add a temporary table": ("CREATE TEMP TABLE entry (id int)", DENIED),
@@ -164,8 +207,10 @@ REFUSED: dict[str, tuple[str, str]] = {
     "play a replica for a moment": ("SET LOCAL session_replication_role = 'replica'", DENIED),
     "play a replica by function": ("SELECT set_config('session_replication_role', 'replica', true)", DENIED),
     "turn by function": ("SELECT set_config('role', 'comptoir_platform', true)", DENIED),
-    "change settings by update": ("UPDATE pg_settings SET setting = 'replica' WHERE name = 'session_replication_role'",
-                                  DENIED),
+    "change settings by update": (
+        "UPDATE pg_settings SET setting = 'replica' WHERE name = 'session_replication_role'",
+        DENIED,
+    ),
     "change the catalogue": ("UPDATE pg_trigger SET tgenabled = 'D'", DENIED),
     "load code": ("LOAD 'auto_explain'", DENIED),
     "a constraint off": ("ALTER TABLE posting DROP CONSTRAINT posting_pkey", DENIED),
@@ -187,16 +232,21 @@ def test_an_attack_is_refused(scene: Scene, what: str) -> None:
     assert_books(scene.where)
 
 
-@pytest.mark.parametrize(("lines", "sqlstate"), [
-    ([(9, 5), (10, -4)], UNBALANCED),
-    ([(9, 5)], UNBALANCED),
-    ([(9, 0), (10, 0)], "23514"),
-])
+@pytest.mark.parametrize(
+    ("lines", "sqlstate"),
+    [
+        ([(9, 5), (10, -4)], UNBALANCED),
+        ([(9, 5)], UNBALANCED),
+        ([(9, 0), (10, 0)], "23514"),
+    ],
+)
 def test_copy_is_judged_like_every_other_way_in(scene: Scene, lines: list[tuple[int, int]], sqlstate: str) -> None:
     with pytest.raises(psycopg.Error) as caught, scene.where.begin() as session:
         driver = session.connection().connection.driver_connection
         day = driver.execute("SELECT day FROM entry WHERE id = %s", (scene.open,)).fetchone()[0]
-        with driver.cursor().copy("COPY posting (entry_id, position, day, account_id, amount, currency) FROM STDIN") as to:
+        with driver.cursor().copy(
+            "COPY posting (entry_id, position, day, account_id, amount, currency) FROM STDIN"
+        ) as to:
             for position, amount in lines:
                 to.write_row((scene.open, position, day, scene.bank, amount, "EUR"))
     assert caught.value.sqlstate == sqlstate
@@ -207,27 +257,34 @@ def test_a_limit_that_is_put_off_is_still_judged_at_the_end(scene: Scene) -> Non
     poor = open_account(scene.where, "Purse", overdraft_limit=0)
     with pytest.raises(DBAPIError) as caught, scene.where.begin() as session:
         session.connection().exec_driver_sql("SET CONSTRAINTS ALL DEFERRED")
-        draft = ledger.EntryDraft(AT.date(), "", (
-            ledger.PostingDraft(poor, -5, "EUR"), ledger.PostingDraft(scene.cost, 5, "EUR"),
-        ))
+        draft = ledger.EntryDraft(
+            AT.date(),
+            "",
+            (
+                ledger.PostingDraft(poor, -5, "EUR"),
+                ledger.PostingDraft(scene.cost, 5, "EUR"),
+            ),
+        )
         ledger.post_entry(session=session, actor=STAGE, at=AT, draft=draft)
     assert getattr(caught.value.orig, "sqlstate", None) == "CB004"
     assert_books(scene.where)
 
 
-@pytest.mark.parametrize("statement", [
-    "UPDATE entry SET day = day + 1 WHERE id = {open}",
-    "DELETE FROM posting WHERE entry_id = {open}",
-    "INSERT INTO posting (entry_id, position, day, account_id, amount, currency)"
-    " SELECT id, n, day, {bank}, CASE n WHEN 8 THEN 5 ELSE -5 END, 'EUR' FROM entry, (VALUES (8), (9)) v (n)"
-    " WHERE id = {open}",
-    "UPDATE entry SET closed_at = now(), closed_by = gen_random_uuid(), closed_because = 'locked' WHERE id = {january}",
-    "INSERT INTO hold (account_id, amount, currency, placed_at, placed_by) VALUES ({bank}, 5, 'EUR', now(),"
-    " gen_random_uuid())",
-])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entry SET day = day + 1 WHERE id = {open}",
+        "DELETE FROM posting WHERE entry_id = {open}",
+        "INSERT INTO posting (entry_id, position, day, account_id, amount, currency)"
+        " SELECT id, n, day, {bank}, CASE n WHEN 8 THEN 5 ELSE -5 END, 'EUR' FROM entry, (VALUES (8), (9)) v (n)"
+        " WHERE id = {open}",
+        "UPDATE entry SET closed_at = now(), closed_by = gen_random_uuid(), closed_because = 'locked' WHERE id = {january}",
+        "INSERT INTO hold (account_id, amount, currency, placed_at, placed_by) VALUES ({bank}, 5, 'EUR', now(),"
+        " gen_random_uuid())",
+    ],
+)
 def test_what_is_admitted_keeps_the_books_whole(scene: Scene, statement: str) -> None:
     with pytest.raises(InterruptedError), scene.where.begin() as session:
-        session.connection().exec_driver_sql(statement.format(
-            open=scene.open, bank=scene.bank, january=scene.january))
+        session.connection().exec_driver_sql(statement.format(open=scene.open, bank=scene.bank, january=scene.january))
         assert books_problems(session) == []
         raise InterruptedError

@@ -64,8 +64,10 @@ class Books(RuleBasedStateMachine):
     def open_books(self) -> None:
         self.where: Workspace = make_workspace(self.app, self.owner, f"books-{uuid4().hex[:12]}", {})
         self.accounts = [
-            open_account(self.where, "Bank", overdraft_limit=LIMIT), open_account(self.where, "Cash"),
-            open_account(self.where, "Costs", "expense"), open_account(self.where, "Sales", "income"),
+            open_account(self.where, "Bank", overdraft_limit=LIMIT),
+            open_account(self.where, "Cash"),
+            open_account(self.where, "Costs", "expense"),
+            open_account(self.where, "Sales", "income"),
         ]
         self.dollars = open_account(self.where, "Dollars", currency="USD")
         self.facts: dict[int, Fact] = {}
@@ -90,8 +92,13 @@ class Books(RuleBasedStateMachine):
 
     def available(self, without: int | None = None) -> int:
         bank = self.accounts[0]
-        balance = sum(p.minor for key, fact in self.facts.items() if not fact.gone and key != without
-                      for p in fact.draft.postings if p.account_id == bank)
+        balance = sum(
+            p.minor
+            for key, fact in self.facts.items()
+            if not fact.gone and key != without
+            for p in fact.draft.postings
+            if p.account_id == bank
+        )
         return balance - sum(minor for minor, active in self.holds.values() if active)
 
     def passes_limit(self, draft: EntryDraft | None, *, instead_of: int | None = None, freed: int = 0) -> bool:
@@ -189,8 +196,9 @@ class Books(RuleBasedStateMachine):
     def close(self, starts: date, length: int) -> int:
         ends = starts + timedelta(days=length)
         overlaps = any(first <= ends and last >= starts for first, last in self.periods.values())
-        made = self.act(periods.close_period, periods.PeriodAlreadyClosed if overlaps else None,
-                        draft=ClosingDraft(starts, ends))
+        made = self.act(
+            periods.close_period, periods.PeriodAlreadyClosed if overlaps else None, draft=ClosingDraft(starts, ends)
+        )
         if made is None:
             return 0
         self.periods[made.id] = (starts, ends)
@@ -205,8 +213,12 @@ class Books(RuleBasedStateMachine):
     @rule(target=held, minor=amounts)
     def hold(self, minor: int) -> int:
         over = self.available() - minor < -LIMIT
-        made = self.act(holds.place_hold, OverdraftExceeded if over else None, job_id=uuid4(),
-                        draft=HoldDraft(self.accounts[0], minor, "EUR"))
+        made = self.act(
+            holds.place_hold,
+            OverdraftExceeded if over else None,
+            job_id=uuid4(),
+            draft=HoldDraft(self.accounts[0], minor, "EUR"),
+        )
         if made is None:
             return 0
         self.holds[made.id] = (minor, True)
@@ -220,8 +232,9 @@ class Books(RuleBasedStateMachine):
         expected: type[DomainError] | None = None if active else HoldSettled if hold_id else NotFound
         if expected is None and self.is_closed(day):
             expected = PeriodClosed
-        made = self.act(holds.capture_hold, expected, hold_id=hold_id, minor=taken, day=day,
-                        to_account_id=self.accounts[seat])
+        made = self.act(
+            holds.capture_hold, expected, hold_id=hold_id, minor=taken, day=day, to_account_id=self.accounts[seat]
+        )
         if made is None:
             return 0
         self.holds[hold_id] = (minor, False)
@@ -246,8 +259,9 @@ class Books(RuleBasedStateMachine):
             return
         with self.where.begin() as session:
             assert books_problems(session) == []
-            balance = session.scalar(text("SELECT balance - held FROM account_balance WHERE account_id = :id"),
-                                     {"id": self.accounts[0]})
+            balance = session.scalar(
+                text("SELECT balance - held FROM account_balance WHERE account_id = :id"), {"id": self.accounts[0]}
+            )
             assert balance == self.available()
             closed = {row[0]: tuple(row) for row in session.execute(_CLOSED)}
         for key, row in self.kept.items():
@@ -262,10 +276,16 @@ class Books(RuleBasedStateMachine):
 
 def test_the_books_hold_in_every_order_of_acts(app: Flask, owner: Engine) -> None:
     machine = type("TheBooks", (Books,), {"app": app, "owner": owner})
-    run_state_machine_as_test(machine, settings=settings(
-        max_examples=12, stateful_step_count=30, deadline=None, database=None,
-        suppress_health_check=list(HealthCheck),
-    ))
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=12,
+            stateful_step_count=30,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
 
 
 def test_an_edit_is_judged_by_its_end(app: Flask, owner: Engine) -> None:
@@ -277,8 +297,15 @@ def test_an_edit_is_judged_by_its_end(app: Flask, owner: Engine) -> None:
 
     def edit(minor: int) -> None:
         with where.begin() as session:
-            ledger.edit_entry(session=session, actor=STAGE, at=AT, change_id=uuid4(), entry_id=income, version=None,
-                              draft=draft_of(sales, bank, minor))
+            ledger.edit_entry(
+                session=session,
+                actor=STAGE,
+                at=AT,
+                change_id=uuid4(),
+                entry_id=income,
+                version=None,
+                draft=draft_of(sales, bank, minor),
+            )
 
     # Without its old postings the account would be at -90.00 for a moment; with the new ones it is not.
     edit(95_00)
