@@ -7,13 +7,14 @@ from functools import partial
 from typing import Any
 
 import structlog
-from flask import Flask, Response, current_app, g, request, url_for
+from flask import Flask, Response, g, request, url_for
 from flask_babel import Babel
 from flask_babel import gettext as _
 from flask_openapi3 import Info, OpenAPI
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from pydantic import ValidationError
 from redis import Redis
+from waitress import create_server
 
 from tenants.demo import statements as demo_statements
 from tenants.demo.commands import SEED
@@ -25,9 +26,9 @@ from tenants.money.dashboard.gauges import business_gauges
 from tenants.money.holds import api as holds_api
 from tenants.money.holds import pages as holds_pages
 from tenants.money.imports import api as imports_api
-from tenants.money.imports import samples as sample_room
 from tenants.money.imports import mapping_pages
 from tenants.money.imports import pages as imports_pages
+from tenants.money.imports import samples as sample_room
 from tenants.money.ledger import api as ledger_api
 from tenants.money.ledger import change_pages, changes_api, entry_pages
 from tenants.money.ledger import pages as ledger_pages
@@ -66,8 +67,8 @@ API_ROOMS = (
 PAGE_ROOMS = (
     identity_pages.bp, accounts_pages.bp, ledger_pages.bp, entry_pages.bp, change_pages.bp, holds_pages.bp,
     imports_pages.bp, mapping_pages.bp, periods_pages.bp,
-    dashboard_pages.bp, jobs_pages.bp, members_pages.bp, openapi.bp, platform_pages.bp, tenancy_pages.bp, tokens_pages.bp,
-    trail_pages.bp,
+    dashboard_pages.bp, jobs_pages.bp, members_pages.bp, openapi.bp, platform_pages.bp, tenancy_pages.bp,
+    tokens_pages.bp, trail_pages.bp,
 )
 
 
@@ -216,8 +217,6 @@ def _unprocessable(error: ValidationError) -> Response:
 
 def serve(settings: Settings) -> None:
     """Serve web requests until the process is told to stop."""
-    from waitress import create_server
-
     app = create_app(settings)
     if settings.metrics_port:
         metrics.serve(app.extensions["metrics"], host=settings.host, port=settings.metrics_port)

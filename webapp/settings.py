@@ -8,6 +8,8 @@ from typing import Any, Literal, Self
 
 WEAK_SECRETS = frozenset({"", "changeme", "change-me", "secret", "dev", "development", "test", "password", "comptoir"})
 SECRET_LENGTH_MIN = 32
+SECRET_LETTERS_MIN = 10
+"""A secret of fewer different characters was typed, not made."""
 
 
 class SettingsError(ValueError):
@@ -76,7 +78,7 @@ class Settings:
         if self.mode not in ("embedded", "production"):
             raise SettingsError("COMPTOIR_MODE must be embedded or production.")
         if self.mode == "production":
-            weak = self.secret_key.lower() in WEAK_SECRETS or len(set(self.secret_key)) < 10
+            weak = self.secret_key.lower() in WEAK_SECRETS or len(set(self.secret_key)) < SECRET_LETTERS_MIN
             if weak or len(self.secret_key) < SECRET_LENGTH_MIN:
                 raise SettingsError(
                     "COMPTOIR_SECRET_KEY is weak or a default. Use at least 32 random characters, for example from: "

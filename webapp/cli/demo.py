@@ -1,5 +1,7 @@
 """The demonstration workspace of the first start."""
 
+from tenants.demo.commands import tell_story
+from tenants.money.accounts.queries import accounts_count
 from webapp.access.permissions import Role
 from webapp.identity import commands as identity
 from webapp.identity import queries as people
@@ -21,9 +23,6 @@ MEMBERS = (
 
 def ensure_demo(settings: Settings) -> None:
     """Make the workspace `demo` with its people and 24 months of books, or finish one that was stopped half-way."""
-    from tenants.demo.commands import tell_story
-    from tenants.money.accounts.queries import accounts_count
-
     at, actor = utc_now(), Actor.system("first start", via="cli")
     database = Database(app_url(settings.database_url, settings.secret_key), pool_size=1)
     try:

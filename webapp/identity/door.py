@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, urlsplit
 from uuid import UUID
 
@@ -200,8 +200,7 @@ def ask_to_sign_in() -> Response:
         response = Response(status=401)
         response.headers["HX-Redirect"] = target
         return response
-    response = redirect(target, 303)  # type: ignore[assignment]
-    return response
+    return cast("Response", redirect(target, 303))
 
 
 def signed_in(view: View) -> View:

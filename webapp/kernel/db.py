@@ -1,7 +1,7 @@
 """The database: one transaction per unit of work, bound to the platform or to one tenant, never to a connection.
 
-`comptoir_app` signs in and may do nothing. A unit of work takes one role with `SET LOCAL` inside its transaction; when the
-transaction ends the role is gone, whatever the pool or PgBouncer does with the connection.
+`comptoir_app` signs in and may do nothing. A unit of work takes one role with `SET LOCAL` inside its transaction; when
+the transaction ends the role is gone, whatever the pool or PgBouncer does with the connection.
 """
 
 import hmac
@@ -181,9 +181,12 @@ def on_platform(session: Session) -> Iterator[Session]:
     finally:
         # What failed cannot be turned back: it is rolled back, at most to a savepoint that was set as the tenant.
         session.info["tenant"] = tenant
-        if session.is_active and not session.connection().invalidated:
-            if _driver(session).pgconn.transaction_status == TransactionStatus.INTRANS:
-                bind_tenant(session, tenant)
+        if (
+            session.is_active
+            and not session.connection().invalidated
+            and _driver(session).pgconn.transaction_status == TransactionStatus.INTRANS
+        ):
+            bind_tenant(session, tenant)
 
 
 _BIND_PLATFORM = (

@@ -84,7 +84,7 @@ class Money:
 
 
 def decimal(minor: int, currency: str) -> str:
-    """Write minor units as a plain ASCII decimal: decimal(-1234, "EUR") is "-12.34"."""
+    """Write minor units as a plain ASCII decimal; -1234 of EUR is "-12.34"."""
     places = exponent(currency)
     sign = "-" if minor < 0 else ""
     digits = str(abs(minor)).rjust(places + 1, "0")

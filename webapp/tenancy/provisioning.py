@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -51,6 +51,11 @@ def _run(driver: psycopg.Connection[Any], statements: Iterable[str]) -> None:
             driver.execute(statement.encode())
 
 
+def _literal(statement: LiteralString, *values: str) -> str:
+    """Return a statement with its values written in, for statements that travel together."""
+    return sql.SQL(statement).format(*map(sql.Literal, values)).as_string()
+
+
 def prepare_database(engine: Engine, secret_key: str) -> None:
     """Make the roles, the revokes of the database and the platform's schema; do nothing where they exist."""
     password = hmac.new(secret_key.encode(), b"database password of comptoir_app", sha256).hexdigest()
@@ -85,7 +90,7 @@ def prepare_database(engine: Engine, secret_key: str) -> None:
                 driver,
                 [
                     "CREATE TABLE platform.schema_revision (revision text NOT NULL)",
-                    f"INSERT INTO platform.schema_revision VALUES ('{chain.head()}')",
+                    _literal("INSERT INTO platform.schema_revision VALUES ({})", chain.head()),
                     f"GRANT SELECT ON platform.schema_revision TO {PLATFORM_ROLE}",
                 ],
             )
@@ -201,9 +206,8 @@ def _migrate_one(engine: Engine, tenant: TenantRef, slug: str, head: str, statem
                         f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'",
                         f"SET LOCAL search_path = {schema}, pg_catalog, pg_temp",
                         *statements,
-                        f"UPDATE _tenant_marker SET revision = {sql.Literal(head).as_string()}",
-                        f"UPDATE platform.tenant SET schema_revision = {sql.Literal(head).as_string()}"
-                        f" WHERE id = {sql.Literal(str(tenant.id)).as_string()}",
+                        _literal("UPDATE _tenant_marker SET revision = {}", head),
+                        _literal("UPDATE platform.tenant SET schema_revision = {} WHERE id = {}", head, str(tenant.id)),
                     ],
                 )
         except errors.LockNotAvailable as error:

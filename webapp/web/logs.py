@@ -1,4 +1,4 @@
-"""Structured logs on standard output: one JSON object a line, with the request's id, tenant, person, route, duration."""
+"""Structured logs on standard output: one JSON object a line, with request id, tenant, person, route, duration."""
 
 import logging
 import sys

@@ -105,7 +105,7 @@ def answer_status(status: int, *, code: str, detail: str = "", headers: dict[str
     return response
 
 
-def install(app: Flask) -> None:
+def install(app: Flask) -> None:  # noqa: C901 - one short handler for each kind of failure
     """Register the handlers of every error."""
 
     @app.errorhandler(DomainError)

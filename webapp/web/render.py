@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from babel.dates import format_date, format_datetime
-from babel.numbers import format_compact_currency, format_currency, format_decimal
+from babel.numbers import format_compact_currency, format_currency, format_decimal, format_percent
 from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
 from flask_babel import get_locale
 from flask_babel import gettext as _
@@ -175,6 +175,15 @@ def money_axis(minor: int, currency: str) -> str:
     return in_one_piece(format_compact_currency(value, currency, locale=get_locale(), fraction_digits=digits))
 
 
+def percent(value: float, *, signed: bool = False) -> str:
+    """Write a share in per cent in the reader's language: 81.2 becomes "81.2%"."""
+    locale = get_locale()
+    pattern = locale.percent_formats[None].pattern if locale else "#,##0%"
+    pattern = pattern.replace("#,##0", "#,##0.#")
+    text = format_percent(Decimal(str(value)) / 100, format=pattern, locale=locale)
+    return in_one_piece(("+" if signed and value > 0 else "") + text)
+
+
 def day(value: date, style: str = "medium") -> str:
     """Write a date in the reader's language."""
     return format_date(value, format=style, locale=get_locale())
@@ -196,6 +205,7 @@ def install(app: Flask) -> None:
         "money": money,
         "money_axis": money_axis,
         "amount": amount,
+        "percent": percent,
         "day": day,
         "moment": moment,
         "count": count,

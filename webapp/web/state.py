@@ -1,4 +1,4 @@
-"""What the process shares with every request: settings, database, clock, ids, courier; kept on the Flask application."""
+"""What the process shares with every request: settings, database, clock, ids, courier; kept on the application."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any, Literal
 from uuid import UUID
 
-from flask import Response, g, jsonify
+from flask import Response, g, jsonify, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -29,7 +29,7 @@ from tenants.schemas import (
 )
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
-from webapp.kernel.errors import N_, FieldError, Invalid, NotFound
+from webapp.kernel.errors import N_, DomainError, FieldError, Invalid, NotFound
 from webapp.kernel.money import MoneyError
 from webapp.web.conditions import check_version, with_etag
 from webapp.web.pagination import read_cursor, sign_cursor
@@ -308,8 +308,6 @@ def post_entries(path: WorkspacePath, body: BatchIn) -> Response:
 
 
 def _one_of_batch(index: int, body: EntryIn) -> dict[str, Any]:
-    from webapp.kernel.errors import DomainError
-
     try:
         with g.db.begin_nested():
             entry_id = commands.post_entry(session=g.db, actor=g.actor, at=g.at, draft=draft_in(body))
@@ -389,8 +387,6 @@ def reverse_entry(path: EntryPath) -> Response:
 
 def reversal_in() -> ReversalIn:
     """Read the optional body of a reversal."""
-    from flask import request
-
     try:
         return ReversalIn.model_validate(request.get_json(silent=True) or {})
     except ValidationError as error:

@@ -80,7 +80,7 @@ class Asked:
     def criteria(self) -> list[Criteria]:
         """Return what to look for; a search that cannot be read finds nothing and says why in `errors`."""
         try:
-            return read_search(self.line, accounts=lambda: self.accounts.values(), decimal_sign=decimal_sign())
+            return read_search(self.line, accounts=self.accounts.values, decimal_sign=decimal_sign())
         except Invalid as error:
             self.errors |= field_errors(error)
             return [Criteria(accounts=((),))]

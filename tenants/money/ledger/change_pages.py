@@ -26,6 +26,9 @@ from webapp.web.state import services
 bp = Blueprint("money_changes", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
 
+ID_DIGITS = 19
+"""A bigint has at most so many digits."""
+
 LEFT = {
     "closed": N_("closed"),
     "currency": N_("in another currency"),
@@ -147,7 +150,9 @@ def change_entries() -> Response:
     """Change the selected entries, or all that match, in one act."""
     asked = Asked.of_request(request.form.get("in", type=int))
     chosen = {
-        int(text) for text in request.form.getlist("ids") if text.isascii() and text.isdecimal() and len(text) < 19
+        int(text)
+        for text in request.form.getlist("ids")
+        if text.isascii() and text.isdecimal() and len(text) < ID_DIGITS
     }
     ids = asked.matching_ids() if request.form.get("all_matching") == "1" else sorted(chosen)
     change_id = services().new_id()

@@ -27,8 +27,7 @@ _RATE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class ExchangeDraft:
-    """An exchange: `from_minor` leaves, `to_minor` arrives; `rate` is units of the second currency for one of the
-    first.
+    """An exchange: `from_minor` leaves, `to_minor` arrives; `rate` is the second currency's units for one of the first.
 
     Either `to_minor` or `rate` may be None: it is worked out from the other.
     """

@@ -144,7 +144,7 @@ def read_search(
     return [as_word, _narrowed(criteria, as_amount, accounts, decimal_sign)]
 
 
-def _narrowed(
+def _narrowed(  # noqa: PLR0911 - one answer for each kind of word
     criteria: Criteria, term: Term, accounts: Callable[[], Collection[AccountView]], decimal_sign: str
 ) -> Criteria:
     if term.kind == "words":
@@ -244,7 +244,7 @@ def _day_range(value: str) -> tuple[date, date] | None:
     return None if first is None or last is None else (first[0], last[1])
 
 
-def _days(value: str) -> tuple[date, date] | None:
+def _days(value: str) -> tuple[date, date] | None:  # noqa: PLR0911 - one answer for each way to write a day
     """Return the first and the last day that a date, month, quarter or year covers."""
     try:
         if match := _DAY.fullmatch(value):

@@ -35,8 +35,9 @@ def test_foreign_ids_are_like_ids_that_nothing_has(stage: Stage):
         assert "\n".join(foreign_ids(stage, reached)) == ""
     assert unchanged(stage, before) == []
     assert len(reached) >= 30
-    not_refused = {call: status for call, status in reached.items() if status not in {404, 422}}
-    assert set(not_refused) <= {"GET /api/v1/t/<slug>/audit-events"}, "a filter by a foreign id finds nothing"
+    # A list that is filtered by an id of B is as empty as one that is filtered by an unknown id.
+    answered = [call for call, status in reached.items() if status not in {404, 422}]
+    assert all(call.startswith("GET ") and "_id>" not in call for call in answered), answered
     reads = [status for call, status in reached.items() if call.startswith("GET") and "_id>" in call]
     assert set(reads) == {404}
 

@@ -278,7 +278,8 @@ def test_a_limit_that_is_put_off_is_still_judged_at_the_end(scene: Scene) -> Non
         "INSERT INTO posting (entry_id, position, day, account_id, amount, currency)"
         " SELECT id, n, day, {bank}, CASE n WHEN 8 THEN 5 ELSE -5 END, 'EUR' FROM entry, (VALUES (8), (9)) v (n)"
         " WHERE id = {open}",
-        "UPDATE entry SET closed_at = now(), closed_by = gen_random_uuid(), closed_because = 'locked' WHERE id = {january}",
+        "UPDATE entry SET closed_at = now(), closed_by = gen_random_uuid(), closed_because = 'locked'"
+        " WHERE id = {january}",
         "INSERT INTO hold (account_id, amount, currency, placed_at, placed_by) VALUES ({bank}, 5, 'EUR', now(),"
         " gen_random_uuid())",
     ],
