@@ -88,6 +88,14 @@ class Furnished:
         self.ids.setdefault(name, []).extend(values)
 
 
+def hire_worker(settings: Settings) -> None:
+    """Let this process do the worker's work, with connections of its own; those of an earlier worker are closed."""
+    if (former := worker._process.get("database")) is not None:
+        former.close()
+        worker._process["redis"].close()
+    worker.prepare(settings)
+
+
 def work(workspace: Workspace) -> None:
     """Run the workspace's queued jobs until there is none."""
     database = workspace.app.extensions[KEY].database
@@ -105,7 +113,7 @@ def work(workspace: Workspace) -> None:
 
 def furnish(app: Flask, owner: Engine, settings: Settings, words: Words = plain) -> Furnished:
     """Fill Acme with something of everything; Bravo stays empty."""
-    worker.prepare(settings)
+    hire_worker(settings)
     made = Furnished(raise_curtain(app, owner), words)
     with made.acme.begin() as session:
         tell_story(session=session, actor=made.alice.actor, at=utc_now(), today=TODAY)

@@ -21,8 +21,7 @@ from markupsafe import escape
 from sqlalchemy import text
 
 from tests.cast import Cast, Person
-from tests.furnished import work
-from webapp import worker
+from tests.furnished import hire_worker, work
 from webapp.settings import Settings
 from webapp.web.state import KEY
 
@@ -382,7 +381,7 @@ class TestPages:
 
 class TestImports:
     def test_rows_and_file_names(self, hand: Hand, settings: Settings) -> None:
-        worker.prepare(settings)
+        hire_worker(settings)
         account = hand.account()
         sent = [one for one in STRINGS if one.strip()]
         lines = io.StringIO()

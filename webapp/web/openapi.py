@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from typing import Any
 
 from flask import Blueprint, Flask, Response, abort, current_app, jsonify, request
@@ -23,6 +24,9 @@ COMMON = {
 }
 """Answers that every operation may give, each a problem document (RFC 9457)."""
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+_making = threading.RLock()
+"""The first requests after a start come together, and the framework's document is changed while it is made ours."""
 
 bp = Blueprint("api_docs", __name__, url_prefix="/api/v1")
 
@@ -72,7 +76,9 @@ def _refuse_constant(name: str) -> None:
 def _kinds(app: Flask) -> dict[tuple[str, str], set[str]]:
     """Return the kinds of content that each operation takes, by the rule of its address and its method."""
     made = app.extensions.get("content kinds")
-    if made is None:
+    if made is not None:
+        return made  # type: ignore[no-any-return]
+    with _making:
         described = description(app)["paths"]
         made = app.extensions["content kinds"] = {
             (rule.rule, method): set(
@@ -91,9 +97,10 @@ for view in (document, docs):
 
 def description(app: Flask) -> dict[str, Any]:
     """Return the OpenAPI document, the same for everybody; made once."""
-    made = app.extensions.get("openapi document")
-    if made is None:
-        made = app.extensions["openapi document"] = _described(app)
+    with _making:
+        made = app.extensions.get("openapi document")
+        if made is None:
+            made = app.extensions["openapi document"] = _described(app)
     return made  # type: ignore[no-any-return]
 
 

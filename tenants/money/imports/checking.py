@@ -185,7 +185,7 @@ def _mapping(
 def _load(context: JobContext, task: Task, recognition: Recognition, mapping: Mapping | None) -> None:
     progress = Progress(context, task.size)
     with context.begin() as source, context.begin() as session:
-        commands.prepare_long_work(session)
+        commands.prepare_long_work(session, fresh_plans=True)
         session.execute(delete(ImportRow).where(ImportRow.import_id == task.id))
         reading = read(
             staging.chunks(session=source, import_id=task.id, read=progress.took),

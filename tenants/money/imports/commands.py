@@ -127,13 +127,18 @@ def _start(session: Session, actor: Actor, at: datetime, job_id: UUID, kind: str
     )
 
 
-_LONG_WORK = (text("SET LOCAL statement_timeout = '15min'"), text("SET LOCAL plan_cache_mode = force_custom_plan"))
+_LONG = text("SET LOCAL statement_timeout = '15min'")
+_FRESH_PLANS = text("SET LOCAL plan_cache_mode = force_custom_plan")
 
 
-def prepare_long_work(session: Session) -> None:
-    """Let one transaction of a job take long, and plan its statements for the tables as they are now."""
-    for statement in _LONG_WORK:
-        session.execute(statement)
+def prepare_long_work(session: Session, *, fresh_plans: bool = False) -> None:
+    """Let one transaction of a job take long; with `fresh_plans` plan its statements for the tables as they are now.
+
+    Not for statements that fire checks of foreign keys: each check of each row would be planned anew.
+    """
+    session.execute(_LONG)
+    if fresh_plans:
+        session.execute(_FRESH_PLANS)
 
 
 _LATER = text("SET CONSTRAINTS account_limit DEFERRED")

@@ -1,0 +1,87 @@
+"""Every template compiles, and every one is rendered by somebody's walk through all pages, with nothing undefined."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from jinja2 import StrictUndefined, Undefined, UndefinedError
+from jinja2.runtime import missing
+from sqlalchemy import Engine
+
+from tests import atlas
+from tests.furnished import Furnished, furnish
+from webapp.app import create_app
+from webapp.mail import letters
+from webapp.settings import Settings
+from webapp.web.state import KEY
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
+NAMES = sorted(path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*") if path.is_file())
+
+
+class Strict(StrictUndefined):
+    """Fails for names and for attributes of objects; what a form's dict of values or errors lacks is empty, as it is."""
+
+    __slots__ = ()
+
+    def __new__(cls, hint: Any = None, obj: Any = missing, name: Any = None, exc: Any = UndefinedError) -> Any:
+        return Undefined(hint, obj, name, exc) if isinstance(obj, Mapping) else super().__new__(cls)
+
+
+@pytest.fixture(scope="module")
+def strict(settings: Settings, owner: Engine) -> Any:
+    """Return the application with a template that asks for what was not given failing, not falling silent."""
+    made = create_app(settings)
+    made.testing = True
+    made.config["RAISE_UNEXPECTED"] = True
+    made.jinja_env.undefined = Strict
+    yield made
+    made.extensions[KEY].database.close()
+
+
+@pytest.fixture(scope="module")
+def used(strict: Flask) -> set[str]:
+    """Return the names of the templates that were asked for, and go on collecting them."""
+    names: set[str] = set()
+    found = strict.jinja_env.get_template
+
+    def note(name: Any, *args: Any, **kwargs: Any) -> Any:
+        template = found(name, *args, **kwargs)
+        names.add(str(template.name))
+        return template
+
+    strict.jinja_env.get_template = note  # type: ignore[method-assign]
+    return names
+
+
+@pytest.fixture(scope="module")
+def made(strict: Flask, owner: Engine, settings: Settings, used: set[str]) -> Furnished:
+    return furnish(strict, owner, settings)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_template_compiles(strict: Flask, name: str) -> None:
+    folder, _slash, letter = name.partition("/")
+    environment = letters._press("en") if folder == "mail" else strict.jinja_env
+    assert environment.get_or_select_template(letter if folder == "mail" else name).name
+
+
+def test_every_template_is_rendered_and_asks_for_nothing_that_is_not_given(
+    strict: Flask, made: Furnished, used: set[str]
+) -> None:
+    starts, unknown = atlas.addresses(strict, made)
+    assert unknown == []
+    signed_out = strict.test_client()
+    for address in starts:
+        assert signed_out.get(address).status_code < atlas.SERVER_ERROR
+    atlas.walk(strict, made.cast.mallory.browser(), [f"/t/{made.cast.bravo.slug}/", "/"])
+    for person in (made.carol, made.cast.bob, made.cast.olga, made.alice):
+        client = person.browser()
+        walked = atlas.walk(strict, client, starts)
+        assert walked.broken == []
+        assert [page for page in walked.pages if page.status >= atlas.SERVER_ERROR] == []
+    for refused in atlas.refusals(client, walked):
+        assert refused.status < atlas.SERVER_ERROR
+    assert {name for name in NAMES if name.endswith(".html")} - used == set()
