@@ -15,7 +15,7 @@ CATALOGS := $(wildcard translations/*/LC_MESSAGES/*.po)
 LOCK := uv pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' pyproject.toml --output-file
 
-.PHONY: help setup up test test-pgbouncer test-api check e2e bench migrate fmt lock translations clean
+.PHONY: help setup up test test-pgbouncer check e2e bench migrate fmt lock translations clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -26,13 +26,10 @@ up: setup ## Start all of Comptoir and show its log (PORT=8000, ARGS="--no-demo"
 	@exec .venv/bin/comptoir up --port $(PORT) $(ARGS)
 
 test: setup ## Run the tests that need no browser (TESTS=folder, ARGS=-x)
-	@$(PYTEST) -n $(WORKERS) --dist worksteal -m "not pgbouncer and not api" $(TESTS) $(ARGS)
+	@$(PYTEST) -n $(WORKERS) --dist worksteal -m "not pgbouncer" $(TESTS) $(ARGS)
 
 test-pgbouncer: setup ## Run the tenancy tests through PgBouncer in transaction mode (Debian package pgbouncer)
 	@$(PYTEST) -n 0 -m pgbouncer tests $(ARGS)
-
-test-api: setup ## Let schemathesis look for calls that the API answers against its own description
-	@$(PYTEST) -n 0 -m api tests $(ARGS)
 
 check: setup ## Check style, types, import contracts and translations
 	@$(PYTHON) -m ruff check .

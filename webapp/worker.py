@@ -230,7 +230,7 @@ def _work_until_valkey_fails(name: str) -> bool:
 
 
 def tick(settings: Settings) -> None:
-    """Be the clock: deliver due jobs, put back those that died. One holds the lock, others wait behind it."""
+    """Be the clock: deliver due jobs, put back those that died. Each sweep takes a lock, so that two clocks never fire twice."""
     logs.configure(settings.log_level)
     prepare(settings)
     stop = threading.Event()
@@ -239,28 +239,19 @@ def tick(settings: Settings) -> None:
     name = f"clock.{socket.gethostname()}.{os.getpid()}"
     while not stop.is_set():
         try:
-            with _process["database"].engine.connect() as held:
-                if held.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": CLOCK_LOCK}):
-                    held.commit()
-                    _tick_while_held(held, name, stop)
-                    held.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": CLOCK_LOCK})
+            sweep_once(name)
         except (SQLAlchemyError, psycopg.Error, RedisError, OSError) as error:
             log.warning("clock.waits", reason=str(error).splitlines()[0])
         stop.wait(TICK_SECONDS)
 
 
-def _tick_while_held(held: Any, name: str, stop: threading.Event) -> None:
-    while not stop.is_set():
-        held.execute(text("SELECT 1"))
-        held.commit()
-        sweep_once(name)
-        stop.wait(TICK_SECONDS)
-
-
 def sweep_once(name: str = "clock") -> int:
-    """Deliver what is due and return how much it was."""
+    """Deliver what is due and return how much it was; a second clock that comes at the same time does nothing."""
     at = _process["clock"]()
     with _process["database"].platform() as session:
+        # For the transaction only: a lock of the session would not survive a pooler.
+        if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": CLOCK_LOCK}):
+            return 0
         commands.note_alive(session=session, name=name, kind="clock", at=at)
         due = commands.sweep(session=session, at=at)
     return Courier(_process["redis"]).deliver_missing(due)

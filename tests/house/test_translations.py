@@ -120,7 +120,7 @@ class Reader(HTMLParser):
     """Collects what a page says: its texts, and the attributes that are shown or spoken."""
 
     SPOKEN = ("aria-label", "title", "placeholder", "alt", "label", "data-confirm", "data-copied", "data-label")
-    SILENT = {"script", "style", "kbd", "code", "pre"}
+    SILENT = ("script", "style", "kbd", "code", "pre")
 
     def __init__(self) -> None:
         super().__init__()
@@ -193,9 +193,8 @@ def english_of(language: str) -> English:
             translations.add(translated)
             if not source or translated.casefold() == source.casefold():
                 continue
-            source = source.replace("%%", "%")
-            if len(re.findall(r"[A-Za-z]{2,}", PLACEHOLDER.sub("", source))) >= WORDS_OF_A_SENTENCE:
-                parts = PLACEHOLDER.split(source)
+            parts = PLACEHOLDER.split(source.replace("%%", "%"))
+            if len(re.findall(r"[A-Za-z]{2,}", " ".join(parts))) >= WORDS_OF_A_SENTENCE:
                 english.sentences.append((max(parts, key=len), re.compile(".+?".join(map(re.escape, parts)))))
             else:
                 english.short.add(source)
@@ -234,11 +233,11 @@ def pages_in(made: Furnished, language: str) -> Iterator[atlas.Page]:
     """Yield every page, fragment and refusal as people who read this language see them."""
     app = made.cast.app
     starts, _unknown = atlas.addresses(app, made)
-    for person, within in ((made.alice, ""), (made.cast.olga, "/platform")):
+    for person, begin, within in ((made.alice, "/", f"/t/{made.acme.slug}"), (made.cast.olga, "/platform", "/platform")):
         speak(person, language)
         client = person.browser()
         client.environ_base["HTTP_ACCEPT_LANGUAGE"] = language
-        walked = atlas.walk(app, client, [one for one in starts if one.startswith(within)], within=within)
+        walked = atlas.walk(app, client, [one for one in starts if one.startswith(begin)], within=within)
         yield from walked.pages
         yield from walked.parts
         yield from atlas.refusals(client, walked)

@@ -388,6 +388,8 @@ def touch_token(*, session: Session, token_id: str, used_at: datetime | None, at
 
 def make_link(*, session: Session, at: datetime, secret: str, purpose: str, person_id: UUID | None) -> None:
     """Keep a one-time link (24 hours); `secret` is its last part."""
+    if purpose == "first_operator":
+        _spend_first_operator_links(session, at)
     session.execute(
         insert(OneTimeLink).values(
             secret_hash=hash_secret(secret),
@@ -396,6 +398,15 @@ def make_link(*, session: Session, at: datetime, secret: str, purpose: str, pers
             created_at=at,
             expires_at=at + LINK_LIFE,
         ),
+    )
+
+
+def _spend_first_operator_links(session: Session, at: datetime) -> None:
+    """Let at most one link to the first operator live: the newest, until somebody has used it."""
+    session.execute(
+        update(OneTimeLink)
+        .where(OneTimeLink.purpose == "first_operator", OneTimeLink.used_at.is_(None))
+        .values(used_at=at),
     )
 
 
@@ -417,5 +428,7 @@ def use_link(*, session: Session, at: datetime, secret: str, purpose: str) -> UU
     ).first()
     if row is None:
         raise LinkSpent
+    if purpose == "first_operator":
+        _spend_first_operator_links(session, at)
     person_id: UUID | None = row[0]
     return person_id
