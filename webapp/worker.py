@@ -230,7 +230,7 @@ def _work_until_valkey_fails(name: str) -> bool:
 
 
 def tick(settings: Settings) -> None:
-    """Be the clock: deliver due jobs, put back those that died. Each sweep takes a lock, so that two clocks never fire twice."""
+    """Be the clock: deliver due jobs, put back those that died; a lock for each sweep keeps two clocks apart."""
     logs.configure(settings.log_level)
     prepare(settings)
     stop = threading.Event()
