@@ -36,8 +36,18 @@ WORDS_OF_A_SENTENCE = 3
 def template(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     """Extract every message of the sources."""
     path = tmp_path_factory.mktemp("messages") / "messages.pot"
-    command = [sys.executable, "-m", "babel.messages.frontend", "-q", "extract", "-F", "pyproject.toml",
-               "-o", str(path), "."]
+    command = [
+        sys.executable,
+        "-m",
+        "babel.messages.frontend",
+        "-q",
+        "extract",
+        "-F",
+        "pyproject.toml",
+        "-o",
+        str(path),
+        ".",
+    ]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     with path.open("rb") as file:
         return read_po(file)
@@ -67,9 +77,11 @@ def test_the_catalogue_translates_every_message(template: Catalog, language: str
         wanted = sorted(PLACEHOLDER.findall(source))
         # A form for one, two or none may say its number in words.
         number = [] if isinstance(message.id, str) else ["%(num)d", "%(num)s"]
-        if any(sorted(PLACEHOLDER.findall(form)) != wanted
-               and sorted([*PLACEHOLDER.findall(form), *set(number) & set(wanted)]) != wanted
-               for form in forms_of(found)):
+        if any(
+            sorted(PLACEHOLDER.findall(form)) != wanted
+            and sorted([*PLACEHOLDER.findall(form), *set(number) & set(wanted)]) != wanted
+            for form in forms_of(found)
+        ):
             odd.append(message.id)
     assert not missing, f"{len(missing)} messages are not translated into {language}, for example {missing[:10]}"
     assert not odd, f"placeholders differ in {language}: {odd[:10]}"
@@ -99,16 +111,22 @@ def test_arabic_counts_in_six_forms() -> None:
 
 
 def test_french_sets_its_own_marks() -> None:
-    wrong = [form for message in catalogue_of("fr") if message.id for form in forms_of(message)
-             if "'" in form or re.search(r"(?<![\s\d\w])[!?;]|[ \u00a0][:;!?»]|« ", form)]
+    wrong = [
+        form
+        for message in catalogue_of("fr")
+        if message.id
+        for form in forms_of(message)
+        if "'" in form or re.search(r"(?<![\s\d\w])[!?;]|[ \u00a0][:;!?»]|« ", form)
+    ]
     assert wrong == []
 
 
 def test_an_application_without_compiled_catalogues_speaks_english(
     settings: Settings, owner: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webapp.app, "product_files",
-                        lambda name: tmp_path if name == "translations" else product_files(name))
+    monkeypatch.setattr(
+        webapp.app, "product_files", lambda name: tmp_path if name == "translations" else product_files(name)
+    )
     app = webapp.app.create_app(settings)
     answer = app.test_client().get("/sign-in", headers={"Accept-Language": "fr"})
     assert answer.status_code == 200
@@ -130,8 +148,11 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in self.SILENT:
             self.inside.append(tag)
-        self.texts |= {" ".join(value.split()) for name, value in attrs
-                       if value and (name in self.SPOKEN or name.startswith("data-text-"))}
+        self.texts |= {
+            " ".join(value.split())
+            for name, value in attrs
+            if value and (name in self.SPOKEN or name.startswith("data-text-"))
+        }
 
     def handle_endtag(self, tag: str) -> None:
         if tag in self.inside:
@@ -152,8 +173,9 @@ def speaking(settings: Settings, owner: Engine, tmp_path_factory: pytest.TempPat
         with (place / "messages.mo").open("wb") as file:
             write_mo(file, catalogue_of(language))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(webapp.app, "product_files",
-                      lambda name: folder if name == "translations" else product_files(name))
+        patch.setattr(
+            webapp.app, "product_files", lambda name: folder if name == "translations" else product_files(name)
+        )
         app = webapp.app.create_app(settings)
     app.testing = True
     yield app
@@ -179,7 +201,8 @@ class English:
             return False
         return said in self.short or any(
             (found := sentence.search(said)) and found[0] not in written
-            for part, sentence in self.sentences if part in said
+            for part, sentence in self.sentences
+            if part in said
         )
 
 
@@ -187,8 +210,11 @@ def english_of(language: str) -> English:
     """Return the English texts that are said otherwise in a language."""
     english, translations = English(), set()
     for message in catalogue_of(language):
-        pairs = [(message.id, message.string)] if isinstance(message.id, str) else zip(
-            message.id, (message.string[1], message.string[-1]), strict=True)
+        pairs = (
+            [(message.id, message.string)]
+            if isinstance(message.id, str)
+            else zip(message.id, (message.string[1], message.string[-1]), strict=True)
+        )
         for source, translated in pairs:
             translations.add(translated)
             if not source or translated.casefold() == source.casefold():
@@ -215,8 +241,9 @@ def stored_texts(made: Furnished, owner: Engine) -> set[str]:
 
     with owner.connect() as connection:
         for schema in (made.acme.ref.schema, "platform"):
-            tables = connection.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = :schema"),
-                                        {"schema": schema}).all()
+            tables = connection.scalars(
+                text("SELECT tablename FROM pg_tables WHERE schemaname = :schema"), {"schema": schema}
+            ).all()
             for table in tables:
                 for row in connection.scalars(text(f'SELECT row_to_json(t) FROM "{schema}"."{table}" t')):
                     collect(row)
@@ -225,15 +252,17 @@ def stored_texts(made: Furnished, owner: Engine) -> set[str]:
 
 def speak(person: Person, language: str) -> None:
     with person.app.extensions[KEY].database.platform() as session:
-        session.execute(text("UPDATE person SET language = :language WHERE id = :id"),
-                        {"language": language, "id": person.id})
+        session.execute(
+            text("UPDATE person SET language = :language WHERE id = :id"), {"language": language, "id": person.id}
+        )
 
 
 def pages_in(made: Furnished, language: str) -> Iterator[atlas.Page]:
     """Yield every page, fragment and refusal as people who read this language see them."""
     app = made.cast.app
     starts, _unknown = atlas.addresses(app, made)
-    for person, begin, within in ((made.alice, "/", f"/t/{made.acme.slug}"), (made.cast.olga, "/platform", "/platform")):
+    walks = ((made.alice, "/", f"/t/{made.acme.slug}"), (made.cast.olga, "/platform", "/platform"))
+    for person, begin, within in walks:
         speak(person, language)
         client = person.browser()
         client.environ_base["HTTP_ACCEPT_LANGUAGE"] = language

@@ -17,6 +17,8 @@ from tests.journeys.conftest import AXE
 from webapp.settings import Settings
 
 PHONE, SMALLEST, DESK = 390, 320, 1280
+SEE_OTHER, UNPROCESSABLE = 303, 422
+PUBLIC = {"identity.first_operator", "identity.sign_in", "identity.sign_in_link", "tenancy.invitation", "openapi.docs"}
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
 
 LISTEN = """
@@ -31,6 +33,13 @@ LOOK = """() => ({
   title: document.title, lang: document.documentElement.lang, dir: document.documentElement.dir,
   twice: [...document.querySelectorAll("[id]")].map((one) => one.id).filter((id, n, all) => all.indexOf(id) !== n),
 })"""
+SEND_EMPTY = """(path) => {
+  const form = [...document.forms].find((one) => new URL(one.action).pathname === path.split("?")[0] && one.method === "post");
+  for (const field of form.querySelectorAll("input:not([type=hidden]):not([type=radio]):not([type=checkbox]), textarea"))
+    field.value = "";
+  form.noValidate = true;
+  form.requestSubmit();
+}"""
 QUIET_SECONDS = 5.0
 QUIET = "() => 'htmx' in window && document.querySelectorAll('.htmx-request').length === 0"
 WIDTH = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -95,6 +104,14 @@ class Looker:
         self._said.clear()
         return seen
 
+    def see(self, address: str) -> None:
+        """Open a page and examine it in light on a desk and in dark on a phone."""
+        self.open(address)
+        self.examine()
+        self.measure(SMALLEST)
+        self.examine(dark=True, width=PHONE)
+        self.measure(PHONE)
+
     def measure(self, *widths: int) -> None:
         """Find what makes the page scroll sideways at these widths."""
         for width in widths:
@@ -140,21 +157,88 @@ def walk_of(made: Furnished, person: Person) -> atlas.Walk:
     return atlas.walk(made.cast.app, person.browser(), starts)
 
 
-class TestOwner:
+def kinds(made: Furnished, pages: list[atlas.Page]) -> list[str]:
+    """Return the addresses of one page of each kind."""
+    found: dict[str, str] = {}
+    for page in pages:
+        found.setdefault(f"{atlas.signature(made.cast.app, page.address)} {page.status}", page.address)
+    return list(found.values())
+
+
+class TestRoutes:
     def test_every_route_is_visited_and_every_link_leads_somewhere(self, made: Furnished) -> None:
         walked, platform = walk_of(made, made.alice), walk_of(made, made.cast.olga)
         assert walked.broken + platform.broken == []
         every = {rule.endpoint for rule in atlas.page_rules(made.cast.app)}
         assert every - walked.endpoints - platform.endpoints == set()
 
-    def test_every_page_is_sound_for_the_owner(self, made: Furnished, look: Any) -> None:
+    def test_signed_out_everything_leads_to_the_sign_in(self, made: Furnished, look: Any) -> None:
+        looker, stranger = look(None), made.cast.app.test_client()
+        starts, _unknown = atlas.addresses(made.cast.app, made)
+        opened = []
+        for address in starts:
+            answer = stranger.get(address)
+            if answer.status_code != SEE_OTHER:
+                assert atlas.signature(made.cast.app, address).partition("?")[0] in PUBLIC, address
+                opened.append(address)
+            else:
+                assert answer.headers["Location"].startswith("/sign-in?next="), address
+        for address in [*opened, "/nowhere", "/sign-in?next=/profile"]:
+            looker.see(address)
+        assert looker.faults == []
+
+
+class TestOwner:
+    def test_every_page_is_sound(self, made: Furnished, look: Any) -> None:
         looker = look(made.alice)
         pages = atlas.worth_a_look(walk_of(made, made.alice))
         for page in pages:
-            looker.open(page.address)
-            looker.examine()
-            looker.measure(SMALLEST)
-            looker.examine(dark=True, width=PHONE)
-            looker.measure(PHONE)
+            looker.see(page.address)
         assert len(pages) > 60
+        assert looker.faults == []
+
+
+class TestOthers:
+    def test_every_page_is_sound_for_the_operator(self, made: Furnished, look: Any) -> None:
+        looker = look(made.cast.olga)
+        for address in kinds(made, [page for page in atlas.worth_a_look(walk_of(made, made.cast.olga))
+                                    if not page.address.startswith("/t/")]):
+            looker.see(address)
+        assert looker.faults == []
+
+    def test_every_page_is_sound_for_the_auditor(self, made: Furnished, look: Any) -> None:
+        looker = look(made.carol)
+        for address in kinds(made, atlas.worth_a_look(walk_of(made, made.carol))):
+            looker.open(address)
+            looker.examine()
+        assert looker.faults == []
+
+    def test_every_page_is_sound_from_right_to_left(self, made: Furnished, look: Any) -> None:
+        looker = look(made.cast.dave)
+        answer = made.cast.dave.post(
+            "/profile", {"name": "ديف", "language": "ar", "theme": "dark", "density": "compact"})
+        assert answer.status_code == SEE_OTHER
+        for address in kinds(made, atlas.worth_a_look(walk_of(made, made.cast.dave))):
+            seen = looker.open(address)
+            if (seen["lang"], seen["dir"]) != ("ar", "rtl"):
+                looker.fault(f"is {seen['lang']}, {seen['dir']}")
+            looker.measure(SMALLEST, PHONE, DESK)
+        assert looker.faults == []
+
+
+class TestRefusedForms:
+    def test_every_form_that_is_sent_empty_comes_back_sound(self, made: Furnished, look: Any) -> None:
+        looker, client = look(made.alice), made.alice.browser()
+        starts, _unknown = atlas.addresses(made.cast.app, made)
+        walked = atlas.walk(made.cast.app, client, starts)
+        refused = [page for page in atlas.refusals(client, walked) if page.status == UNPROCESSABLE]
+        assert len(refused) > 5
+        for page in refused:
+            looker.open(page.endpoint)
+            path = page.address.removeprefix("http://localhost")
+            looker.page.evaluate(SEND_EMPTY, path)
+            looker.page.wait_for_selector("[aria-invalid=true], [role=alert]")
+            looker.look()
+            looker.examine()
+            looker.measure(PHONE)
         assert looker.faults == []
