@@ -61,14 +61,36 @@ from webapp.web import headers, health, limits, logs, openapi, problem, render, 
 from webapp.web.state import KEY, Services
 
 API_ROOMS = (
-    accounts_api.bp, holds_api.bp, imports_api.bp, ledger_api.bp, changes_api.bp, periods_api.bp,
-    dashboard_api.bp, jobs_api.bp, members_api.bp, tokens_api.bp, trail_api.bp,
+    accounts_api.bp,
+    holds_api.bp,
+    imports_api.bp,
+    ledger_api.bp,
+    changes_api.bp,
+    periods_api.bp,
+    dashboard_api.bp,
+    jobs_api.bp,
+    members_api.bp,
+    tokens_api.bp,
+    trail_api.bp,
 )
 PAGE_ROOMS = (
-    identity_pages.bp, accounts_pages.bp, ledger_pages.bp, entry_pages.bp, change_pages.bp, holds_pages.bp,
-    imports_pages.bp, mapping_pages.bp, periods_pages.bp,
-    dashboard_pages.bp, jobs_pages.bp, members_pages.bp, openapi.bp, platform_pages.bp, tenancy_pages.bp,
-    tokens_pages.bp, trail_pages.bp,
+    identity_pages.bp,
+    accounts_pages.bp,
+    ledger_pages.bp,
+    entry_pages.bp,
+    change_pages.bp,
+    holds_pages.bp,
+    imports_pages.bp,
+    mapping_pages.bp,
+    periods_pages.bp,
+    dashboard_pages.bp,
+    jobs_pages.bp,
+    members_pages.bp,
+    openapi.bp,
+    platform_pages.bp,
+    tenancy_pages.bp,
+    tokens_pages.bp,
+    trail_pages.bp,
 )
 
 
@@ -144,25 +166,36 @@ Way = tuple[str, str, str, bool]
 def navigation(frame: render.Frame, slug: str) -> list[tuple[str, list[Way]]]:
     """Return the wings of a workspace with the rooms that the person may enter."""
     wings = [
-        (_("Money"), [
-            (_("Dashboard"), "money_dashboard.show", "layout-dashboard", Permission.LEDGER_ACCOUNTS_READ),
-            (_("Entries"), "money_ledger.list_entries", "list", Permission.LEDGER_ENTRIES_READ),
-            (_("Accounts"), "money_accounts.list_accounts", "landmark", Permission.LEDGER_ACCOUNTS_READ),
-            (_("Imports"), "money_imports.list_imports", "file-up", Permission.IMPORTS_IMPORTS_READ),
-            (_("Holds"), "money_holds.list_holds", "lock", Permission.LEDGER_HOLDS_READ),
-            (_("Closed periods"), "money_periods.list_closings", "calendar", Permission.LEDGER_PERIODS_READ),
-        ]),
-        (_("Office"), [
-            (_("Members"), "office_members.list_members", "users", Permission.MEMBERS_MEMBERS_READ),
-            (_("API tokens"), "office_tokens.list_tokens", "key-round", Permission.TOKENS_TOKENS_READ),
-            (_("Jobs"), "office_jobs.list_jobs", "activity", Permission.JOBS_JOBS_READ),
-            (_("Trail"), "office_trail.list_events", "history", Permission.TRAIL_EVENTS_READ),
-        ]),
+        (
+            _("Money"),
+            [
+                (_("Dashboard"), "money_dashboard.show", "layout-dashboard", Permission.LEDGER_ACCOUNTS_READ),
+                (_("Entries"), "money_ledger.list_entries", "list", Permission.LEDGER_ENTRIES_READ),
+                (_("Accounts"), "money_accounts.list_accounts", "landmark", Permission.LEDGER_ACCOUNTS_READ),
+                (_("Imports"), "money_imports.list_imports", "file-up", Permission.IMPORTS_IMPORTS_READ),
+                (_("Holds"), "money_holds.list_holds", "lock", Permission.LEDGER_HOLDS_READ),
+                (_("Closed periods"), "money_periods.list_closings", "calendar", Permission.LEDGER_PERIODS_READ),
+            ],
+        ),
+        (
+            _("Office"),
+            [
+                (_("Members"), "office_members.list_members", "users", Permission.MEMBERS_MEMBERS_READ),
+                (_("API tokens"), "office_tokens.list_tokens", "key-round", Permission.TOKENS_TOKENS_READ),
+                (_("Jobs"), "office_jobs.list_jobs", "activity", Permission.JOBS_JOBS_READ),
+                (_("Trail"), "office_trail.list_events", "history", Permission.TRAIL_EVENTS_READ),
+            ],
+        ),
     ]
     return [
-        (wing, [(label, url_for(endpoint, slug=slug), icon, request.blueprint == endpoint.partition(".")[0])
+        (
+            wing,
+            [
+                (label, url_for(endpoint, slug=slug), icon, request.blueprint == endpoint.partition(".")[0])
                 for label, endpoint, icon, permission in rooms
-                if frame.may(permission.value)])
+                if frame.may(permission.value)
+            ],
+        )
         for wing, rooms in wings
     ]
 
@@ -173,12 +206,20 @@ def surroundings(frame: render.Frame) -> None:
     ways = [(_("Workspaces"), "tenancy.workspaces", "building-2")]
     wings = [(_("You"), [*ways, (_("Profile"), "identity.profile", "user")])]
     if frame.person.is_operator:
-        wings.append((_("Platform"), [
-            (_("All workspaces"), "platform.overview", "server"), (_("Jobs"), "platform.list_jobs", "activity"),
-            (_("Mails"), "platform.list_mails", "mail"),
-        ]))
-    frame.nav = [(wing, [(label, url_for(endpoint), icon, request.endpoint == endpoint)
-                         for label, endpoint, icon in rooms]) for wing, rooms in wings]
+        wings.append(
+            (
+                _("Platform"),
+                [
+                    (_("All workspaces"), "platform.overview", "server"),
+                    (_("Jobs"), "platform.list_jobs", "activity"),
+                    (_("Mails"), "platform.list_mails", "mail"),
+                ],
+            )
+        )
+    frame.nav = [
+        (wing, [(label, url_for(endpoint), icon, request.endpoint == endpoint) for label, endpoint, icon in rooms])
+        for wing, rooms in wings
+    ]
 
 
 def _locale() -> str:
@@ -200,7 +241,9 @@ def _protect_forms(app: Flask) -> None:
     def refused(error: CSRFError) -> Response:
         structlog.get_logger().warning("request.csrf_refused", reason=error.description)
         return problem.answer_status(
-            403, code="csrf", detail=_("The form is too old or was not ours. Go back, reload the page, send it again."),
+            403,
+            code="csrf",
+            detail=_("The form is too old or was not ours. Go back, reload the page, send it again."),
         )
 
 
@@ -210,8 +253,11 @@ def _unprocessable(error: ValidationError) -> Response:
         for item in error.errors(include_url=False, include_context=False)[:100]
     )
     return problem.problem(
-        422, code="invalid", title=_("Some of what was entered cannot be accepted"),
-        detail=_("Please correct what is marked and send it again."), errors=fields,
+        422,
+        code="invalid",
+        title=_("Some of what was entered cannot be accepted"),
+        detail=_("Please correct what is marked and send it again."),
+        errors=fields,
     )
 
 

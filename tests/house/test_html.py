@@ -62,9 +62,22 @@ def check(checker: Path, pages: list[tuple[str, str]], folder: Path) -> dict[str
         path.write_text(html, encoding="utf-8")
         names[f"{number}.html"] = name
     ran = subprocess.run(
-        ["java", "-Xss8m", "-XX:TieredStopAtLevel=1", "-jar", str(checker), "--format", "json", "--exit-zero-always",
-         "--stdout", str(folder)],
-        capture_output=True, text=True, check=True, timeout=300,
+        [
+            "java",
+            "-Xss8m",
+            "-XX:TieredStopAtLevel=1",
+            "-jar",
+            str(checker),
+            "--format",
+            "json",
+            "--exit-zero-always",
+            "--stdout",
+            str(folder),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
     )
     found: dict[str, list[str]] = {}
     for one in json.loads(ran.stdout)["messages"]:
@@ -100,8 +113,8 @@ def test_every_page_is_valid_html(made: Furnished, checker: Path, tmp_path: Path
         *pages_of(made, made.alice, "owner"),
     ]
     signed_out = made.cast.app.test_client()
-    for address in ("/sign-in", "/nowhere", *(f"/invitations/{one}" for one in made.secrets["tenancy.invitation"])):
-        pages.append((f"signed out {address}", signed_out.get(address).get_data(as_text=True)))
+    addresses = ("/sign-in", "/nowhere", *(f"/invitations/{one}" for one in made.secrets["tenancy.invitation"]))
+    pages += [(f"signed out {one}", signed_out.get(one).get_data(as_text=True)) for one in addresses]
     assert len(pages) > 100
     found = check(checker, pages, tmp_path)
     assert not found, "\n".join(f"{message}\n    {where}" for message, places in found.items() for where in places)

@@ -22,7 +22,7 @@ NAMES = sorted(path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglo
 
 
 class Strict(StrictUndefined):
-    """Fails for names and for attributes of objects; what a form's dict of values or errors lacks is empty, as it is."""
+    """Fails for names and for attributes of objects; what a dict of values or errors lacks is empty, as it is."""
 
     __slots__ = ()
 
@@ -83,8 +83,11 @@ def test_every_template_is_rendered_and_asks_for_nothing_that_is_not_given(
         assert walked.broken == []
         assert [page for page in walked.pages if page.status >= atlas.SERVER_ERROR] == []
     token = next(form.fields["csrf_token"] for form in walked.forms if "csrf_token" in form.fields)
-    told = client.post(f"/t/{made.acme.slug}/entries/changes", headers={"HX-Request": "true", "HX-Request-Type": "partial"},
-                       data={"csrf_token": token, "act": "cleared", "ids": str(made.ids["entry_id"][0])})
+    told = client.post(
+        f"/t/{made.acme.slug}/entries/changes",
+        headers={"HX-Request": "true", "HX-Request-Type": "partial"},
+        data={"csrf_token": token, "act": "cleared", "ids": str(made.ids["entry_id"][0])},
+    )
     assert told.status_code == 200
     for refused in atlas.refusals(client, walked):
         assert refused.status < atlas.SERVER_ERROR

@@ -1,4 +1,4 @@
-"""Every page, opened in a browser by everybody who may: nothing complains, nothing overflows, axe-core finds nothing."""
+"""Every page, opened in a browser by all who may: nothing complains, nothing overflows, axe-core finds nothing."""
 
 import time
 from collections.abc import Iterator
@@ -24,7 +24,8 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "bes
 LISTEN = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) =>
-  window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber} ${event.sample}`));
+  window.violations.push(
+    `${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber} ${event.sample}`));
 """
 LOOK = """() => ({
   violations: window.violations,
@@ -34,8 +35,10 @@ LOOK = """() => ({
   twice: [...document.querySelectorAll("[id]")].map((one) => one.id).filter((id, n, all) => all.indexOf(id) !== n),
 })"""
 SEND_EMPTY = """(path) => {
-  const form = [...document.forms].find((one) => new URL(one.action).pathname === path.split("?")[0] && one.method === "post");
-  for (const field of form.querySelectorAll("input:not([type=hidden]):not([type=radio]):not([type=checkbox]), textarea"))
+  const form = [...document.forms].find(
+    (one) => new URL(one.action).pathname === path.split("?")[0] && one.method === "post");
+  const fields = "input:not([type=hidden]):not([type=radio]):not([type=checkbox]), textarea";
+  for (const field of form.querySelectorAll(fields))
     field.value = "";
   form.noValidate = true;
   form.requestSubmit();
@@ -47,8 +50,10 @@ WIDEST = """() => [...document.querySelectorAll("body *")].filter((one) => {
   const box = one.getBoundingClientRect();
   return box.width && (box.right > innerWidth + 1 || box.left < -1) && getComputedStyle(one).position !== "absolute";
 }).slice(0, 3).map((one) => one.outerHTML.slice(0, 120))"""
-AXE_RUN = """(rules) => axe.run(document, {runOnly: {type: "tag", values: rules}, resultTypes: ["violations"], preload: false})
-  .then((result) => result.violations.flatMap((one) => one.nodes.slice(0, 2).map((node) => `${one.id}: ${node.html.slice(0, 160)}`)))"""
+AXE_RUN = """(rules) => axe.run(document,
+  {runOnly: {type: "tag", values: rules}, resultTypes: ["violations"], preload: false})
+  .then((result) => result.violations.flatMap((one) =>
+    one.nodes.slice(0, 2).map((node) => `${one.id}: ${node.html.slice(0, 160)}`)))"""
 
 
 @dataclass
@@ -201,8 +206,10 @@ class TestOwner:
 class TestOthers:
     def test_every_page_is_sound_for_the_operator(self, made: Furnished, look: Any) -> None:
         looker = look(made.cast.olga)
-        for address in kinds(made, [page for page in atlas.worth_a_look(walk_of(made, made.cast.olga))
-                                    if not page.address.startswith("/t/")]):
+        for address in kinds(
+            made,
+            [page for page in atlas.worth_a_look(walk_of(made, made.cast.olga)) if not page.address.startswith("/t/")],
+        ):
             looker.see(address)
         assert looker.faults == []
 
@@ -216,7 +223,8 @@ class TestOthers:
     def test_every_page_is_sound_from_right_to_left(self, made: Furnished, look: Any) -> None:
         looker = look(made.cast.dave)
         answer = made.cast.dave.post(
-            "/profile", {"name": "ديف", "language": "ar", "theme": "dark", "density": "compact"})
+            "/profile", {"name": "ديف", "language": "ar", "theme": "dark", "density": "compact"}
+        )
         assert answer.status_code == SEE_OTHER
         for address in kinds(made, atlas.worth_a_look(walk_of(made, made.cast.dave))):
             seen = looker.open(address)

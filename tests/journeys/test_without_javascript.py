@@ -31,8 +31,9 @@ def page(cast: Cast, visit: Visit, settings: Settings) -> Page:
     nour = make_person(cast.app, f"nour-{cast.acme.slug}")
     with cast.app.extensions[KEY].database.platform() as session:
         set_password(session=session, actor=nour.actor, at=at, person_id=nour.id, email=nour.email, password=PASSWORD)
-        add_member(session=session, actor=nour.actor, at=at, tenant_id=cast.acme.ref.id, person_id=nour.id,
-                   role=Role.OWNER)
+        add_member(
+            session=session, actor=nour.actor, at=at, tenant_id=cast.acme.ref.id, person_id=nour.id, role=Role.OWNER
+        )
     page: Page = visit(nour, "/livez", scripts=False)
     page.context.clear_cookies()
     page.goto("/sign-in")

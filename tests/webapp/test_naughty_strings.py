@@ -1,4 +1,4 @@
-"""The 485 naughty strings through every text field: they come back byte for byte or are refused at the field, never 5xx.
+"""The 485 naughty strings through every text field: they come back byte for byte or are refused there, never 5xx.
 
 `tests/data/blns.json` is npm's blns 2.0.4; beside it, what that list leaves out: NUL, lone surrogates, long texts.
 """

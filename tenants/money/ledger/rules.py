@@ -101,9 +101,11 @@ class Line(Protocol):
     @property
     def account_id(self) -> int:
         """Return the account."""
+
     @property
     def amount(self) -> int:
         """Return the minor units, debit positive."""
+
     @property
     def cleared(self) -> bool:
         """Tell whether the bank has confirmed it."""
