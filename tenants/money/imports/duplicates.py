@@ -1,7 +1,8 @@
 """What of a file is in the books already: exact identities first, then what only looks alike. Set-based and indexed.
 
 The planner knows nothing of rows that were just staged. Scalar subqueries and LATERAL with a limit leave it no choice
-but one look into an index for each row; a join could become a loop over all rows for each row.
+but one look into an index for each row; a join could become a loop over all rows for each row. `account_id + 0` keeps it
+from the index of the register, which knows nothing of amounts and is dear where the tables have no statistics yet.
 """
 
 from collections.abc import Iterator
@@ -40,12 +41,12 @@ _NEAR = text("""
     CROSS JOIN LATERAL (
         (SELECT entry_id, day FROM posting
          WHERE abs(amount) = abs(r.amount) AND day BETWEEN r.day AND r.day + :near
-             AND account_id = r.account_id AND amount = r.amount
+             AND account_id + 0 = r.account_id AND amount = r.amount
          ORDER BY day, entry_id LIMIT 4)
         UNION ALL
         (SELECT entry_id, day FROM posting
          WHERE abs(amount) = abs(r.amount) AND day BETWEEN r.day - :near AND r.day - 1
-             AND account_id = r.account_id AND amount = r.amount
+             AND account_id + 0 = r.account_id AND amount = r.amount
          ORDER BY day DESC, entry_id DESC LIMIT 4)
     ) p
     CROSS JOIN LATERAL (
