@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -28,24 +29,20 @@ TABLE = SHELL.format("<table>{}</table>")
 
 @pytest.fixture(scope="module")
 def checker() -> Path:
-    """Return the Nu checker, installed once as `tests/tools/package-lock.json` says."""
-    if shutil.which("java") is None:
-        pytest.fail("The Nu checker needs Java (Debian: apt install default-jre-headless).")
+    """Return the Nu checker, installed once as `tests/tools/package-lock.json` says; CI does not go without it."""
     TOOLS.mkdir(exist_ok=True)
     with (TOOLS / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        needed = {"java": "default-jre-headless"} | ({} if CHECKER.exists() else {"npm": "npm"})
+        for command, package in needed.items():
+            if shutil.which(command) is None:
+                why = f"The Nu HTML checker needs {command} (Debian: apt install {package})."
+                pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
         if not CHECKER.exists():
-            if shutil.which("npm") is None:
-                pytest.fail("The Nu checker comes by npm (Debian: apt install npm), or make it with: make tools")
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(ROOT / "tests" / "tools" / name, TOOLS / name)
-            subprocess.run(
-                ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-                cwd=TOOLS,
-                check=True,
-                capture_output=True,
-                timeout=300,
-            )
+            subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=TOOLS, check=True,
+                           capture_output=True, timeout=300)
     return CHECKER
 
 

@@ -16,20 +16,25 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
 from flask import Flask
+from flask_babel import force_locale
 from sqlalchemy import Engine, text
 
 import webapp.app
 from tests import atlas
 from tests.cast import Person
 from tests.furnished import Furnished, furnish
+from webapp.kernel.amounts import read_amount
 from webapp.kernel.files import product_files
 from webapp.settings import Settings
+from webapp.web.render import amount, money
 from webapp.web.state import KEY
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = ("fr", "ar")
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|\{\w+\}")
 WORDS_OF_A_SENTENCE = 3
+IN_THEIR_OWN_LANGUAGE = ("/platform/mails", "/api/v1/docs")
+"""Letters stay as they were written; the API is described in English, like its names."""
 
 
 @pytest.fixture(scope="module")
@@ -282,8 +287,8 @@ def pages_in(made: Furnished, language: str) -> Iterator[atlas.Page]:
 def test_no_page_is_left_in_english(made: Furnished, owner: Engine, language: str) -> None:
     where: dict[str, str] = {}
     for page in pages_in(made, language):
-        if page.address.startswith("/platform/mails"):
-            continue  # a letter stays in the language that it was written in
+        if page.address.startswith(IN_THEIR_OWN_LANGUAGE):
+            continue
         reader = Reader()
         reader.feed(page.text)
         for said in reader.texts:
@@ -301,3 +306,16 @@ def test_the_search_for_english_finds_what_is_left() -> None:
     assert english.remains_in("At the end: Nothing matches these filters", set())
     assert not english.remains_in("Aucun compte", set())
     assert not english.remains_in("Close account", {"Close account"})
+
+
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
+@pytest.mark.parametrize("currency", ["EUR", "MAD", "TND", "JPY"])
+@pytest.mark.parametrize("minor", [-123456, 0, 7, 9876543210])
+def test_an_amount_that_is_copied_from_a_page_is_read_back(
+    speaking: Flask, language: str, currency: str, minor: int
+) -> None:
+    with speaking.test_request_context(), force_locale(language):
+        for shown in (money(minor, currency), amount(minor, currency)):
+            assert read_amount(shown, currency, decimal_sign="," if language == "fr" else ".") == minor
+            assert language != "ar" or (shown[0], shown[-1]) == ("\u2066", "\u2069")
+            assert minor >= 0 or shown.lstrip("\u2066")[0] == "-"

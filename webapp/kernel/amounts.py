@@ -3,11 +3,15 @@
 import re
 import unicodedata
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
+
+from babel.numbers import get_currency_symbol
 
 from webapp.kernel.errors import N_
 from webapp.kernel.money import LIMIT_MINOR, exponent
 
+LANGUAGES = ("en", "fr", "ar")
 LENGTH_MAX = 100
 DEPTH_MAX = 12
 GROUP = 3
@@ -79,9 +83,19 @@ def _bare(text: str, currency: str) -> str:
     """Return the text with plain digits, signs and spaces, and without the currency at either end."""
     plain = "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text).translate(_CLEANED)
     plain = "".join(c for c in plain if unicodedata.category(c) != "Sc").strip()
-    for word in (currency, currency.lower()):
+    sign = plain[:1] if plain[:1] in {"-", "+"} else ""
+    plain = plain[len(sign) :].strip()
+    for word in _names(currency):
         plain = plain.removeprefix(word).removesuffix(word).strip()
-    return plain
+    return sign + plain
+
+
+@lru_cache(maxsize=256)
+def _names(currency: str) -> tuple[str, ...]:
+    """Return how a currency is written beside an amount in the languages of the pages, longest first."""
+    symbols = (get_currency_symbol(currency, language).translate(_CLEANED) for language in LANGUAGES)
+    bare = {"".join(c for c in symbol if unicodedata.category(c) != "Sc").strip() for symbol in symbols}
+    return tuple(sorted({currency, currency.lower()} | (bare - {""}), key=len, reverse=True))
 
 
 def _tokens(cleaned: str, text: str) -> list[str]:

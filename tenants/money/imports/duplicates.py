@@ -1,8 +1,8 @@
 """What of a file is in the books already: exact identities first, then what only looks alike. Set-based and indexed.
 
 The planner knows nothing of rows that were just staged. Scalar subqueries and LATERAL with a limit leave it no choice
-but one look into an index for each row; a join could become a loop over all rows for each row. `account_id + 0` keeps it
-from the index of the register, which knows nothing of amounts and is dear where the tables have no statistics yet.
+but one look into an index for each row; a join could become a loop over all rows for each row. `account_id + 0` keeps
+it from the index of the register, which knows nothing of amounts and is dear where the tables have no statistics yet.
 """
 
 from collections.abc import Iterator

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -324,7 +325,7 @@ def reverse_entry(
 ) -> int:
     """Undo an entry by a new one on `day`; both are closed afterwards. Return the new entry's id.
 
-    Raises NotFound, AlreadyReversed, PeriodClosed, AccountClosed, OverdraftExceeded.
+    Raises NotFound, AlreadyReversed, Invalid (date, description), PeriodClosed, AccountClosed, OverdraftExceeded.
     """
     found = session.scalar(select(Entry.id).where(Entry.id == entry_id).with_for_update())
     before = queries.entry(session=session, entry_id=entry_id) if found is not None else None
@@ -333,6 +334,8 @@ def reverse_entry(
     if (reversal_id := queries.reversal_of(session=session, entry_id=entry_id)) is not None:
         raise AlreadyReversed(reversal_id=reversal_id)
     draft = draft_of(before)
+    if errors := draft_errors(replace(draft, day=day, description=description or before.description)):
+        raise Invalid(errors=errors)
     closed = {"closed_at": at, "closed_by": actor.person_id}
     with book_rules():
         new_id = session.execute(

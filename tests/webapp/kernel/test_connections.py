@@ -125,6 +125,11 @@ def test_a_schema_that_carries_another_mark_is_refused(narrow: Database, owner: 
         connection.exec_driver_sql(f"UPDATE {acme.ref.schema}._tenant_marker SET tenant_id = gen_random_uuid()")
     with pytest.raises(NotBoundError, match="does not carry the mark"), narrow.tenant(acme.ref):
         pass
+    with owner.begin() as connection:
+        # Other tests look at the whole installation: leave it sound.
+        connection.exec_driver_sql(
+            f"UPDATE {acme.ref.schema}._tenant_marker SET tenant_id = %(id)s", {"id": acme.ref.id}
+        )
 
 
 def test_the_error_of_an_act_on_the_platform_is_not_hidden(narrow: Database, acme: Workspace) -> None:
