@@ -19,21 +19,26 @@ document.addEventListener("securitypolicyviolation", (event) => window.violation
 """
 SHORT = '"><img src=x onerror=ran()>'
 WORD = '"><script>ran()</script>'
-MIDDLE = '''"><script>ran(1)</script><img src=x onerror="ran(2)"><a href="javascript:ran(3)">go</a>{{7*7}}'''
+MIDDLE = """"><script>ran(1)</script><img src=x onerror="ran(2)"><a href="javascript:ran(3)">go</a>{{7*7}}"""
 LONG = (
-    MIDDLE + '''<svg onload="ran(4)"></svg><b hx-on::load="ran(5)" data-hx-on::load="ran(6)" data-hx-get="/nowhere" '''
-    '''data-hx-trigger="load" data-hx-vals="js:{a:ran(7)}">'''
+    MIDDLE + """<svg onload="ran(4)"></svg><b hx-on::load="ran(5)" data-hx-on::load="ran(6)" data-hx-get="/nowhere" """
+    """data-hx-trigger="load" data-hx-vals="js:{a:ran(7)}">"""
 )
 MARKUP = """() => document.querySelectorAll(
   "[onerror], [onload], a[href^='javascript:'], img[src=x], [data-hx-vals^='js:'], main script").length"""
-TRIED = LONG + "</b><details open ontoggle='ran(8)'></details><form><button formaction='javascript:ran(9)'>go</button></form>"
+TRIED = (
+    LONG
+    + "</b><details open ontoggle='ran(8)'></details><form><button formaction='javascript:ran(9)'>go</button></form>"
+)
 
 
 def hostile(field: str, length: int) -> str:
     """Write what runs where a field is not escaped, as long as it fits, told apart by the field's name."""
     if field == "email":
         return WORD
-    return next(text for text in (f"{field} {LONG}", f"{field} {MIDDLE}", f"{field} {SHORT}", SHORT) if len(text) <= length)
+    return next(
+        text for text in (f"{field} {LONG}", f"{field} {MIDDLE}", f"{field} {SHORT}", SHORT) if len(text) <= length
+    )
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +64,11 @@ def enter(page: Page, live: str, person: Person) -> None:
 def test_hostile_texts_are_shown_and_do_nothing(made: Furnished, page: Page, live: str, who: str) -> None:
     person = made.alice if who == "owner" else made.cast.olga
     starts, _unknown = atlas.addresses(made.cast.app, made)
-    pages = [one for one in atlas.worth_a_look(atlas.walk(made.cast.app, person.browser(), starts))
-             if who == "owner" or not one.address.startswith("/t/")]
+    pages = [
+        one
+        for one in atlas.worth_a_look(atlas.walk(made.cast.app, person.browser(), starts))
+        if who == "owner" or not one.address.startswith("/t/")
+    ]
     enter(page, live, person)
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text) if "Content Security Policy" in message.text else None)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Error as PlaywrightError
 from sqlalchemy import Engine
 
 from tests import atlas

@@ -41,8 +41,13 @@ def checker() -> Path:
         if not CHECKER.exists():
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(ROOT / "tests" / "tools" / name, TOOLS / name)
-            subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=TOOLS, check=True,
-                           capture_output=True, timeout=300)
+            subprocess.run(
+                ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+                cwd=TOOLS,
+                check=True,
+                capture_output=True,
+                timeout=300,
+            )
     return CHECKER
 
 
