@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from flask import Flask
 from sqlalchemy import Engine, text
 
 from tenants.demo.commands import tell_story
 from tenants.money.ledger.commands import close_entry
+from tests import hands
 from tests.cast import STAGE, Cast, Person, Workspace, raise_curtain
 from webapp import worker
 from webapp.access.permissions import Role
@@ -88,32 +89,27 @@ class Furnished:
         self.ids.setdefault(name, []).extend(values)
 
 
-def hire_worker(settings: Settings) -> None:
-    """Let this process do the worker's work, with connections of its own; those of an earlier worker are closed."""
-    if (former := worker._process.get("database")) is not None:
-        former.close()
-        worker._process["redis"].close()
-    worker.prepare(settings)
-
-
 def work(workspace: Workspace) -> None:
     """Run the workspace's queued jobs until there is none."""
-    database = workspace.app.extensions[KEY].database
-    while True:
-        with database.platform() as session:
-            ids = session.scalars(
-                text("SELECT id FROM job WHERE tenant_id = :tenant AND state = 'queued' ORDER BY created_at"),
-                {"tenant": workspace.ref.id},
-            ).all()
-        if not ids:
-            return
-        for job_id in ids:
-            worker.perform(str(job_id))
+    services = workspace.app.extensions[KEY]
+    worker.prepare(services.settings)
+    try:
+        while True:
+            with services.database.platform() as session:
+                ids = session.scalars(
+                    text("SELECT id FROM job WHERE tenant_id = :tenant AND state = 'queued' ORDER BY created_at"),
+                    {"tenant": workspace.ref.id},
+                ).all()
+            if not ids:
+                return
+            for job_id in ids:
+                worker.perform(str(job_id))
+    finally:
+        worker.release()
 
 
 def furnish(app: Flask, owner: Engine, settings: Settings, words: Words = plain) -> Furnished:
     """Fill Acme with something of everything; Bravo stays empty."""
-    hire_worker(settings)
     made = Furnished(raise_curtain(app, owner), words)
     with made.acme.begin() as session:
         tell_story(session=session, actor=made.alice.actor, at=utc_now(), today=TODAY)
@@ -281,8 +277,7 @@ def _platform(made: Furnished, owner: Engine, settings: Settings) -> None:
     }
     answer = olga.post("/workspaces", asked)
     assert answer.status_code == SEE_OTHER, answer.text
-    job_id = UUID(answer.headers["Location"].rpartition("/")[2])
-    worker.perform(str(job_id))
+    hands.work(settings, "tenancy.create")
     demo = create_tenant(
         owner,
         tenant_id=uuid4(),
@@ -305,7 +300,7 @@ def _platform(made: Furnished, owner: Engine, settings: Settings) -> None:
             {"tenant": made.acme.ref.id, "error": made.words("reason of a job", 500)},
         )
     made.demo_slug = f"demo-{slug}"[:40].rstrip("-")
-    made.keep("job_id", str(job_id))
+    made.keep("job_id", answer.headers["Location"].rpartition("/")[2])
     made.keep("name", *[letter.name for letter in written_mails(data_dir=settings.data_dir)[:2]])
     made.making = answer.headers["Location"]
 

@@ -45,8 +45,7 @@ def work(settings: Settings, *kinds: str, **overrides: Any) -> int:
                 worker.perform(str(job_id))
                 done += 1
     finally:
-        database.close()
-        worker._process["redis"].close()
+        worker.release()
 
 
 def letters(settings: Settings, to: str) -> list[str]:

@@ -57,7 +57,8 @@ def handlers() -> dict[str, Handler]:
 
 
 def prepare(settings: Settings, **overrides: Any) -> None:
-    """Open this process's own connections; call it after a fork."""
+    """Open this process's own connections, closing those it had; call it after a fork, not before."""
+    release()
     redis: Redis[Any] = connect(settings.redis_url)
     services: dict[str, Any] = {
         "settings": settings,
@@ -69,8 +70,15 @@ def prepare(settings: Settings, **overrides: Any) -> None:
         "new_secret": new_secret,
         "after_commit": Courier(redis).after_commit,
     }
-    _process.clear()
     _process.update(services | overrides, redis=redis)
+
+
+def release() -> None:
+    """Close the connections that this process opened for its jobs."""
+    if _process:
+        _process["database"].close()
+        _process["redis"].close()
+    _process.clear()
 
 
 def perform(job_id: str) -> None:

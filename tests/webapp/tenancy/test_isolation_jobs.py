@@ -77,8 +77,7 @@ def bench(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
         made = Bench(stage, database)
         monkeypatch.setattr(worker, "handlers", lambda: {"probe": made.look_around})
         yield made
-        worker._process["redis"].close()
-        worker._process.clear()
+        worker.release()
 
 
 def turns(bench: Bench) -> list[str]:

@@ -138,13 +138,12 @@ class Desk:
             return session.scalar(text(query), values)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def prepared(settings: Settings) -> Iterator[Callable[[str], None]]:
     """Open a worker's connections in this process."""
     worker.prepare(settings)
     yield worker.perform
-    worker._process["database"].close()
-    worker._process["redis"].close()
+    worker.release()
 
 
 @pytest.fixture

@@ -29,11 +29,10 @@ from tenants.money.ledger.views import save_view, views
 from tenants.money.periods.commands import close_period
 from tenants.money.periods.rules import ClosingDraft
 from tests.cast import Cast, Person
-from tests.furnished import hire_worker, work
+from tests.furnished import work
 from webapp.access.permissions import SCOPES, Role
 from webapp.identity.commands import change_preferences, create_token
 from webapp.kernel.errors import Invalid
-from webapp.settings import Settings
 from webapp.tenancy.commands import invite
 from webapp.web.state import KEY
 
@@ -456,8 +455,7 @@ class TestPages:
 
 
 class TestImports:
-    def test_rows_and_file_names(self, hand: Hand, settings: Settings) -> None:
-        hire_worker(settings)
+    def test_rows_and_file_names(self, hand: Hand) -> None:
         account = hand.account()
         sent = [one for one in STRINGS if one.strip()]
         lines = io.StringIO()

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.cast import Cast, make_person
-from tests.furnished import hire_worker, work
+from tests.furnished import work
 from tests.journeys.conftest import Visit
 from webapp.access.permissions import Role
 from webapp.identity.commands import set_password
@@ -26,7 +26,6 @@ STATEMENT = (
 @pytest.fixture
 def page(cast: Cast, visit: Visit, settings: Settings) -> Page:
     """Return a browser without scripts, signed in by the form as a new owner of Acme."""
-    hire_worker(settings)
     at = utc_now()
     nour = make_person(cast.app, f"nour-{cast.acme.slug}")
     with cast.app.extensions[KEY].database.platform() as session:
