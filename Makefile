@@ -15,7 +15,7 @@ CATALOGS := $(wildcard translations/*/LC_MESSAGES/*.po)
 LOCK := uv pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' pyproject.toml --output-file
 
-.PHONY: help setup up test test-pgbouncer check e2e bench migrate fmt lock translations clean
+.PHONY: help setup up test test-api test-pgbouncer check e2e bench migrate fmt lock openapi translations clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -28,8 +28,11 @@ up: setup ## Start all of Comptoir and show its log (PORT=8000, ARGS="--no-demo"
 test: setup ## Run the tests that need no browser (TESTS=folder, ARGS=-x)
 	@$(PYTEST) -n $(WORKERS) --dist worksteal -m "not pgbouncer" $(TESTS) $(ARGS)
 
+test-api: setup ## Try the JSON API from its own description, with one workspace and with two
+	@$(PYTEST) -n $(WORKERS) --dist worksteal tests/api $(ARGS)
+
 test-pgbouncer: setup ## Run the tenancy tests through PgBouncer in transaction mode (Debian package pgbouncer)
-	@$(PYTEST) -n 0 -m pgbouncer tests $(ARGS)
+	@COMPTOIR_TEST_PGBOUNCER=1 $(PYTEST) -n $(WORKERS) --dist loadfile tests/webapp/tenancy $(ARGS)
 
 check: setup ## Check style, types, import contracts and translations
 	@$(PYTHON) -m ruff check .
@@ -52,6 +55,9 @@ fmt: setup ## Format the code and fix what can be fixed safely
 
 lock: setup ## Renew requirements.lock from pyproject.toml
 	@.venv/bin/$(LOCK) requirements.lock --upgrade
+
+openapi: setup ## Renew docs/openapi.json, the copy by which programs can rely on the JSON API
+	@$(PYTHON) -m tests.api.committed >/dev/null
 
 translations: setup ## Collect the texts of code and templates into translations/
 	@.venv/bin/pybabel -q extract -F pyproject.toml --project Comptoir --sort-by-file --no-location -o .venv/messages.pot .

@@ -59,7 +59,7 @@ def once(act: Callable[[], tuple[Any, int, str]], *, required: bool = True, cont
     Raises KeyMissing, KeyReused, KeyInFlight and whatever `act` raises, which stores nothing.
     """
     key = request.headers.get("Idempotency-Key", "")
-    if not key and not required:
+    if "Idempotency-Key" not in request.headers and not required:
         body, status, location = act()
         return _answer(json.dumps(body), status, location)
     if not 0 < len(key) <= KEY_LENGTH_MAX or not key.isprintable():

@@ -186,6 +186,12 @@ def _books(made: Furnished) -> None:
             "/period-closings", starts=f"{year}-01-01", ends=f"{year}-12-31", note=words("note of a closing", 1000)
         )["id"]
     made.made(f"/period-closings/{closing}/reopening")
+    for account, day, ticked in ((1, "2024-12-31", True), (bank, "2026-11-20", False)):
+        begun = made.made(f"/accounts/{account}/reconciliations", date=day, balance="1.00")["id"]
+        made.keep("reconciliation_id", begun)
+        if ticked:
+            assert made.alice.api("POST", f"/reconciliations/{begun}/ticks", json={"ticked": True}).status_code == 200
+            made.made(f"/reconciliations/{begun}/completion", adjustment_account_id=cost)
     made.keep("account_id", bank, cost, shut, 1)
     made.keep("entry_id", plain_one, split, edited, closed, undone, reversal, gone)
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-import structlog
 from flask import Flask, Response, g, request, url_for
 from flask_babel import Babel
 from flask_babel import gettext as _
@@ -26,14 +25,16 @@ from tenants.money.dashboard.gauges import business_gauges
 from tenants.money.holds import api as holds_api
 from tenants.money.holds import pages as holds_pages
 from tenants.money.imports import api as imports_api
-from tenants.money.imports import mapping_pages
+from tenants.money.imports import learning, mapping_pages, row_pages
 from tenants.money.imports import pages as imports_pages
 from tenants.money.imports import samples as sample_room
 from tenants.money.ledger import api as ledger_api
-from tenants.money.ledger import change_pages, changes_api, entry_pages
+from tenants.money.ledger import change_pages, changes_api, entry_pages, news
 from tenants.money.ledger import pages as ledger_pages
 from tenants.money.periods import api as periods_api
 from tenants.money.periods import pages as periods_pages
+from tenants.money.reconciliations import api as reconciliations_api
+from tenants.money.reconciliations import pages as reconciliations_pages
 from tenants.office.jobs import api as jobs_api
 from tenants.office.jobs import pages as jobs_pages
 from tenants.office.members import api as members_api
@@ -45,11 +46,10 @@ from tenants.office.trail import pages as trail_pages
 from webapp import __version__
 from webapp.access.permissions import Permission
 from webapp.identity import pages as identity_pages
-from webapp.identity.door import check_declarations
+from webapp.identity.door import check_declarations, refuse_form
 from webapp.jobs.delivery import Courier
 from webapp.kernel.clock import utc_now
 from webapp.kernel.db import Database, app_url
-from webapp.kernel.errors import FieldError
 from webapp.kernel.files import product_files
 from webapp.kernel.ids import new_id, new_secret
 from webapp.platform import metrics, readiness
@@ -57,7 +57,20 @@ from webapp.platform import pages as platform_pages
 from webapp.settings import Settings
 from webapp.tenancy import pages as tenancy_pages
 from webapp.tenancy import queries as tenancy
-from webapp.web import headers, health, limits, logs, openapi, problem, render, telemetry, unit
+from webapp.web import (
+    catalogue,
+    contract,
+    headers,
+    health,
+    limits,
+    logs,
+    openapi,
+    problem,
+    render,
+    shapes,
+    telemetry,
+    unit,
+)
 from webapp.web.state import KEY, Services
 
 API_ROOMS = (
@@ -67,6 +80,7 @@ API_ROOMS = (
     ledger_api.bp,
     changes_api.bp,
     periods_api.bp,
+    reconciliations_api.bp,
     dashboard_api.bp,
     jobs_api.bp,
     members_api.bp,
@@ -82,10 +96,13 @@ PAGE_ROOMS = (
     holds_pages.bp,
     imports_pages.bp,
     mapping_pages.bp,
+    row_pages.bp,
     periods_pages.bp,
+    reconciliations_pages.bp,
     dashboard_pages.bp,
     jobs_pages.bp,
     members_pages.bp,
+    catalogue.bp,
     openapi.bp,
     platform_pages.bp,
     tenancy_pages.bp,
@@ -136,6 +153,7 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
     app.extensions["navigation"] = navigation
     app.extensions[sample_room.EXTENSION] = partial(demo_statements.samples, SEED)
     app.extensions["surroundings"] = surroundings
+    news.subscribe(learning.NAME, learning.learn_from_changes)
     Babel(app, locale_selector=_locale)
     logs.install(app)
     headers.install(app, settings)
@@ -143,6 +161,7 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
     problem.install(app)
     render.install(app)
     limits.install(app, settings)
+    contract.install(app)
     _protect_forms(app)
     for room in PAGE_ROOMS:
         app.register_blueprint(room)
@@ -191,13 +210,18 @@ def navigation(frame: render.Frame, slug: str) -> list[tuple[str, list[Way]]]:
         (
             wing,
             [
-                (label, url_for(endpoint, slug=slug), icon, request.blueprint == endpoint.partition(".")[0])
+                (label, (href := url_for(endpoint, slug=slug)), icon, _is_within(endpoint, href))
                 for label, endpoint, icon, permission in rooms
                 if frame.may(permission.value)
             ],
         )
         for wing, rooms in wings
     ]
+
+
+def _is_within(endpoint: str, href: str) -> bool:
+    """Tell whether the page that is shown is of a room, or lies below its first page."""
+    return request.blueprint == endpoint.partition(".")[0] or request.path.startswith(f"{href}/")
 
 
 def surroundings(frame: render.Frame) -> None:
@@ -224,7 +248,9 @@ def surroundings(frame: render.Frame) -> None:
 
 def _locale() -> str:
     person = g.get("person")
-    chosen = person.language if person else request.accept_languages.best_match(["en", "fr", "ar"])
+    asked = request.accept_languages.best_match(["en", "fr", "ar"])
+    # A program says in each call what its reader reads; a person has said it once.
+    chosen = asked or (person and person.language) if problem.is_api() else person.language if person else asked
     return chosen or "en"
 
 
@@ -239,25 +265,16 @@ def _protect_forms(app: Flask) -> None:
 
     @app.errorhandler(CSRFError)
     def refused(error: CSRFError) -> Response:
-        structlog.get_logger().warning("request.csrf_refused", reason=error.description)
-        return problem.answer_status(
-            403,
-            code="csrf",
-            detail=_("The form is too old or was not ours. Go back, reload the page, send it again."),
-        )
+        return refuse_form(str(error.description))
 
 
 def _unprocessable(error: ValidationError) -> Response:
-    fields = tuple(
-        FieldError("/".join(str(part) for part in item["loc"]), item["type"], item["msg"].replace("%", "%%"))
-        for item in error.errors(include_url=False, include_context=False)[:100]
-    )
     return problem.problem(
         422,
         code="invalid",
         title=_("Some of what was entered cannot be accepted"),
         detail=_("Please correct what is marked and send it again."),
-        errors=fields,
+        errors=shapes.shape_errors(error),
     )
 
 
@@ -266,7 +283,15 @@ def serve(settings: Settings) -> None:
     app = create_app(settings)
     if settings.metrics_port:
         metrics.serve(app.extensions["metrics"], host=settings.host, port=settings.metrics_port)
-    server = create_server(app, host=settings.host, port=settings.port, threads=settings.web_threads, ident=None)
+    server = create_server(
+        app,
+        host=settings.host,
+        port=settings.port,
+        threads=settings.web_threads,
+        ident=None,
+        # Where proxies are trusted, the application reads what they say (headers.install).
+        clear_untrusted_proxy_headers=not settings.trusted_proxies,
+    )
     # SystemExit lets waitress finish the requests that it has taken.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server.run()

@@ -25,6 +25,8 @@ from sqlalchemy.orm import Session
 
 from tenants.money.holds import jobs as hold_jobs
 from tenants.money.imports import jobs as import_jobs
+from tenants.money.imports import learning
+from tenants.money.ledger import news
 from webapp.jobs import commands
 from webapp.jobs.blame import is_innocent, is_outage
 from webapp.jobs.context import Handler, JobCancelled, JobContext
@@ -36,7 +38,7 @@ from webapp.kernel.ids import new_id, new_secret
 from webapp.mail import jobs as mail_jobs
 from webapp.settings import Settings
 from webapp.tenancy import jobs as tenancy_jobs
-from webapp.web import logs
+from webapp.web import logs, telemetry
 
 TICK_SECONDS = 1.0
 BEAT_SECONDS = 3.0
@@ -71,6 +73,8 @@ def prepare(settings: Settings, **overrides: Any) -> None:
         "after_commit": Courier(redis).after_commit,
     }
     _process.update(services | overrides, redis=redis)
+    _process["tracer"] = telemetry.install(settings, service="comptoir-worker", engine=_process["database"].engine)
+    news.subscribe(learning.NAME, learning.learn_from_changes)
 
 
 def release() -> None:
@@ -96,7 +100,11 @@ def perform(job_id: str) -> None:
     tenant = str(claim.tenant_id or "")
     with structlog.contextvars.bound_contextvars(job_id=job_id, kind=claim.kind, tenant=tenant):
         began = time.perf_counter()
-        outcome = _run(context)
+        about = {"job.id": job_id, "job.kind": claim.kind, "job.attempt": str(claim.attempts), "tenant": tenant}
+        with telemetry.span(_process["tracer"], f"job {claim.kind}", parent=claim.trace, **about) as told:
+            outcome = told["job.outcome"] = _run(context)
+            if outcome in {"failed", "parked"}:
+                told["error"] = outcome
         log.info("job", outcome=outcome, milliseconds=round((time.perf_counter() - began) * 1000, 1))
 
 

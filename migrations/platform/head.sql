@@ -75,11 +75,15 @@ CREATE TABLE platform.token (
     person_id uuid NOT NULL REFERENCES platform.person (id) ON DELETE CASCADE,
     name text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
     scopes text[] NOT NULL,
-    networks text[] NOT NULL DEFAULT '{}',
+    networks text[] NOT NULL DEFAULT '{}' CHECK (cardinality(networks) <= 20),
     created_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
     used_at timestamptz,
-    revoked_at timestamptz
+    revoked_at timestamptz,
+    rotated_at timestamptz,
+    former_hash bytea,
+    former_until timestamptz,
+    CHECK ((former_hash IS NULL) = (former_until IS NULL))
 )
 --;
 CREATE INDEX token_tenant ON platform.token (tenant_id, person_id, created_at)
@@ -104,6 +108,8 @@ CREATE TABLE platform.job (
     attempts integer NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL,
     created_by uuid NOT NULL,
+    source_address text NOT NULL DEFAULT '',
+    trace text NOT NULL DEFAULT '',
     available_at timestamptz NOT NULL,
     delivered_at timestamptz,
     started_at timestamptz,

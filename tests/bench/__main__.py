@@ -2,10 +2,15 @@
 
 import argparse
 
-from tests.bench import imports, posting, tenants
+from tests.bench import imports, posting, register, tenants
 from tests.bench.stage import stage
 
-BENCHES = {"imports": imports.measure, "posting": posting.measure, "tenants": tenants.measure}
+BENCHES = {
+    "imports": imports.measure,
+    "posting": posting.measure,
+    "register": register.measure,
+    "tenants": tenants.measure,
+}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)

@@ -89,6 +89,16 @@ def test_every_template_is_rendered_and_asks_for_nothing_that_is_not_given(
         data={"csrf_token": token, "act": "cleared", "ids": str(made.ids["entry_id"][0])},
     )
     assert told.status_code == 200
+    ticked = client.post(
+        f"/t/{made.acme.slug}/reconciliations/{made.ids['reconciliation_id'][1]}/ticks",
+        headers={"HX-Request": "true", "HX-Request-Type": "partial"},
+        data={"csrf_token": token, "ticked": "0", "entry_id": str(made.ids["entry_id"][0])},
+    )
+    assert ticked.status_code == 200
+    late = made.alice.browser().post(
+        "/profile", data={"csrf_token": token, "name": "Alice"}, headers={"Origin": "http://localhost"}
+    )
+    assert late.status_code == 403
     for refused in atlas.refusals(client, walked):
         assert refused.status < atlas.SERVER_ERROR
     assert {name for name in NAMES if name.endswith(".html")} - used == set()

@@ -213,6 +213,52 @@ def test_l_marks_u_duplicates_and_f_shows_the_selected_only(shop: Shop, visit: V
     expect(page.locator("[name=counterparty]")).to_have_value(PAYEES[0])
 
 
+def test_the_question_mark_shows_every_key_and_escape_goes_back(shop: Shop, visit: Visit) -> None:
+    page = visit(shop.alice, f"{shop.path}/entries")
+    page.keyboard.press("?")
+    overlay = page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(overlay).to_be_visible()
+    shown = set(overlay.locator("kbd").all_inner_texts())
+    assert shown >= set("jkxecdulf/?")
+    assert {"g d", "g e", "g a"} <= shown
+    page.keyboard.press("Escape")
+    expect(overlay).to_be_hidden()
+    page.keyboard.press("g")
+    page.keyboard.press("a")
+    page.wait_for_url(f"**{shop.path}/accounts")
+
+
+def test_a_key_is_changed_kept_restored_and_all_are_switched_off(shop: Shop, visit: Visit) -> None:
+    page = visit(shop.alice, f"{shop.path}/entries")
+    overlay = page.get_by_role("dialog", name="Keyboard shortcuts")
+    selected = page.locator("tbody input[type=checkbox]:checked")
+
+    def move_and(key: str) -> None:
+        page.locator(row(page, shop.ids[0])).focus()
+        page.keyboard.press(key)
+
+    page.keyboard.press("?")
+    overlay.locator("[data-key-id='row.select'] [data-key-change]").click()
+    page.keyboard.press("v")
+    expect(overlay.locator("[data-key-id='row.select'] kbd")).to_have_text("v")
+    page.reload()
+    move_and("x")
+    expect(selected).to_have_count(0)
+    move_and("v")
+    expect(selected).to_have_count(1)
+    page.keyboard.press("?")
+    overlay.get_by_role("button", name="Restore the usual keys").click()
+    expect(overlay.locator("[data-key-id='row.select'] kbd")).to_have_text("x")
+    overlay.get_by_label("Single-key shortcuts are on").uncheck()
+    page.keyboard.press("Escape")
+    page.reload()
+    for key in ("x", "v", "d", "?"):
+        move_and(key)
+    expect(selected).to_have_count(0)
+    expect(overlay).to_be_hidden()
+    assert shop.count() == len(shop.ids)
+
+
 def test_the_next_chunk_comes_when_it_is_seen(shop: Shop, visit: Visit) -> None:
     page = visit(shop.alice, f"{shop.path}/entries")
     expect(page.locator("tr[data-row]")).to_have_count(60)

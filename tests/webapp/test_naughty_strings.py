@@ -9,31 +9,19 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from functools import partial
+from datetime import date, timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from uuid import uuid4
 
 import pytest
 from flask.testing import FlaskClient
 from markupsafe import escape
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
-from tenants.money.holds.commands import place_hold
-from tenants.money.holds.rules import HoldDraft
-from tenants.money.ledger.views import save_view, views
-from tenants.money.periods.commands import close_period
-from tenants.money.periods.rules import ClosingDraft
 from tests.cast import Cast, Person
 from tests.furnished import work
-from webapp.access.permissions import SCOPES, Role
-from webapp.identity.commands import change_preferences, create_token
-from webapp.kernel.errors import Invalid
-from webapp.tenancy.commands import invite
 from webapp.web.state import KEY
 
 NAUGHTY: list[str] = json.loads((Path(__file__).parents[1] / "data" / "blns.json").read_text(encoding="utf-8"))
@@ -55,9 +43,6 @@ STRINGS = [*dict.fromkeys([*NAUGHTY, *OURS])]
 BROKEN = ["\x00", "nul\x00inside", "\ud800", "half\udfffpair"]
 EMPTY_AT_BANKS = {"-", "--"}
 LONG = ["x" * 10_000, "é" * 10_000, "😀" * 10_000, "\u202e" * 10_000]
-AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
-FEW = [*STRINGS[::6], *(one for one in NAUGHTY if one != one.strip())]
-"""Enough for forms: what they do with a text before it is a command's does not depend on its script."""
 FIRST_ERROR, SERVER_ERROR, REFUSED = 400, 500, 422
 
 
@@ -240,184 +225,239 @@ class TestApi:
         assert named(hand.call("POST", f"/entries/{posted}/reversal", json={"description": one})) == {"description"}
 
 
-class TestCommands:
-    """The single texts: the whole list goes through the command that every door calls."""
+Texts = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form whose text fields are all filled at once, each with another text.
+
+    `fine` maps a field to a value that is surely taken. `rest` gives what else is sent, told the number of the sending.
+    `spread` writes the texts into the form where a field has several lines.
+    """
+
+    path: str
+    fine: Texts
+    rest: Callable[[int], dict[str, Any]] = lambda _number: {}
+    spread: Callable[[Texts], dict[str, Any]] = dict
+    back: bool = True
+    """Whether a refusal brings back what was typed."""
+
+
+def fill(hand: Hand, form: Form, taken: Callable[[Texts, Any], None]) -> dict[str, int]:
+    """Send every text through every field; what is refused is marked there and comes back as typed, the rest is taken.
+
+    `taken` hears what was taken at last, and the answer. Returns how many texts each field has refused.
+    """
+    refused = dict.fromkeys(form.fine, 0)
+    gap = len(STRINGS) // len(form.fine)
+    for number in range(len(STRINGS)):
+        sent = {name: STRINGS[(number + gap * at) % len(STRINGS)] for at, name in enumerate(form.fine)}
+        for _ in (*form.fine, None):
+            answer = hand.post(form.path.format(number=number + 1), **form.rest(number), **form.spread(sent))
+            if answer.status_code != REFUSED:
+                break
+            marks = {name for name in sent if marked(answer, name.partition(" ")[0]) and sent[name] != form.fine[name]}
+            assert marks, (form.path, sent, re.findall(r'role="alert".*?</div>', answer.text, re.DOTALL))
+            if form.back:
+                shown_again = typed(answer)
+                lost = {name for name in sent if sent[name] not in shown_again[name.partition(" ")[0]]}
+                assert not lost, (form.path, lost, sent)
+            for name in marks:
+                sent[name] = form.fine[name]
+                refused[name] += 1
+            if sent == form.fine:
+                break
+        if answer.status_code != REFUSED or sent != form.fine:
+            assert answer.status_code in {201, 303}, (form.path, sent, answer.status_code)
+            taken(sent, answer)
+    return refused
+
+
+def refuse(hand: Hand, form: Form) -> None:
+    """Send texts through fields that take dates and figures: they are refused there, and come back as typed."""
+    gap = len(STRINGS) // len(form.fine)
+    for number in range(0, len(STRINGS), 4):
+        sent = {name: STRINGS[(number + gap * at) % len(STRINGS)] for at, name in enumerate(form.fine)}
+        answer = hand.post(form.path, **form.rest(number), **form.spread(sent))
+        assert answer.status_code == REFUSED, (form.path, sent, answer.status_code)
+        assert [name for name in sent if marked(answer, name)], (form.path, sent)
+        assert not {name for name in sent if sent[name] not in typed(answer)[name]}, (form.path, sent)
+
+
+def shortened(one: str, most: int) -> str:
+    """Return the beginning of a text, as it is kept: what shows nothing is none."""
+    return one[:most] if one[:most].strip() else ""
+
+
+def fits(most: int) -> int:
+    """Return how many texts show something and have at most so many characters."""
+    return sum(1 for one in STRINGS if one.strip() and len(one) <= most)
+
+
+class TestForms:
+    """Every text through every text field of the pages, several fields of a form at once."""
+
+    def test_accounts(self, hand: Hand) -> None:
+        def taken(one: Texts, _answer: Any) -> None:
+            row = hand.sql("SELECT name, coalesce(code, ''), coalesce(number, '') FROM account")[0]
+            assert tuple(row) == (one["name"], shortened(one["code"], 40), shortened(one["number"], 64))
+
+        rest = {"kind": "asset", "currency": "EUR"}
+        form = Form(
+            f"{hand.here}/accounts/{hand.account()}", {"name": "Fine", "code": "", "number": ""}, lambda _: rest
+        )
+        refused = fill(hand, form, taken)
+        assert refused["name"] == len(STRINGS) - fits(200)
+        names = ("iban", "opened_on", "closed_on", "overdraft_limit")
+        refuse(hand, Form(f"{hand.here}/accounts", dict.fromkeys(names, ""), lambda _: rest | {"name": "Fine"}))
+
+    def test_entries_and_their_reversals(self, hand: Hand) -> None:
+        accounts = [str(hand.account()), str(hand.account("Cost", "expense"))]
+        fixed = {"account_id": accounts, "date": "2026-11-20", "amount": ["1", "-1"]}
+        texts = ("description", "counterparty", "note", "memo 1", "memo 2")
+        form = Form(
+            f"{hand.here}/entries",
+            dict.fromkeys(texts, "") | {"description": "Fine"},
+            lambda _: fixed,
+            lambda sent: (
+                {name: sent[name] for name in texts[:3]}
+                | {"memo": [sent["memo 1"], sent["memo 2"]], "rate": sent["memo 1"][:40]}
+            ),
+        )
+        sent: list[tuple[str, Texts]] = []
+        fill(hand, form, lambda one, answer: sent.append((answer.headers["Location"].rpartition("/")[2], one)))
+        rows = hand.sql(
+            "SELECT e.id::text, e.description, e.counterparty, e.note, a.memo, b.memo FROM entry e"
+            " JOIN posting a ON a.entry_id = e.id AND a.position = 1"
+            " JOIN posting b ON b.entry_id = e.id AND b.position = 2 ORDER BY e.id"
+        )
+        assert [tuple(row) for row in rows] == [(key, *(one[name] for name in texts)) for key, one in sent]
+        assert shown(hand.get(f"{hand.here}/entries/{sent[77][0]}"), sent[77][1]["description"])
+        undated = Form(
+            form.path,
+            {"date": "", "amount": ""},
+            lambda _: {"account_id": accounts, "description": "x", "memo": ["", ""]},
+            lambda sent: sent | {"amount": [sent["amount"], "-1"]},
+        )
+        refuse(hand, undated)
+        reversed_by = dict(zip((key for key, _ in sent), STRINGS, strict=True))
+        for key, one in list(reversed_by.items())[::4]:
+            hand.post(f"{hand.here}/entries/{key}/reversal", description=one, date="2026-11-21")
+        undone = hand.sql("SELECT reverses_id::text, description FROM entry WHERE reverses_id IS NOT NULL")
+        assert len(undone) > len(STRINGS) // 5
+        assert [row for row in undone if row[1] != reversed_by[row[0]] and reversed_by[row[0]].strip()] == []
 
     def test_holds(self, hand: Hand) -> None:
         account, cost = hand.account(), hand.account("Cost", "expense")
-        assert hand.call("POST", "/entries", json=entry_body("Opening", (account, cost))).status_code == 201
-        with hand.cast.acme.begin() as session:
-
-            def place(one: str) -> str:
-                draft = HoldDraft(account, 1, "EUR", one)
-                return place_hold(
-                    session=session, actor=hand.alice.actor, at=AT, draft=draft, job_id=uuid4()
-                ).description
-
-            give(session, place, "description")
+        body = entry_body("Opening", (account, cost))
+        body["postings"] = [
+            one | {"amount": f"{sign}900.00"} for one, sign in zip(body["postings"], ("", "-"), strict=True)
+        ]
+        assert hand.call("POST", "/entries", json=body).status_code == 201
+        rest = {"account_id": str(account)}
+        refuse(hand, Form(f"{hand.here}/holds", {"amount": "", "expires_on": ""}, lambda _: rest))
+        form = Form(f"{hand.here}/holds", {"description": ""}, lambda _: rest | {"amount": "0.01"})
+        sent: list[str] = []
+        fill(hand, form, lambda one, _: sent.append(one["description"]))
+        assert [row[0] for row in hand.sql("SELECT description FROM hold ORDER BY id")] == sent
 
     def test_closings(self, hand: Hand) -> None:
-        with hand.cast.acme.begin() as session:
-            give(
-                session,
-                lambda one: (
-                    close_period(
-                        session=session,
-                        actor=hand.alice.actor,
-                        at=AT,
-                        draft=ClosingDraft(date(2001, 1, 1), date(2001, 1, 2), one),
-                    ).note
-                ),
-                "note",
-            )
+        path = f"{hand.here}/period-closings"
+        refuse(hand, Form(path, {"starts": "", "ends": ""}, lambda _: {"note": "Fine"}))
+        days = [(date(2001, 1, 1) + timedelta(days=number)).isoformat() for number in range(len(STRINGS))]
+        sent: list[str] = []
+        form = Form(path, {"note": ""}, lambda number: {"starts": days[number], "ends": days[number]})
+        refused = fill(hand, form, lambda one, _: sent.append(one["note"]))
+        assert [row[0] for row in hand.sql("SELECT note FROM period_closing ORDER BY starts")] == sent
+        assert refused["note"] == sum(1 for one in STRINGS if len(one) > 1000)
 
     def test_views(self, hand: Hand) -> None:
-        with hand.cast.acme.begin() as session:
+        for number, one in enumerate(STRINGS):
+            other = STRINGS[number - 100]
+            answer = hand.post(f"{hand.here}/entries/views", name=one, q=other)
+            if answer.status_code == REFUSED:
+                assert not one.strip() or len(one) > 100 or len(other) > 1000, one
+                continue
+            kept = hand.sql("DELETE FROM saved_view RETURNING name, query")
+            assert [tuple(row) for row in kept] == [(one, other.strip())]
 
-            def keep(one: str) -> str:
-                save_view(
-                    session=session, actor=hand.alice.actor, at=AT, name=one, query=one, shared=True, is_default=False
-                )
-                kept = views(session=session, person_id=hand.alice.id)[0]
-                return kept.name if kept.query == one else f"query {kept.query}"
+    def test_profile(self, hand: Hand) -> None:
+        def taken(one: Texts, _answer: Any) -> None:
+            with hand.cast.app.extensions[KEY].database.platform() as session:
+                kept = session.scalar(text("SELECT name FROM person WHERE id = :id"), {"id": hand.alice.id})
+            assert kept == one["name"]
 
-            give(session, keep, "name", length_max=100)
+        form = Form("/profile", {"name": "Alice"}, lambda _: {"language": "en", "theme": "dark", "density": "compact"})
+        refused = fill(hand, form, taken)
+        assert refused["name"] == len(STRINGS) - fits(200)
 
-    def test_names_of_people_and_tokens(self, hand: Hand) -> None:
-        with hand.cast.app.extensions[KEY].database.platform() as session:
+    def test_tokens(self, hand: Hand) -> None:
+        def taken(one: Texts, answer: Any) -> None:
+            assert shown(answer, one["name"]), one
+            hand.on_platform("DELETE FROM token WHERE true")
 
-            def rename(one: str) -> str:
-                change_preferences(
-                    session=session,
-                    actor=hand.alice.actor,
-                    at=AT,
-                    person_id=hand.alice.id,
-                    name=one,
-                    language="en",
-                    theme="dark",
-                    density="compact",
-                )
-                return str(session.scalar(text("SELECT name FROM person WHERE id = :id"), {"id": hand.alice.id}))
-
-            def make(one: str) -> str:
-                create_token(
-                    session=session,
-                    actor=hand.alice.actor,
-                    at=AT,
-                    token_id="0" * 16,
-                    secret="s" * 43,
-                    tenant_id=hand.cast.acme.ref.id,
-                    person_id=hand.alice.id,
-                    name=one,
-                    scopes=frozenset(SCOPES),
-                    known_scopes=SCOPES,
-                )
-                return str(session.scalar(text("SELECT name FROM token WHERE id = :id"), {"id": "0" * 16}))
-
-            give(session, rename, "name", length_max=200)
-            give(session, make, "name", length_max=100)
+        form = Form(f"{hand.here}/tokens", {"name": "Fine"}, lambda _: {"days": "7", "scopes": "ledger:read"})
+        refused = fill(hand, form, taken)
+        assert refused["name"] == len(STRINGS) - fits(100)
 
     def test_invitations(self, hand: Hand) -> None:
-        with hand.cast.app.extensions[KEY].database.platform() as session:
+        form = Form(f"{hand.here}/invitations", {"email": "fine@example.org"}, lambda _: {"role": "member"}, back=False)
 
-            def ask(lead: str, tail: str, one: str) -> str:
-                # An address is what stands between the white space.
-                key, whole = uuid4(), f"{lead}{one}{tail}"
-                invite(
-                    session=session,
-                    actor=hand.alice.actor,
-                    at=AT,
-                    invitation_id=key,
-                    email=whole,
-                    tenant_id=hand.cast.acme.ref.id,
-                    role=Role.MEMBER,
-                    secret=str(key),
-                )
-                kept = session.scalar(text("SELECT email FROM invitation WHERE id = :id"), {"id": key})
-                return one if kept == whole.strip() else str(kept)
+        def taken(one: Texts, _answer: Any) -> None:
+            with hand.cast.app.extensions[KEY].database.platform() as session:
+                query = text("DELETE FROM invitation WHERE tenant_id = :tenant RETURNING email")
+                kept = session.scalars(query, {"tenant": hand.cast.acme.ref.id}).all()
+            assert kept == [one["email"].strip()]
 
-            for lead, tail in (("", ""), ("", "@example.org"), ("x@", "")):
-                give(session, partial(ask, lead, tail), "email", length_max=0)
+        refused = fill(hand, form, taken)
+        assert refused["email"] > len(STRINGS) // 2
 
-
-class TestPages:
-    def test_account_form(self, hand: Hand) -> None:
-        for one in FEW:
-            answer = hand.post(f"{hand.here}/accounts", name=one, kind="asset", currency="EUR", number=one[:64])
-            if answer.status_code == REFUSED:
-                assert not one.strip() or len(one) > 200, one
-                continue
-            assert shown(hand.get(answer.headers["Location"]), one), one
-        stored = {row[0] for row in hand.sql("SELECT name FROM account")}
-        assert {one for one in FEW if one.strip() and len(one) <= 200} <= stored
-
-    def test_entry_form(self, hand: Hand) -> None:
-        accounts = hand.account(), hand.account("Cost", "expense")
-        for one in FEW:
-            answer = hand.post(
-                f"{hand.here}/entries",
-                date="2026-11-20",
-                description=one,
-                counterparty=one,
-                note=one,
-                rate=one[:40],
-                account_id=[str(key) for key in accounts],
-                amount=["1", "-1"],
-                memo=[one, one],
-            )
-            if not one.strip() and answer.status_code == REFUSED:
-                continue
-            assert answer.status_code == 303, one
-            key = answer.headers["Location"].rpartition("/")[2]
-            entry = hand.call("GET", f"/entries/{key}").json
-            assert {entry["description"], entry["counterparty"], entry["note"]} == {one}
-            assert {line["memo"] for line in entry["postings"]} == {one}
-            assert shown(hand.get(answer.headers["Location"]), one), one
-        assert hand.get(f"{hand.here}/entries", q="").status_code == 200
-
-    def test_what_was_typed_comes_back_with_the_refusal(self, hand: Hand) -> None:
+    def test_a_new_workspace_that_cannot_be(self, hand: Hand) -> None:
         olga = Hand(hand.cast)
         olga.browser = hand.cast.olga.browser()
         olga.token = re.findall(r'name="csrf_token"[^>]*value="([^"]+)"', olga.get("/profile").text)[0]
-        for one in FEW[::2]:
-            sent = {"name": one, "slug": "NOT A SLUG", "base_currency": "EUR", "owner_email": "x"}
-            assert one in typed(olga.post("/workspaces", **sent))["name"], one
-            refused = hand.post(f"{hand.here}/entries", date="never", description=one, counterparty=one, note=one)
-            assert refused.status_code == REFUSED
-            fields = typed(refused)
-            assert fields["description"] == fields["counterparty"] == [one], one
-            assert fields["note"] == [one], one
+        for number, one in enumerate(STRINGS):
+            other = STRINGS[number - 100]
+            answer = olga.post("/workspaces", name=one, slug="NOT A SLUG", base_currency="EUR", owner_email=other)
+            assert answer.status_code == REFUSED
+            fields = typed(answer)
+            assert (fields["name"], fields["owner_email"]) == ([one], [other])
 
-    def test_profile_and_views_and_tokens(self, hand: Hand) -> None:
-        for one in FEW[::2]:
-            answer = hand.post("/profile", name=one, language="en", theme="dark", density="compact")
-            if one.strip():
-                assert answer.status_code == 303, one
-                assert typed(hand.get("/profile"))["name"] == [one], one
-            else:
-                assert answer.status_code == REFUSED
-            kept = hand.post(f"{hand.here}/entries/views", name=one[:100], q=one)
-            if one.strip():
-                assert kept.status_code == 303, one
-                assert hand.sql("DELETE FROM saved_view RETURNING name, query")[-1] == (one[:100], one.strip())
-        hand.post("/profile", name="Alice", language="en", theme="system", density="compact")
-        made = hand.post(f"{hand.here}/tokens", name=STRINGS[120][:100], days="7", scopes="ledger:read")
-        assert made.status_code == 201 and shown(made, STRINGS[120][:100])
+    def test_rows_that_are_corrected_and_columns_that_are_said(self, hand: Hand) -> None:
+        account = hand.account()
+        wrong = "".join(f"2026-02-30,Payee {number},-1.00,EUR\n" for number in range(len(STRINGS) + 1))
+        key = bring(hand, account, f"Date,Payee,Amount,Currency\n{wrong}".encode(), "wrong.csv")
+        good = {"date": "2026-02-27", "amount": "-1.00", "currency": "EUR"}
+        sent: list[Texts] = []
+        form = Form(f"{hand.here}/imports/{key}/rows/{{number}}", {"counterparty": "", "text": ""}, lambda _: good)
+        fill(hand, form, lambda one, _: sent.append(one))
+        rows = hand.sql("SELECT counterparty, description FROM import_row WHERE state <> 'wrong' ORDER BY position")
+        assert [tuple(row) for row in rows] == [
+            tuple(one[name] if one[name].strip() else "" for name in ("counterparty", "text")) for one in sent
+        ]
+        refuse(hand, Form(f"{hand.here}/imports/{key}/rows/{len(STRINGS) + 1}", dict.fromkeys(good, "")))
+        names = ("multiplier", "fixed_currency", "header_line", "date_format", "delimiter", "encoding", "column-0")
+        for number, one in list(enumerate(STRINGS))[::4]:
+            columns = {name: STRINGS[number - 60 * at] for at, name in enumerate(names)}
+            answer = hand.post(f"{hand.here}/imports/{key}/mapping/sample", **columns)
+            assert answer.status_code in {200, REFUSED}, one
+            if answer.status_code == REFUSED:
+                assert typed(answer)["multiplier"] == [columns["multiplier"]]
 
+
+class TestPages:
     def test_searches_and_addresses(self, hand: Hand) -> None:
-        for number, one in enumerate(FEW):
-            if number % 3 == 0:
-                answer = hand.get(f"{hand.here}/entries", q=one)
-                assert answer.status_code == 200 and one.strip() in typed(answer)["q"][0], one
-            elif number % 3 == 1:
+        words = ("invitations/{}", "sign-in/{}", "first-operator/{}", "t/{}/", "{}")
+        for number, one in enumerate(STRINGS):
+            question = {"account": one, "to": one, "amount": one, "from": one, "is": one, "after": one}
+            answer = hand.get(f"{hand.here}/entries", q=one)
+            assert answer.status_code == 200 and one.strip() in typed(answer)["q"][0], one
+            if number % 10 == 0:
+                hand.get(f"{hand.here}/entries", **question)
                 hand.get(f"{hand.here}/audit-events", actor=one, action=one, object_type=one, object_id=one)
-                hand.get(f"{hand.here}/entries", account=one, to=one, amount=one, **{"from": one, "is": one})
-            else:
-                word = quote(one, safe="") or "x"
-                for path in ("/invitations/{}", "/sign-in/{}", "/first-operator/{}", "/t/{}/", "/{}"):
-                    hand.get(path.format(word))
-                hand.get("/sign-in", next=one)
-            hand.get(f"{hand.here}/entries", after=one)
+            if number % 3 == 0:
+                hand.get("/" + words[number // 3 % len(words)].format(quote(one, safe="") or "x"), next=one)
 
     @pytest.mark.parametrize("one", [*BROKEN[:2], *LONG[:2]], ids=lambda one: f"{one[:1]!a}x{len(one)}")
     def test_what_cannot_be_held_is_refused_by_the_form(self, hand: Hand, one: str) -> None:
@@ -487,24 +527,6 @@ class TestImports:
             name = f"{one}.csv"
             key = bring(hand, account, b"Date,Payee,Amount\n2026-01-01,x,-1.00\n", name)
             assert hand.get(f"{hand.here}/imports/{key}").status_code == 200
-
-
-def give(session: Session, act: Callable[[str], str], name: str, *, length_max: int = 1000) -> None:
-    """Give every text to a command, each in a savepoint that is taken back: kept as it is, or refused at the field.
-
-    What shows something and is no longer than `length_max` must be kept.
-    """
-    for one in [*STRINGS, BROKEN[0], LONG[0]]:
-        savepoint = session.begin_nested()
-        try:
-            kept = act(one)
-        except Invalid as refused:
-            assert {error.field for error in refused.errors} == {name}, one
-            assert not one.strip() or "\x00" in one or len(one) > length_max, one
-        else:
-            assert kept == one
-        finally:
-            savepoint.rollback()
 
 
 def bring(hand: Hand, account: int, content: bytes, name: str, **form: str) -> int:

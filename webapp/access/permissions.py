@@ -26,6 +26,9 @@ class Permission(StrEnum):
     LEDGER_PERIODS_CLOSE = "ledger:periods:close"
     LEDGER_PERIODS_READ = "ledger:periods:read"
     LEDGER_PERIODS_REOPEN = "ledger:periods:reopen"
+    LEDGER_RECONCILIATIONS_READ = "ledger:reconciliations:read"
+    LEDGER_RECONCILIATIONS_UNDO = "ledger:reconciliations:undo"
+    LEDGER_RECONCILIATIONS_WRITE = "ledger:reconciliations:write"
     LEDGER_VIEWS_WRITE = "ledger:views:write"
     MEMBERS_MEMBERS_READ = "members:members:read"
     MEMBERS_MEMBERS_WRITE = "members:members:write"
@@ -55,6 +58,7 @@ READS = frozenset(permission for permission in Permission if permission.value.en
 
 _ACCOUNTANT_NOT = {
     Permission.LEDGER_PERIODS_REOPEN,
+    Permission.LEDGER_RECONCILIATIONS_UNDO,
     Permission.MEMBERS_MEMBERS_WRITE,
     Permission.WORKSPACE_WORKSPACE_REMOVE,
 }

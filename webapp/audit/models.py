@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Identity, Index, Text
+from sqlalchemy import BigInteger, DateTime, Identity, Index, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -29,7 +29,11 @@ class AuditEvent(_Event, TenantBase):
     """Who did what to what in one workspace."""
 
     __tablename__ = "audit_event"
-    __table_args__ = (Index("audit_object", "object_type", "object_id", "id"),)
+    __table_args__ = (
+        Index("audit_object", "object_type", "object_id", "id"),
+        Index("audit_action", "action", "id"),
+        Index("audit_actor", text("lower(actor_label)"), "id"),
+    )
 
 
 class PlatformAuditEvent(_Event, PlatformBase):

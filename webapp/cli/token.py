@@ -40,8 +40,23 @@ def token() -> None:
     metavar="ROOM:read|write",
     help="Narrow it to a scope; repeat for more. Without it: all.",
 )
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    metavar="CIDR",
+    help="Let it work from this network alone; repeat for more. Without it: from everywhere.",
+)
 @on_installation
-def create(place: Installation, slug: str, email: str, name: str, days: int, scopes: tuple[str, ...]) -> None:
+def create(
+    place: Installation,
+    slug: str,
+    email: str,
+    name: str,
+    days: int,
+    scopes: tuple[str, ...],
+    networks: tuple[str, ...],
+) -> None:
     """Make a token of a member and print it alone; it cannot be seen again."""
     with place.database.platform() as session:
         person = people.person_by_email(session=session, email=email.strip())
@@ -60,6 +75,7 @@ def create(place: Installation, slug: str, email: str, name: str, days: int, sco
             scopes=frozenset(scopes or SCOPES),
             known_scopes=SCOPES,
             life=timedelta(days=days),
+            networks=networks,
         )
     click.echo(made)
 

@@ -1,6 +1,7 @@
 """Acts of identity, on a transaction bound to the platform: people, passwords, sessions, tokens, links."""
 
 import threading
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -8,7 +9,7 @@ from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, literal, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -16,12 +17,14 @@ from webapp.audit.commands import record
 from webapp.identity import queries
 from webapp.identity.models import OneTimeLink, Person, SignInSession, Token
 from webapp.identity.rules import (
+    NETWORKS_MAX,
     PASSWORD_LENGTH_MAX,
     PASSWORD_LENGTH_MIN,
     format_token,
     hash_secret,
     is_email,
     is_name,
+    network,
     password_problem,
 )
 from webapp.kernel.actor import Actor
@@ -30,6 +33,7 @@ from webapp.kernel.errors import N_, Conflict, DomainError, FieldError, Invalid,
 TOKEN_LIFE = timedelta(days=90)
 TOKEN_LIFE_MAX = timedelta(days=366)
 TOKENS_MAX = 100
+OVERLAP_MAX = timedelta(days=7)
 NAME_LENGTH_MAX = 200
 TOKEN_NAME_LENGTH_MAX = 100
 LINK_LIFE = timedelta(hours=24)
@@ -307,12 +311,22 @@ def create_token(
     scopes: frozenset[str],
     known_scopes: tuple[str, ...],
     life: timedelta = TOKEN_LIFE,
+    networks: Sequence[str] = (),
 ) -> str:
     """Make an API token and return it whole, the only time that it can be seen.
 
-    Raises Invalid (name, scopes, life), TooManyTokens.
+    `networks` are those from which alone it works; none means from everywhere.
+    Raises Invalid (name, scopes, days, networks), TooManyTokens.
     """
     errors = []
+    known_networks = [network(one) for one in networks]
+    if None in known_networks:
+        wrong = networks[known_networks.index(None)]
+        errors.append(
+            FieldError("networks", "network", N_("%(text)s is no network; write 192.0.2.0/24."), {"text": wrong})
+        )
+    elif len(networks) > NETWORKS_MAX:
+        errors.append(FieldError("networks", "many", N_("A token names at most 20 networks.")))
     if not is_name(name, TOKEN_NAME_LENGTH_MAX):
         errors.append(FieldError("name", "length", N_("A name has 1 to 100 characters.")))
     if not scopes or scopes - set(known_scopes):
@@ -341,7 +355,7 @@ def create_token(
             person_id=person_id,
             name=name,
             scopes=sorted(scopes),
-            networks=[],
+            networks=known_networks,
             created_at=at,
             expires_at=at + life,
         ),
@@ -353,7 +367,63 @@ def create_token(
         action="token.created",
         object_type="token",
         object_id=token_id,
-        difference={"name": (None, name), "scopes": (None, sorted(scopes))},
+        difference={
+            "name": (None, name),
+            "scopes": (None, sorted(scopes)),
+            **({"networks": (None, known_networks)} if networks else {}),
+        },
+    )
+    return whole
+
+
+def rotate_token(
+    *,
+    session: Session,
+    actor: Actor,
+    at: datetime,
+    tenant_id: UUID,
+    token_id: str,
+    secret: str,
+    overlap: timedelta,
+) -> str:
+    """Give a living token of the acting person a new secret and return it whole, the only time that it can be seen.
+
+    The secret until now works on for `overlap`, at most until it would have expired; the one before it ends at once.
+    The token lives as long from now on as it was made for. Raises NotFound, Invalid (overlap_hours).
+    """
+    if not timedelta(0) <= overlap <= OVERLAP_MAX:
+        raise Invalid(
+            errors=(FieldError("overlap_hours", "range", N_("The old secret can go on working for 0 to 168 hours.")),)
+        )
+    whole = format_token(token_id, secret)
+    row = session.execute(
+        update(Token)
+        .where(
+            Token.id == token_id,
+            Token.tenant_id == tenant_id,
+            Token.person_id == actor.person_id,
+            Token.revoked_at.is_(None),
+            Token.expires_at > at,
+        )
+        .values(
+            former_hash=Token.secret_hash,
+            former_until=func.least(at + overlap, Token.expires_at),
+            secret_hash=hash_secret(whole[len(f"cpt_live_{token_id}_") : -8]),
+            expires_at=literal(at) + (Token.expires_at - func.coalesce(Token.rotated_at, Token.created_at)),
+            rotated_at=at,
+        )
+        .returning(Token.former_until),
+    ).first()
+    if row is None:
+        raise NotFound
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="token.rotated",
+        object_type="token",
+        object_id=token_id,
+        difference={"former_until": (None, row[0].isoformat())},
     )
     return whole
 

@@ -3,25 +3,38 @@
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import structlog
-from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
+from flask import Flask, Response, abort, current_app, g, redirect, request
+from flask_babel import gettext as _
 from itsdangerous import BadData, URLSafeSerializer
 
 from webapp.access.guard import View
 from webapp.identity import commands, queries
+from webapp.identity.interrupted import signed_out, to_sign_in, too_old
+from webapp.identity.parcel import claim_forms
 from webapp.identity.queries import Bearer, PersonView
-from webapp.identity.rules import hash_secret, parse_token
+from webapp.identity.rules import hash_secret, is_within, parse_token
 from webapp.kernel.actor import Actor, Via
 from webapp.kernel.db import bind_platform
+from webapp.kernel.errors import N_, DomainError
 from webapp.web.problem import answer_status, is_api
 from webapp.web.render import frame, see_other
 from webapp.web.state import services
 from webapp.web.unit import open_unit
 
 DEVICE_SECONDS = 365 * 24 * 3600
+
+
+class WrongNetwork(DomainError):
+    """A token was sent from an address that is in none of its networks."""
+
+    code = "token_network"
+    status = 403
+    title = N_("You may not do this")
+    message = N_("This token does not work from %(address)s. Its owner named the networks that it works from.")
 
 
 def cookie_name() -> str:
@@ -81,7 +94,7 @@ def _device_marks() -> URLSafeSerializer:
     return URLSafeSerializer(services().settings.secret_key, salt="device")
 
 
-def _surround() -> None:
+def surround() -> None:
     """Fill the frame of a full page of the platform, as the composition root says."""
     if request.headers.get("HX-Request-Type") != "partial":
         current_app.extensions["surroundings"](frame())
@@ -109,7 +122,10 @@ def recognise_session() -> PersonView | None:
 
 
 def recognise_token() -> Bearer | None:
-    """Find who stands behind the Authorization header; the transaction is bound to the platform afterwards."""
+    """Find who stands behind the Authorization header; the transaction is bound to the platform afterwards.
+
+    Raises WrongNetwork.
+    """
     session = open_unit()
     bind_platform(session)
     g.at = services().clock()
@@ -119,6 +135,9 @@ def recognise_token() -> Bearer | None:
         return None
     found = queries.bearer(session=session, token_id=parts.id, secret_hash=parts.secret_hash, at=g.at)
     if found is not None:
+        if not is_within(request.remote_addr or "", found.networks):
+            raise WrongNetwork(address=request.remote_addr or "")
+        g.networks = found.networks
         commands.touch_token(session=session, token_id=found.token_id, used_at=found.used_at, at=g.at)
         remember(found.person, via="token")
     return found
@@ -135,6 +154,8 @@ def remember(person: PersonView, *, via: Via) -> None:
         source_address=request.remote_addr or "",
     )
     frame().person = person
+    if via != "token":
+        claim_forms(person.id)
     structlog.contextvars.bind_contextvars(person_id=str(person.id))
 
 
@@ -145,8 +166,11 @@ def safe_next(target: str | None) -> str:
     return target if target and local and "\\" not in target else "/"
 
 
-def begin_session(person_id: UUID, target: str) -> Response:
-    """Open a new session and go on: the one of this browser ends, and the account knows the browser now."""
+def begin_session(person_id: UUID, target: str, *, instead: Response | None = None) -> Response:
+    """Open a new session and go on: the one of this browser ends, and the account knows the browser now.
+
+    `instead` is the answer when there is something to see before one goes on.
+    """
     at, secret = services().clock(), services().new_secret()
     end_present_session(at)
     commands.open_session(
@@ -159,7 +183,7 @@ def begin_session(person_id: UUID, target: str) -> Response:
         life=timedelta(seconds=services().settings.session_absolute_seconds),
         user_agent=request.headers.get("User-Agent", ""),
     )
-    response = see_other(safe_next(target))
+    response = instead or see_other(safe_next(target))
     set_cookie(response, secret)
     remember_device(response, person_id)
     return response
@@ -186,21 +210,41 @@ def anonymous(via: Via = "link") -> Actor:
 
 
 def ask_to_sign_in() -> Response:
-    """Send a browser to the sign-in page and back here afterwards; tell a program that it is unknown."""
+    """Send a browser to the sign-in page and back here afterwards; tell a program that it is unknown.
+
+    A form that was sent is answered by the sign-in form itself, which keeps what was typed.
+    """
     if is_api():
         return answer_status(
             401,
             code="unauthenticated",
-            detail="Send a valid token: Authorization: Bearer cpt_live_…",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    here = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else request.referrer or "/"
-    target = url_for("identity.sign_in") + f"?next={quote(here, safe='/')}"
+    if request.method not in {"GET", "HEAD"}:
+        return signed_out()
+    target = to_sign_in()
     if request.headers.get("HX-Request") == "true":
         response = Response(status=401)
         response.headers["HX-Redirect"] = target
         return response
     return cast("Response", redirect(target, 303))
+
+
+def refuse_form(reason: str) -> Response:
+    """Answer a form without a valid token: one of ours that is too old is offered again, any other is refused."""
+    structlog.get_logger().warning("request.csrf_refused", reason=reason)
+    if not is_api() and request.headers.get("HX-Request") != "true":
+        person = recognise_session()
+        if person is not None:
+            surround()
+        answer = too_old(person)
+        if answer is not None:
+            return answer
+    return answer_status(
+        403,
+        code="csrf",
+        detail=_("The form is too old or was not ours. Go back, reload the page, send it again."),
+    )
 
 
 def signed_in(view: View) -> View:
@@ -210,7 +254,7 @@ def signed_in(view: View) -> View:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         if recognise_session() is None:
             return ask_to_sign_in()
-        _surround()
+        surround()
         return view(*args, **kwargs)
 
     guarded.public = False  # type: ignore[attr-defined]
@@ -227,7 +271,7 @@ def operator_only(view: View) -> View:
             return ask_to_sign_in()
         if not person.is_operator:
             abort(404)
-        _surround()
+        surround()
         return view(*args, **kwargs)
 
     guarded.public = False  # type: ignore[attr-defined]

@@ -48,7 +48,7 @@ class SignInSession(PlatformBase):
 
 
 class Token(PlatformBase):
-    """A personal API token for one workspace; only the hash of its secret is kept."""
+    """A personal API token for one workspace; only the hash of its secret is kept, and of the one before for a time."""
 
     __tablename__ = "token"
     __table_args__ = (Index("token_tenant", "tenant_id", "person_id", "created_at"),)
@@ -64,6 +64,9 @@ class Token(PlatformBase):
     expires_at: Mapped[datetime] = mapped_column(Instant)
     used_at: Mapped[datetime | None] = mapped_column(Instant)
     revoked_at: Mapped[datetime | None] = mapped_column(Instant)
+    rotated_at: Mapped[datetime | None] = mapped_column(Instant)
+    former_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    former_until: Mapped[datetime | None] = mapped_column(Instant)
 
 
 class OneTimeLink(PlatformBase):

@@ -18,7 +18,10 @@ from webapp.identity.door import (
     remember,
     safe_next,
     signed_in,
+    surround,
 )
+from webapp.identity.interrupted import offer_again
+from webapp.identity.parcel import unseal
 from webapp.identity.rules import hash_secret
 from webapp.kernel.db import bind_platform
 from webapp.kernel.errors import DomainError, Invalid
@@ -57,7 +60,12 @@ def post_sign_in() -> Response:
         person_id = commands.verify_password(stored=stored, password=request.form.get("password", ""))
     except (commands.SignInRefused, commands.SignInBusy, TooManyAttempts) as error:
         response = render(
-            "identity/sign_in.html", status=error.status, next=target, email=email, error=_(error.text, **error.params)
+            "identity/sign_in.html",
+            status=error.status,
+            next=target,
+            email=email,
+            error=_(error.text, **error.params),
+            parcel=request.form.get("parcel", ""),
         )
         if isinstance(error, TooManyAttempts):
             response.headers["Retry-After"] = str(error.params["seconds"])
@@ -67,7 +75,13 @@ def post_sign_in() -> Response:
     bind_platform(session)
     person = queries.people(session=session, ids={person_id})[person_id]
     remember(person, via="session")
-    return begin_session(person_id, target)
+    sealed = request.form.get("parcel", "")
+    parcel = unseal(sealed, person_id) if sealed else None
+    if sealed and parcel is None:
+        flash(_("What was typed here before is not shown: it is too old, or somebody else typed it."), "info")
+        return begin_session(person_id, "/")
+    surround()
+    return begin_session(person_id, target, instead=offer_again(parcel) if parcel else None)
 
 
 @bp.post("/sign-out")

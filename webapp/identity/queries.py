@@ -48,6 +48,9 @@ class TokenView:
     expires_at: datetime
     used_at: datetime | None
     revoked_at: datetime | None
+    networks: list[str]
+    rotated_at: datetime | None
+    former_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Bearer:
     tenant_id: UUID
     scopes: frozenset[str]
     used_at: datetime | None
+    networks: list[str]
     person: PersonView
 
 
@@ -88,17 +92,19 @@ def person_by_session(
 
 # Asked with every call of the API: a ready text costs a tenth of what building the expression costs.
 _BEARER = text("""
-    SELECT t.tenant_id, t.scopes, t.used_at, p.id, p.email, p.name, p.language, p.theme, p.density, p.is_operator
+    SELECT t.tenant_id, t.scopes, t.used_at, t.networks,
+        p.id, p.email, p.name, p.language, p.theme, p.density, p.is_operator
     FROM platform.token t JOIN platform.person p ON p.id = t.person_id
-    WHERE t.id = :token_id AND t.secret_hash = :secret_hash AND t.revoked_at IS NULL AND t.expires_at > :at
-        AND p.disabled_at IS NULL
+    WHERE t.id = :token_id
+        AND (t.secret_hash = :secret_hash OR t.former_hash = :secret_hash AND t.former_until > :at)
+        AND t.revoked_at IS NULL AND t.expires_at > :at AND p.disabled_at IS NULL
 """)
 
 
 def bearer(*, session: Session, token_id: str, secret_hash: bytes, at: datetime) -> Bearer | None:
     """Return who stands behind a token; None if it is unknown, wrong, expired or revoked."""
     row = session.execute(_BEARER, {"token_id": token_id, "secret_hash": secret_hash, "at": at}).first()
-    return None if row is None else Bearer(token_id, row[0], frozenset(row[1]), row[2], PersonView(*row[3:]))
+    return None if row is None else Bearer(token_id, row[0], frozenset(row[1]), *row[2:4], PersonView(*row[4:]))
 
 
 def person_by_email(*, session: Session, email: str) -> PersonView | None:
@@ -158,6 +164,9 @@ def tokens(*, session: Session, tenant_id: UUID, person_id: UUID | None = None) 
             Token.expires_at,
             Token.used_at,
             Token.revoked_at,
+            Token.networks,
+            Token.rotated_at,
+            Token.former_until,
         )
         .where(Token.tenant_id == tenant_id)
         .order_by(Token.created_at.desc(), Token.id)

@@ -3,13 +3,21 @@
 import hmac
 import re
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from hashlib import sha256
+from ipaddress import ip_address, ip_network
+from itertools import pairwise
 
 EMAIL_LENGTH_MAX = 254
 PASSWORD_LENGTH_MIN = 15
 """NIST SP 800-63B-4, 3.1.1.2: a password that is the only factor has at least 15 characters."""
 PASSWORD_LENGTH_MAX = 1024
+NETWORKS_MAX = 20
+DIFFERENT_MIN = 5
+"""A password of fewer different characters is easy to guess, however long."""
+REPEATED_MAX = 10
+_ROWS = "1234567890 qwertyuiop asdfghjkl zxcvbnm azertyuiop qsdfghjklm wxcvbn qwertzuiop yxcvbnm"
 ATTEMPTS_FREE = 5
 DELAY_SECONDS_MAX = 15 * 60
 ATTEMPTS_KEPT_SECONDS = 24 * 3600
@@ -42,9 +50,58 @@ def password_problem(password: str, *, email: str) -> str | None:
         return "password_short"
     if len(password) > PASSWORD_LENGTH_MAX:
         return "password_long"
-    if len(set(password)) < 5 or password.casefold() in {email.casefold(), "passwordpassword"}:  # noqa: PLR2004
+    folded = password.casefold()
+    letters = "".join(filter(str.isalpha, folded))
+    if len(set(folded)) < DIFFERENT_MIN or folded == email.casefold():
+        return "password_common"
+    if _repeats(folded) or _repeats(letters) or _runs(folded):
         return "password_common"
     return None
+
+
+def _repeats(text: str) -> bool:
+    """Tell whether a text is one short word over and over: `letmeinletmein`."""
+    period = (text + text).find(text, 1) if text else 0
+    return 0 < period < len(text) and period <= REPEATED_MAX
+
+
+def _runs(text: str) -> bool:
+    """Tell whether most of a text runs along the alphabet, the digits or a row of keys: `qwertyuiop123456`."""
+    steps = [first + second for first, second in pairwise(text)]
+    easy = [step for step in steps if abs(ord(step[1]) - ord(step[0])) <= 1 or step in _ROWS or step[::-1] in _ROWS]
+    return len(easy) > len(steps) * 0.7
+
+
+def network(text: str) -> str | None:
+    """Return a network in its usual form (`192.0.2.0/24`, an address alone is one too); None if it is none."""
+    try:
+        return None if "%" in text else str(ip_network(text.strip(), strict=False))
+    except ValueError:
+        return None
+
+
+def is_within(address: str, networks: Collection[str]) -> bool:
+    """Tell whether an address lies in one of the networks; none named means everywhere."""
+    if not networks:
+        return True
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    plain = getattr(found, "ipv4_mapped", None) or found
+    return any(plain in ip_network(one) for one in networks)
+
+
+def narrows(networks: Collection[str], within: Collection[str]) -> bool:
+    """Tell whether every one of the networks lies in one of those within which it must."""
+    if not within:
+        return True
+    inner = [ip_network(one, strict=False) for one in networks]
+    outer = [ip_network(one, strict=False) for one in within]
+    return bool(inner) and all(
+        any(one.version == other.version and one.subnet_of(other) for other in outer)  # type: ignore[arg-type]
+        for one in inner
+    )
 
 
 def delay_seconds(attempts: int) -> int:

@@ -65,6 +65,10 @@ class Claim:
     arguments: dict[str, Any]
     attempts: int
     created_by: UUID
+    source_address: str = ""
+    """From where the act came that queued it."""
+    trace: str = ""
+    """The place in a trace (W3C `traceparent`) from where it was queued; empty without traces."""
 
 
 def enqueue(
@@ -90,6 +94,8 @@ def enqueue(
         "attempts": 0,
         "created_at": at,
         "created_by": actor.person_id,
+        "source_address": actor.source_address,
+        "trace": session.info.get("trace", ""),
         "available_at": at + delay,
         "progress_done": 0,
     }
@@ -114,7 +120,9 @@ def claim(*, session: Session, job_id: UUID, at: datetime) -> Claim | None:
             _OPEN,
         )
         .values(state="running", attempts=Job.attempts + 1, started_at=at, heartbeat_at=at, error=None)
-        .returning(Job.id, Job.kind, Job.tenant_id, Job.arguments, Job.attempts, Job.created_by),
+        .returning(
+            Job.id, Job.kind, Job.tenant_id, Job.arguments, Job.attempts, Job.created_by, Job.source_address, Job.trace
+        ),
     ).first()
     return None if row is None else Claim(*row)
 

@@ -39,8 +39,14 @@ class JobContext:
 
     @property
     def actor(self) -> Actor:
-        """Return the actor of what the job does: the person who started it, through a job."""
-        return Actor(person_id=self.claim.created_by, label="", via="job", request_id=str(self.claim.id))
+        """Return the actor of what the job does: the person who started it from there, through a job."""
+        return Actor(
+            person_id=self.claim.created_by,
+            label="",
+            via="job",
+            request_id=str(self.claim.id),
+            source_address=self.claim.source_address,
+        )
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
@@ -48,6 +54,7 @@ class JobContext:
         tenant = self.claim.tenant_id
         unit = self.database.platform() if tenant is None else self.database.tenant(TenantRef(tenant))
         with unit as session:
+            session.info["trace"] = self.claim.trace
             yield session
         self.after_commit(session)
 

@@ -33,6 +33,8 @@ class Job(PlatformBase):
     attempts: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(Instant)
     created_by: Mapped[UUID]
+    source_address: Mapped[str] = mapped_column(Text, server_default="")
+    trace: Mapped[str] = mapped_column(Text, server_default="")
     available_at: Mapped[datetime] = mapped_column(Instant)
     delivered_at: Mapped[datetime | None] = mapped_column(Instant)
     started_at: Mapped[datetime | None] = mapped_column(Instant)

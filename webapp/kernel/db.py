@@ -22,6 +22,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import InvalidatePoolError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
+CONNECT_SECONDS_MAX = 3
+"""A server that says nothing for so long is away."""
 APP_ROLE = "comptoir_app"
 PLATFORM_ROLE = "comptoir_platform"
 
@@ -59,9 +61,14 @@ def app_url(owner_url: str, secret_key: str) -> URL:
 
 
 def owner_engine(owner_url: str, *, pool_size: int = 4) -> Engine:
-    """Return an engine that signs in as the owner of the schemas: for migrations, provisioning and the doctor."""
+    """Return an engine that signs in as the owner of the schemas: for migrations, provisioning and the doctor.
+
+    It prepares no statements: behind PgBouncer they would meet another connection, and migrations make plans stale.
+    """
     url = make_url(owner_url).set(drivername="postgresql+psycopg")
-    return create_engine(url, pool_size=pool_size, max_overflow=4, pool_pre_ping=True)
+    return create_engine(
+        url, pool_size=pool_size, max_overflow=4, pool_pre_ping=True, connect_args={"prepare_threshold": None}
+    )
 
 
 _RESET = b"; ".join(
@@ -92,7 +99,10 @@ class Database:
         pooler: bool = False,
         tenants_per_connection: int = 200,
     ) -> None:
-        connect_args: dict[str, Any] = {"prepare_threshold": None} if pooler else {"prepare_threshold": 3}
+        connect_args: dict[str, Any] = {
+            "prepare_threshold": None if pooler else 3,
+            "connect_timeout": CONNECT_SECONDS_MAX,
+        }
         self.engine = create_engine(
             url,
             pool_size=pool_size,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from webapp.kernel.db import owner_engine
 from webapp.settings import Settings
-from webapp.tenancy.provisioning import MigrationResult, migrate_tenants, prepare_database
+from webapp.tenancy.provisioning import MigrationResult, is_current, migrate_tenants, prepare_database
 
 
 def migrate(
@@ -12,7 +12,12 @@ def migrate(
     *,
     report: Callable[[MigrationResult], None] = lambda _result: None,
 ) -> list[MigrationResult]:
-    """Prepare the database and migrate every tenant that is behind; return what became of each of those."""
+    """Prepare the database and migrate every tenant that is behind; return what became of each of those.
+
+    When nothing is to do, that is seen by one query.
+    """
+    if is_current(settings.database_url, settings.secret_key):
+        return []
     engine = owner_engine(settings.database_url)
     try:
         prepare_database(engine, settings.secret_key)

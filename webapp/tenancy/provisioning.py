@@ -13,10 +13,18 @@ from uuid import UUID
 import psycopg
 from psycopg import errors, sql
 from sqlalchemy import Engine
+from sqlalchemy.engine import make_url
 
 from webapp.kernel.db import APP_ROLE, PLATFORM_ROLE, TenantRef
 from webapp.kernel.errors import N_, Conflict, NotFound
-from webapp.tenancy.schema import Revisions, platform_revisions, platform_script, tenant_revisions, tenant_script
+from webapp.tenancy.schema import (
+    Revisions,
+    UnknownRevision,
+    platform_revisions,
+    platform_script,
+    tenant_revisions,
+    tenant_script,
+)
 
 LOCK_TIMEOUT = "2s"
 TRIES_MAX = 5
@@ -56,9 +64,41 @@ def _literal(statement: LiteralString, *values: str) -> str:
     return sql.SQL(statement).format(*map(sql.Literal, values)).as_string()
 
 
+def _app_password(secret_key: str) -> str:
+    return hmac.new(secret_key.encode(), b"database password of comptoir_app", sha256).hexdigest()
+
+
+def _fingerprint(secret_key: str) -> str:
+    """Return what stands in the database once it was prepared with this secret: nothing that leads back to it."""
+    return sha256(f"prepared {_app_password(secret_key)}".encode()).hexdigest()
+
+
+_PLACE = """(SELECT concat(%s::text, '/', d.oid, '/', to_regrole('comptoir_app')::oid)
+    FROM pg_database d WHERE d.datname = current_database())"""
+"""How and where a database was prepared: one that was restored elsewhere, or lost its role, is prepared anew."""
+
+_NOTHING_TO_DO = f"""
+    SELECT revision = %s AND prepared = {_PLACE}
+        AND NOT EXISTS (SELECT FROM platform.tenant WHERE schema_revision <> %s)
+    FROM platform.schema_revision
+"""  # noqa: S608 - the only part that varies is the constant above
+
+
+def is_current(owner_url: str, secret_key: str) -> bool:
+    """Tell by one query whether database, platform and every workspace are as this version wants them."""
+    address = make_url(owner_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    heads = platform_revisions().head(), tenant_revisions().head()
+    with psycopg.connect(address, autocommit=True, prepare_threshold=None) as connection:
+        try:
+            row = connection.execute(_NOTHING_TO_DO, (heads[0], _fingerprint(secret_key), heads[1])).fetchone()
+        except (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedColumn):
+            return False
+    return row == (True,)
+
+
 def prepare_database(engine: Engine, secret_key: str) -> None:
     """Make the roles, the revokes of the database and the platform's schema; do nothing where they exist."""
-    password = hmac.new(secret_key.encode(), b"database password of comptoir_app", sha256).hexdigest()
+    password = _app_password(secret_key)
     with engine.begin() as connection:
         driver = _driver(connection)
         driver.execute("SELECT pg_advisory_xact_lock(hashtext('comptoir prepare'), 0)")
@@ -89,7 +129,7 @@ def prepare_database(engine: Engine, secret_key: str) -> None:
             _run(
                 driver,
                 [
-                    "CREATE TABLE platform.schema_revision (revision text NOT NULL)",
+                    "CREATE TABLE platform.schema_revision (revision text NOT NULL, prepared text NOT NULL DEFAULT '')",
                     _literal("INSERT INTO platform.schema_revision VALUES ({})", chain.head()),
                     f"GRANT SELECT ON platform.schema_revision TO {PLATFORM_ROLE}",
                 ],
@@ -99,6 +139,13 @@ def prepare_database(engine: Engine, secret_key: str) -> None:
             if row is not None and row[0] != chain.head():
                 _run(driver, chain.statements(row[0]))
                 driver.execute("UPDATE platform.schema_revision SET revision = %s", (chain.head(),))
+        driver.execute(
+            "ALTER TABLE platform.schema_revision ADD COLUMN IF NOT EXISTS prepared text NOT NULL DEFAULT ''"
+        )
+        driver.execute(
+            f"UPDATE platform.schema_revision SET prepared = {_PLACE}",  # noqa: S608 - a constant of ours
+            (_fingerprint(secret_key),),
+        )
 
 
 def create_tenant(
@@ -182,15 +229,27 @@ def migrate_tenants(
         )
     if not behind:
         return []
-    scripts = {revision: chain.statements(revision) for revision in {row[2] for row in behind}}
+    scripts = {revision: _script(chain, revision) for revision in {row[2] for row in behind}}
 
     def one(row: tuple[UUID, str, str]) -> MigrationResult:
-        result = _migrate_one(engine, TenantRef(row[0]), row[1], head, scripts[row[2]])
+        script = scripts[row[2]]
+        if isinstance(script, str):
+            result = MigrationResult(row[1], head, script)
+        else:
+            result = _migrate_one(engine, TenantRef(row[0]), row[1], head, script)
         report(result)
         return result
 
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(one, behind))
+
+
+def _script(chain: Revisions, current: str) -> list[str] | str:
+    """Return the statements that lead from a revision to the newest one, or why there are none."""
+    try:
+        return chain.statements(current)
+    except UnknownRevision as error:
+        return str(error)
 
 
 def _migrate_one(engine: Engine, tenant: TenantRef, slug: str, head: str, statements: list[str]) -> MigrationResult:

@@ -10,6 +10,8 @@ from uuid import UUID
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
+from alembic.util import CommandError
 from psycopg import sql
 from sqlalchemy.dialects import postgresql
 
@@ -17,6 +19,10 @@ from webapp.kernel.files import product_files
 
 SEPARATOR = "--;\n"
 _PARAMETER = re.compile(r"(?<![:\w]):(schema|role|tenant_id|revision)\b")
+
+
+class UnknownRevision(LookupError):
+    """A schema is at a revision that this version has never heard of: a newer one made it, or somebody's hand did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,10 @@ class Revisions:
         return head
 
     def statements(self, current: str) -> list[str]:
-        """Return the SQL that leads from `current` to the newest revision, one statement each."""
+        """Return the SQL that leads from `current` to the newest revision, one statement each.
+
+        Raises UnknownRevision.
+        """
         scripts = _scripts(self.directory)
         found: list[str] = []
         context = MigrationContext.configure(
@@ -42,8 +51,14 @@ class Revisions:
             opts={"as_sql": True, "output_buffer": _Discard()},
         )
         context.impl.static_output = lambda text: found.append(text.rstrip().rstrip(";"))  # type: ignore[method-assign]
+        try:
+            way = reversed(list(scripts.iterate_revisions("head", current)))
+        except (CommandError, RevisionError) as error:
+            raise UnknownRevision(
+                f"its revision {current!r} is unknown to this version: use the version that it belongs to"
+            ) from error
         with Operations.context(context):
-            for revision in reversed(list(scripts.iterate_revisions("head", current))):
+            for revision in way:
                 revision.module.upgrade()
         return found
 

@@ -4,7 +4,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, request
+from flask_babel import gettext as _
 from flask_talisman import Talisman
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.settings import Settings
 
@@ -37,7 +39,12 @@ def known_hosts(settings: Settings) -> frozenset[str]:
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Set the headers, check the Host and refuse unsafe requests that another site sent."""
+    """Set the headers, check the Host, believe the named proxies, refuse unsafe requests that another site sent."""
+    if settings.trusted_proxies:
+        # Only who asks and whether by TLS; the host is checked below as it came, and no prefix is taken.
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign] # Flask's own way to put something before it
+            app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies, x_host=0
+        )
     Talisman(
         app,
         force_https=False,
@@ -62,7 +69,7 @@ def install(app: Flask, settings: Settings) -> None:
     def known_host() -> None:
         # A balancer asks for health under whatever address it knows.
         if hosts and request.host.lower() not in hosts and request.endpoint not in HEALTH:
-            abort(400, "This address is not served here.")
+            abort(400, _("This address is not served here."))
 
     @app.before_request
     def same_site() -> None:
@@ -71,7 +78,7 @@ def install(app: Flask, settings: Settings) -> None:
             origin = request.headers.get("Origin")
             foreign = origin not in {None, request.host_url.rstrip("/")} and site != "same-origin"
             if site not in {"same-origin", "none"} or foreign:
-                abort(403, "The request came from another site.")
+                abort(403, _("The request came from another site."))
 
     @app.after_request
     def isolate(response: Response) -> Response:

@@ -1,6 +1,7 @@
 """Structured logs on standard output: one JSON object a line, with request id, tenant, person, route, duration."""
 
 import logging
+import re
 import sys
 import time
 from typing import Any
@@ -11,6 +12,8 @@ from flask import Flask, Response, g, request
 from webapp.kernel.ids import new_id
 
 REQUEST_ID_LENGTH_MAX = 64
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C Trace Context, level 1: version, trace id, parent id, flags; all-zero ids and version ff are invalid."""
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
@@ -55,9 +58,12 @@ def install(app: Flask) -> None:
     def begin() -> None:
         given = request.headers.get("X-Request-Id", "")
         usable = 0 < len(given) <= REQUEST_ID_LENGTH_MAX and set(given) <= _SAFE
-        g.request_id = given if usable else new_id().hex
+        trace = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+        g.request_id = given if usable else trace[1] if trace else new_id().hex
         g.began = time.perf_counter()
         structlog.contextvars.bind_contextvars(request_id=g.request_id)
+        if trace:
+            structlog.contextvars.bind_contextvars(trace_id=trace[1])
 
     @app.after_request
     def end(response: Response) -> Response:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
+from flask import Response, jsonify, request
 from itsdangerous import BadData, URLSafeSerializer
 
 from webapp.kernel.errors import N_, FieldError, Invalid
@@ -41,6 +43,15 @@ def cut(
     """Return one page of `limit + 1` rows that were read, and the cursor of the next page if there is one."""
     page = rows[:limit]
     return page, sign_cursor(purpose, position(page[-1])) if len(rows) > limit else None
+
+
+def answer_page(data: list[Any], cursor: str | None) -> Response:
+    """Answer with one page of a list; the next one stands in the body and in a Link (RFC 8288)."""
+    response = jsonify(data=data, next_cursor=cursor, has_more=cursor is not None)
+    if cursor is not None:
+        question = [(name, value) for name, value in request.args.items(multi=True) if name != "cursor"]
+        response.headers.add("Link", f'<{request.path}?{urlencode([*question, ("cursor", cursor)])}>; rel="next"')
+    return response
 
 
 def _serializer(purpose: str) -> URLSafeSerializer:

@@ -33,10 +33,35 @@ TITLES = {
     500: N_("Something went wrong on our side"),
     503: N_("Not available at the moment"),
 }
+CODES = {
+    400: "bad_request",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    409: "conflict",
+    410: "gone",
+    412: "precondition_failed",
+    413: "too_large",
+    415: "unsupported_media_type",
+    422: "unprocessable",
+    428: "precondition_required",
+    429: "too_many_requests",
+    500: "internal_error",
+    503: "unavailable",
+}
+"""What HTTP's own refusals are called; each stands in the catalogue of problems."""
 AWAY = frozenset({None, "08", "40001", "40P01", "57P01", "57P02", "57P03"})
 """States of a database that is away or that broke a deadlock: nothing was changed, and a repeat may go through."""
 DETAILS = {
+    400: N_("Send what the description of the call asks for, as JSON that can be read."),
+    401: N_("Send a valid token of this workspace: Authorization: Bearer cpt_live_…"),
     404: N_("There is nothing here, or nothing that you may see."),
+    405: N_("Use one of the methods that the header Allow names."),
+    413: N_("Send less at once: several batches, or the parts of a file."),
+    415: N_("Send the kind of content that the description of the call names."),
+    429: N_("Wait as many seconds as Retry-After says, then repeat the call."),
     500: N_("It was noted with the number below. Nothing was changed. Please try again."),
     503: N_("Something that Comptoir needs does not answer. Nothing was changed. Please try again in a moment."),
 }
@@ -97,7 +122,7 @@ def answer(error: DomainError) -> Response:
 def answer_status(status: int, *, code: str, detail: str = "", headers: dict[str, str] | None = None) -> Response:
     """Answer a failure of HTTP itself."""
     title = translate(TITLES.get(status, HTTPStatus(status).phrase), {})
-    detail = detail or translate(DETAILS.get(status, ""), {}) if status in DETAILS else detail
+    detail = detail or translate(DETAILS.get(status, ""), {})
     if is_api():
         return problem(status, code=code, title=title, detail=detail, headers=headers)
     response = error_page(status, title=title, detail=detail)
@@ -118,8 +143,9 @@ def install(app: Flask) -> None:  # noqa: C901 - one short handler for each kind
         if status < HTTPStatus.BAD_REQUEST:
             return error
         headers = {key: value for key, value in error.get_headers() if key in {"Allow", "Retry-After"}}
-        code = HTTPStatus(status).phrase.lower().replace(" ", "_")
-        detail = "" if status in DETAILS else error.description or ""
+        code = CODES.get(status, "bad_request" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "internal_error")
+        # What werkzeug says by itself is English; what a door of ours says is in the reader's language already.
+        detail = "" if error.description == type(error).description else error.description or ""
         return answer_status(status, code=code, detail=detail, headers=headers)
 
     @app.errorhandler(PoolTimeoutError)

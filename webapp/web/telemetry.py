@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, g, request
 from sqlalchemy import Engine
 
 from webapp.settings import Settings
@@ -45,7 +45,12 @@ def install(settings: Settings, *, service: str, app: Flask | None = None, engin
 
 
 def _tell_route(span: Any) -> None:
-    """Put the route where the address would stand: one-time links carry their secret in the address."""
+    """Put the route where the address would stand: one-time links carry their secret in the address.
+
+    The request's place in the trace is kept for the jobs that it queues.
+    """
+    here = span.get_span_context()
+    g.trace = f"00-{here.trace_id:032x}-{here.span_id:016x}-{here.trace_flags:02x}" if here.is_valid else ""
     route = request.url_rule.rule if request.url_rule else "unmatched"
     for name in ADDRESSES:
         if name in (getattr(span, "attributes", None) or {}):
@@ -53,10 +58,22 @@ def _tell_route(span: Any) -> None:
 
 
 @contextmanager
-def span(tracer: Any, name: str, **attributes: str) -> Iterator[None]:
-    """Trace one piece of work, a job for example; do nothing without a tracer."""
+def span(tracer: Any, name: str, *, parent: str = "", **attributes: str) -> Iterator[dict[str, str]]:
+    """Trace one piece of work, a job for example; do nothing without a tracer.
+
+    `parent` is the place from where it was asked for (W3C `traceparent`). What is put into the yielded dictionary
+    becomes part of the span, `error` as its failure.
+    """
+    told: dict[str, str] = {}
     if tracer is None:
-        yield
+        yield told
         return
-    with tracer.start_as_current_span(name, attributes=attributes):
-        yield
+    from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 - see install
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415 - see install
+
+    context = TraceContextTextMapPropagator().extract({"traceparent": parent}) if parent else None
+    with tracer.start_as_current_span(name, context=context, attributes=attributes) as current:
+        yield told
+        if error := told.pop("error", ""):
+            current.set_status(Status(StatusCode.ERROR, error))
+        current.set_attributes(told)

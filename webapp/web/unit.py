@@ -17,6 +17,7 @@ def open_unit() -> Session:
     if "unit" not in g:
         g.unit = services().database.begin()
         g.db = g.unit.__enter__()
+        g.db.info["trace"] = g.get("trace", "")
     session: Session = g.db
     return session
 

@@ -1,7 +1,6 @@
 """JSON API of accounts."""
 
-from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
 from flask import Response, g, jsonify
 from flask_babel import gettext as _
@@ -16,20 +15,25 @@ from tenants.money.accounts.rules import AccountDraft, Kind
 from tenants.schemas import (
     PROBLEMS,
     AmountText,
+    Body,
     CurrencyCode,
+    Day,
     Id,
     ListQuery,
     MoneyOut,
+    Narrowing,
     WorkspacePath,
     minor_in,
+    money_error,
     money_out,
 )
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
-from webapp.kernel.errors import FieldError, Invalid, NotFound
+from webapp.kernel.errors import Invalid, NotFound
 from webapp.kernel.money import MoneyError
 from webapp.web.conditions import check_version, with_etag
-from webapp.web.pagination import read_cursor, sign_cursor
+from webapp.web.contract import promises
+from webapp.web.pagination import answer_page, cut, read_cursor
 
 bp = APIBlueprint(
     "api_accounts",
@@ -42,20 +46,27 @@ bp = APIBlueprint(
 guard_room(bp)
 
 
-class AccountIn(BaseModel):
+class AccountIn(Body):
     """An account to open."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"name": "Current account", "kind": "asset", "currency": "EUR", "code": "51210"},
+                {"name": "Repairs", "kind": "expense", "currency": "EUR"},
+            ]
+        }
+    )
 
     name: str = Field(examples=["Current account"], min_length=1, max_length=200)
-    kind: Kind = Field(examples=["asset"])
+    kind: Annotated[Kind, Field(strict=False, examples=["asset"])]
     currency: CurrencyCode
     code: str | None = Field(None, examples=["512"], min_length=1, max_length=40)
     parent_id: Id | None = None
     iban: str | None = Field(None, max_length=60)
     number: str | None = Field(None, min_length=1, max_length=64)
-    opened_on: date | None = None
-    closed_on: date | None = None
+    opened_on: Day | None = None
+    closed_on: Day | None = None
     overdraft_limit: AmountText | None = None
 
 
@@ -71,8 +82,8 @@ class AccountOut(BaseModel):
     iban: str | None
     number: str | None
     purpose: str | None
-    opened_on: date | None
-    closed_on: date | None
+    opened_on: Day | None
+    closed_on: Day | None
     overdraft_limit: MoneyOut | None
     balance: MoneyOut
     held: MoneyOut
@@ -114,7 +125,8 @@ def _draft(body: AccountIn) -> AccountDraft:
     try:
         limit = None if body.overdraft_limit is None else minor_in(body.overdraft_limit, body.currency)
     except MoneyError as error:
-        raise Invalid(errors=(FieldError("overdraft_limit", error.code, error.detail),)) from None
+        field = "currency" if error.code == "unknown_currency" else "overdraft_limit"
+        raise Invalid(errors=(money_error(field, error),)) from None
     return AccountDraft(**values, overdraft_limit=limit)
 
 
@@ -124,14 +136,13 @@ def list_accounts(path: WorkspacePath, query: ListQuery) -> Response:
     """Accounts in the order in which they were opened."""
     position = read_cursor("accounts", query.cursor)
     rows = queries.accounts(session=g.db, after_id=position[0] if position else 0, limit=query.limit + 1)
-    page = rows[: query.limit]
-    more = len(rows) > query.limit
-    cursor = sign_cursor("accounts", [page[-1].id]) if more else None
-    return jsonify(data=[account_out(row) for row in page], next_cursor=cursor, has_more=more)
+    page, cursor = cut(rows, query.limit, "accounts", lambda row: [row.id])
+    return answer_page([account_out(row) for row in page], cursor)
 
 
 @bp.post("/accounts", responses={201: AccountOut}, operation_id="openAccount", summary="Open an account")
 @requires(Permission.LEDGER_ACCOUNTS_WRITE)
+@promises(gives_version=True)
 def open_account(path: WorkspacePath, body: AccountIn) -> Response:
     """Add an account to the chart."""
     account = commands.open_account(session=g.db, actor=g.actor, at=g.at, draft=_draft(body))
@@ -143,6 +154,7 @@ def open_account(path: WorkspacePath, body: AccountIn) -> Response:
 
 @bp.get("/accounts/<int:account_id>", responses={200: AccountOut}, operation_id="getAccount", summary="Get an account")
 @requires(Permission.LEDGER_ACCOUNTS_READ)
+@promises(gives_version=True)
 def get_account(path: AccountPath) -> Response:
     """One account with its present balances."""
     account = queries.account(session=g.db, account_id=path.account_id)
@@ -155,6 +167,7 @@ def get_account(path: AccountPath) -> Response:
     "/accounts/<int:account_id>", responses={200: AccountOut}, operation_id="changeAccount", summary="Change an account"
 )
 @requires(Permission.LEDGER_ACCOUNTS_WRITE)
+@promises(takes_version=True, gives_version=True)
 def change_account(path: AccountPath, body: AccountIn) -> Response:
     """Replace what is said of an account; send the ETag that you read as If-Match."""
     account = commands.change_account(
@@ -168,12 +181,43 @@ def change_account(path: AccountPath, body: AccountIn) -> Response:
     return with_etag(jsonify(account_out(account)), account.version)
 
 
-class ChartIn(BaseModel):
+class BalanceQuery(Narrowing):
+    """Which day."""
+
+    on: Day | None = Field(None, description="The balance at the end of this day; of today when it is not given.")
+
+
+class AccountBalanceOut(BaseModel):
+    """What an account's booked entries come to at the end of a day; debit positive, holds left out."""
+
+    account_id: int
+    on: Day
+    balance: MoneyOut
+
+
+@bp.get(
+    "/accounts/<int:account_id>/balance",
+    responses={200: AccountBalanceOut},
+    operation_id="getAccountBalance",
+    summary="Get an account's balance as of a day",
+)
+@requires(Permission.LEDGER_ACCOUNTS_READ)
+def get_balance(path: AccountPath, query: BalanceQuery) -> Response:
+    """Return what the entries booked up to a day come to."""
+    account = queries.account(session=g.db, account_id=path.account_id)
+    if account is None:
+        raise NotFound
+    day = query.on or g.at.date()
+    minor = queries.balance_on(session=g.db, account_id=account.id, day=day)
+    return jsonify(account_id=account.id, on=day.isoformat(), balance=money_out(minor, account.currency))
+
+
+class ChartIn(Body):
     """A chart of accounts to start from."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(json_schema_extra={"examples": [{"template": "company", "currency": "EUR"}]})
 
-    template: ChartTemplate = Field(examples=["company"])
+    template: Annotated[ChartTemplate, Field(strict=False, examples=["company"])]
     currency: CurrencyCode
 
 

@@ -14,15 +14,15 @@ from tenants.money.accounts import queries
 from tenants.money.accounts.charts import CHARTS, ChartAccount, ChartTemplate
 from tenants.money.accounts.models import Account
 from tenants.money.accounts.queries import AccountView
-from tenants.money.accounts.rules import DEPTH_MAX, AccountDraft, Kind, Purpose, clean_iban, draft_errors
+from tenants.money.accounts.rules import DEPTH_MAX, AccountDraft, Kind, Purpose, clean_iban, draft_errors, stored_name
 from webapp.audit.commands import record
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound, Stale
 
-PURPOSE_ACCOUNTS: dict[Purpose, tuple[Kind, str]] = {
-    Purpose.TO_CATEGORISE: (Kind.EXPENSE, N_("To categorise")),
-    Purpose.TRADING: (Kind.EQUITY, N_("Currency trading")),
-    Purpose.OPENING: (Kind.EQUITY, N_("Opening balances")),
+PURPOSE_KINDS: dict[Purpose, Kind] = {
+    Purpose.TO_CATEGORISE: Kind.EXPENSE,
+    Purpose.TRADING: Kind.EQUITY,
+    Purpose.OPENING: Kind.EQUITY,
 }
 
 
@@ -172,10 +172,10 @@ def ensure_purpose_account(*, session: Session, actor: Actor, at: datetime, purp
     query = select(Account.id).where(Account.purpose == purpose.value, Account.currency == currency)
     if (found := session.scalar(query)) is not None:
         return found
-    kind, name = PURPOSE_ACCOUNTS[purpose]
+    values = {"kind": PURPOSE_KINDS[purpose].value, "name": stored_name(purpose, currency), "currency": currency}
     made = session.scalar(
         upsert(Account)
-        .values(kind=kind.value, name=f"{name} ({currency})", currency=currency, purpose=purpose.value, created_at=at)
+        .values(**values, purpose=purpose.value, created_at=at)
         .on_conflict_do_nothing(index_elements=["purpose", "currency"])
         .returning(Account.id),
     )

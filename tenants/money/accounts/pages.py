@@ -10,6 +10,7 @@ from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts import commands, queries
 from tenants.money.accounts.charts import CHARTS, ChartTemplate
 from tenants.money.accounts.forms import read_account, read_day, values_of
+from tenants.money.accounts.names import spoken
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.rules import AccountDraft, Kind
 from tenants.money.accounts.tree import KIND_NAMES, choices, is_closed, sections
@@ -113,7 +114,7 @@ def change_account(account_id: int) -> Response:
     """Change what is said of an account."""
     account = _found(account_id)
     try:
-        draft = read_account(request.form, decimal_sign=decimal_sign())
+        draft = _kept_name(account, read_account(request.form, decimal_sign=decimal_sign()))
         commands.change_account(
             session=g.db,
             actor=g.actor,
@@ -144,7 +145,7 @@ def close_account(account_id: int) -> Response:
             at=g.at,
             account_id=account_id,
             version=request.form.get("version", type=int),
-            draft=replace(draft_of(account), closed_on=day),
+            draft=_kept_name(account, replace(draft_of(account), closed_on=day)),
         )
     except DomainError as error:
         values = values_of(account) | {"version": account.version, "closed_on": request.form.get("closed_on", "")}
@@ -160,10 +161,17 @@ def draft_of(account: AccountView) -> AccountDraft:
 
 
 def _found(account_id: int) -> AccountView:
+    """Return an account as the reader knows it: a name that was not changed stays the stored one (see `_kept_name`)."""
     account = queries.account(session=g.db, account_id=account_id)
     if account is None:
         raise NotFound
-    return account
+    return spoken(account)
+
+
+def _kept_name(account: AccountView, draft: AccountDraft) -> AccountDraft:
+    """Return the draft with the stored name where the name is the one that was shown in the reader's language."""
+    stored = queries.account(session=g.db, account_id=account.id)
+    return replace(draft, name=stored.name) if stored is not None and draft.name == account.name else draft
 
 
 def _form(values: Any, errors: dict[str, str], *, account: AccountView | None = None, status: int = 200) -> Response:

@@ -41,6 +41,18 @@ class Purpose(StrEnum):
     OPENING = "opening"
 
 
+PURPOSE_NAMES: dict[Purpose, str] = {
+    Purpose.TO_CATEGORISE: N_("To categorise"),
+    Purpose.TRADING: N_("Currency trading"),
+    Purpose.OPENING: N_("Opening balances"),
+}
+
+
+def stored_name(purpose: Purpose, currency: str) -> str:
+    """Return the stable name under which the product opens an account of its own; pages translate it."""
+    return f"{PURPOSE_NAMES[purpose]} ({currency})"
+
+
 @dataclass(frozen=True, slots=True)
 class AccountDraft:
     """What a person says of an account; `overdraft_limit` in minor units, None for no limit."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from tenants.money.accounts.names import spoken, spoken_name
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.rules import CREDIT_KINDS, Kind
 from webapp.kernel.errors import N_
@@ -62,7 +63,7 @@ def sections(
     accounts: Iterable[AccountView], *, last_days: Mapping[int, date], today: date, closed: bool = False
 ) -> list[Section]:
     """Return the kinds that have accounts; `closed` includes accounts that are closed."""
-    shown = [one for one in accounts if closed or not is_closed(one, today)]
+    shown = [spoken(one) for one in accounts if closed or not is_closed(one, today)]
     known = {one.id for one in shown}
     below: dict[int | None, list[AccountView]] = defaultdict(list)
     for one in sorted(shown, key=lambda a: (a.purpose is not None, a.code or "\uffff", a.name.casefold())):
@@ -124,4 +125,5 @@ def choices(accounts: Iterable[AccountView], today: date) -> list[tuple[Kind, li
 
 def label(account: AccountView) -> str:
     """Return number and name, as accounts are spoken of."""
-    return f"{account.code} {account.name}" if account.code else account.name
+    name = spoken_name(account)
+    return f"{account.code} {name}" if account.code else name

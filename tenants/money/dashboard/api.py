@@ -1,17 +1,19 @@
 """JSON API of the dashboard."""
 
 from typing import Any, Literal
+from uuid import UUID
 
 from flask import Response, g, jsonify
 from flask_openapi3 import APIBlueprint, Tag
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tenants.door import API_PREFIX, guard_room
-from tenants.money.dashboard import queries
+from tenants.money.dashboard import queries, review
 from tenants.money.dashboard.rules import PERIOD_DEFAULT, PERIODS, MonthFlow, savings_percent
-from tenants.schemas import PROBLEMS, Day, MoneyOut, WorkspacePath, money_out
+from tenants.schemas import PROBLEMS, Body, Day, Id, MoneyOut, Narrowing, WorkspacePath, money_out
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
+from webapp.web.state import services
 
 bp = APIBlueprint(
     "api_dashboard",
@@ -24,7 +26,7 @@ bp = APIBlueprint(
 guard_room(bp)
 
 
-class DashboardQuery(BaseModel):
+class DashboardQuery(Narrowing):
     """Which period."""
 
     months: int = Field(
@@ -81,6 +83,46 @@ class DashboardOut(BaseModel):
     accounts: list[CardOut]
 
 
+class WaitingOut(BaseModel):
+    """An entry that waits for a category, and what it probably is."""
+
+    entry_id: int
+    date: Day
+    counterparty: str
+    description: str
+    amount: MoneyOut
+    category_id: int | None = Field(description="What was learned of such entries; accept it with a change.")
+    percent: int | None
+
+
+class ReviewOut(BaseModel):
+    """How many wait for a category, and the newest of them."""
+
+    to_review: int
+    data: list[WaitingOut]
+
+
+class AcceptIn(Body):
+    """What the entry is."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"category_id": 2}]})
+
+    category_id: Id
+
+
+class AcceptOut(BaseModel):
+    """What was changed, to undo it by, and how many wait still."""
+
+    change_id: UUID
+    to_review: int
+
+
+class ReviewPath(WorkspacePath):
+    """One entry that waits for a category."""
+
+    entry_id: Id
+
+
 def _worth_out(worth: queries.NetWorth) -> dict[str, Any]:
     return {
         "now": money_out(worth.now, worth.currency),
@@ -123,3 +165,42 @@ def show(path: WorkspacePath, query: DashboardQuery) -> Response:
         to_review=found.to_review,
         accounts=[_card_out(card) for card in found.cards],
     )
+
+
+@bp.get("/review", responses={200: ReviewOut}, operation_id="getReview", summary="Get what waits for a category")
+@requires(Permission.LEDGER_ENTRIES_READ)
+def show_review(path: WorkspacePath) -> Response:
+    """How many wait for a category, and the newest five with what each probably is."""
+    data = [
+        {
+            "entry_id": one.entry_id,
+            "date": one.day.isoformat(),
+            "counterparty": one.counterparty,
+            "description": one.description,
+            "amount": money_out(one.amount, one.currency),
+            "category_id": one.category_id,
+            "percent": one.percent,
+        }
+        for one in review.waiting(session=g.db)
+    ]
+    return jsonify(to_review=review.count(session=g.db), data=data)
+
+
+@bp.post(
+    "/review/<int:entry_id>", responses={201: AcceptOut}, operation_id="acceptCategory", summary="Categorise an entry"
+)
+@requires(Permission.LEDGER_ENTRIES_WRITE)
+def accept(path: ReviewPath, body: AcceptIn) -> Response:
+    """Give an entry its category and learn from it."""
+    change_id = services().new_id()
+    review.accept(
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        change_id=change_id,
+        entry_id=path.entry_id,
+        category_id=body.category_id,
+    )
+    response = jsonify(change_id=str(change_id), to_review=review.count(session=g.db))
+    response.status_code = 201
+    return response

@@ -6,15 +6,18 @@ from itertools import pairwise
 from typing import Any
 
 from babel.dates import format_date
-from flask import Blueprint, Response, current_app, g, request, url_for
+from flask import Blueprint, Response, current_app, flash, g, request, url_for
 from flask_babel import get_locale, ngettext
 from flask_babel import gettext as _
 
 from tenants.door import PAGES_PREFIX, guard_room
-from tenants.money.dashboard import queries, rules
+from tenants.money.accounts import queries as accounts
+from tenants.money.accounts.names import spoken_name
+from tenants.money.dashboard import queries, review, rules
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
-from webapp.web.render import frame, money, render
+from webapp.web.render import frame, money, render, see_other
+from webapp.web.state import services
 
 bp = Blueprint("money_dashboard", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
@@ -40,7 +43,7 @@ def show() -> Response:
         income=sum(flow.income for flow in found.flows),
         expense=sum(flow.expense for flow in found.flows),
         working=queries.working_imports(session=g.db) if frame().may(Permission.IMPORTS_IMPORTS_READ.value) else [],
-        review_href=_way("money_ledger.list_entries", q="is:uncategorised"),
+        **_review(found.to_review),
         accounts_href=_way("money_accounts.list_accounts"),
         imports_href=_way("money_imports.list_imports"),
         account_href=lambda account_id: _way("money_ledger.list_entries", q=f"account:#{account_id}"),
@@ -48,6 +51,45 @@ def show() -> Response:
         change_note=_change_note(found),
         flow_summary=_flow_summary(found),
     )
+
+
+@bp.get("/review")
+@requires(Permission.LEDGER_ENTRIES_READ)
+def show_review() -> Response:
+    """Show the card of what waits for a category anew; without scripts, the register of it."""
+    if request.headers.get("HX-Request-Type") != "partial":
+        return see_other(url_for("money_ledger.list_entries", q="is:uncategorised"))
+    return render("money/dashboard/review.html", **_review(review.count(session=g.db)))
+
+
+@bp.post("/review/<int:entry_id>")
+@requires(Permission.LEDGER_ENTRIES_WRITE)
+def accept(entry_id: int) -> Response:
+    """Accept what an entry probably is, in place; the answer is the card without it, and a way to undo."""
+    change_id = services().new_id()
+    category_id = request.form.get("category_id", 0, type=int)
+    review.accept(session=g.db, actor=g.actor, at=g.at, change_id=change_id, entry_id=entry_id, category_id=category_id)
+    category = accounts.account(session=g.db, account_id=category_id)
+    name = spoken_name(category) if category else ""
+    if request.headers.get("HX-Request-Type") != "partial":
+        flash(_("Categorised as %(category)s.", category=name), "success")
+        return see_other(url_for("money_dashboard.show"))
+    found = _review(review.count(session=g.db))
+    return render("money/dashboard/review.html", **found | {"undo_id": change_id, "accepted": name})
+
+
+def _review(to_review: int) -> dict[str, Any]:
+    """Return what the card of what waits for a category needs."""
+    waiting = review.waiting(session=g.db) if to_review else []
+    ids = {one.category_id for one in waiting if one.category_id}
+    names = {key: spoken_name(one) for key, one in accounts.accounts_by_id(session=g.db, ids=ids).items()}
+    return {
+        "to_review": to_review,
+        "waiting": waiting,
+        "category_names": names,
+        "review_href": _way("money_ledger.list_entries", q="is:uncategorised"),
+        "undo_id": None,
+    }
 
 
 def _way(endpoint: str, **values: Any) -> str | None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tenants.money.accounts import queries as accounts
 from tenants.money.accounts.queries import AccountView
-from tenants.money.dashboard import rules
+from tenants.money.dashboard import review, rules
 from tenants.money.dashboard.rules import Ending, Freshness, MonthFlow
 from tenants.money.imports import queries as imports
 from tenants.money.imports.queries import ImportView
@@ -36,10 +36,6 @@ _FLOWS = text("""
         FROM account_day WHERE account_id = a.id AND day BETWEEN :start AND :today GROUP BY 1
     ) AS d
     WHERE a.kind IN ('income', 'expense') GROUP BY a.currency, a.kind, d.month
-""")
-_TO_REVIEW = text("""
-    SELECT coalesce(sum(b.postings), 0)::bigint FROM account a JOIN account_balance b ON b.account_id = a.id
-    WHERE a.purpose = 'to_categorise'
 """)
 _LAST_BOOKED = text("""
     SELECT ids.id, (SELECT max(day) FROM account_day d WHERE d.account_id = ids.id AND d.day <= :today)
@@ -113,7 +109,7 @@ def dashboard(*, session: Session, today: date, months_count: int, base_currency
         flows=flows.get(base_currency, still),
         others=tuple(NetWorth(code, tuple(worths[code])) for code in others),
         other_flows={code: found for code, found in sorted(flows.items()) if code != base_currency},
-        to_review=session.execute(_TO_REVIEW).scalar_one(),
+        to_review=review.count(session=session),
         cards=_cards(session, places, histories, today),
         accounts_total=len(places),
         entries_exist=any(place.postings for place in places) or bool(flows),

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from flask import Response, g, jsonify
 from flask_openapi3 import APIBlueprint, Tag
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from tenants.door import API_PREFIX, guard_room
 from tenants.idempotency import once
@@ -15,20 +15,24 @@ from tenants.money.holds.rules import HoldDraft
 from tenants.schemas import (
     PROBLEMS,
     AmountText,
+    Body,
     CurrencyCode,
     Day,
     Id,
+    InstantIn,
     ListQuery,
     MoneyOut,
     WorkspacePath,
     minor_in,
+    money_errors,
     money_out,
 )
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
-from webapp.kernel.errors import FieldError, Invalid, NotFound
+from webapp.kernel.errors import Invalid, NotFound
 from webapp.kernel.money import MoneyError
-from webapp.web.pagination import cut, read_cursor
+from webapp.web.contract import promises
+from webapp.web.pagination import answer_page, cut, read_cursor
 from webapp.web.state import services
 
 bp = APIBlueprint(
@@ -44,22 +48,34 @@ guard_room(bp)
 StateName = Literal["active", "captured", "released", "expired"]
 
 
-class HoldIn(BaseModel):
+class HoldIn(Body):
     """Money to reserve on an account."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "account_id": 1,
+                    "amount": "80.00",
+                    "currency": "EUR",
+                    "description": "Deposit of the hall",
+                    "expires_at": "2027-01-31T00:00:00Z",
+                }
+            ]
+        }
+    )
 
     account_id: Id
     amount: AmountText
     currency: CurrencyCode
     description: str = Field("", max_length=1000, examples=["Deposit of the hall"])
-    expires_at: AwareDatetime | None = Field(None, examples=["2027-01-31T00:00:00Z"])
+    expires_at: InstantIn | None = Field(None, examples=["2027-01-31T00:00:00Z"])
 
 
-class CaptureIn(BaseModel):
+class CaptureIn(Body):
     """Where the money goes; a smaller amount than is held releases the rest."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(json_schema_extra={"examples": [{"to_account_id": 2, "amount": "75.00"}]})
 
     to_account_id: Id
     amount: AmountText | None = Field(None, description="All that is held when it is not given.")
@@ -126,8 +142,7 @@ def minor_of(amount: str, currency: str) -> int:
     try:
         return minor_in(amount, currency)
     except MoneyError as error:
-        field = "currency" if error.code == "unknown_currency" else "amount"
-        raise Invalid(errors=(FieldError(field, error.code, error.detail.replace("%", "%%")),)) from None
+        raise Invalid(errors=(money_errors("", error),)) from None
 
 
 @bp.get("/holds", responses={200: HoldList}, operation_id="listHolds", summary="List holds")
@@ -143,11 +158,12 @@ def list_holds(path: WorkspacePath, query: HoldsQuery) -> Response:
         state=query.state,
     )
     page, cursor = cut(rows, query.limit, "holds", lambda row: [row.id])
-    return jsonify(data=[hold_out(row) for row in page], next_cursor=cursor, has_more=cursor is not None)
+    return answer_page([hold_out(row) for row in page], cursor)
 
 
 @bp.post("/holds", responses={201: HoldOut}, operation_id="placeHold", summary="Place a hold")
 @requires(Permission.LEDGER_HOLDS_WRITE)
+@promises(key="required")
 def place_hold(path: WorkspacePath, body: HoldIn) -> Response:
     """Reserve money on an account, within its overdraft limit; needs an Idempotency-Key."""
 
@@ -170,6 +186,7 @@ def get_hold(path: HoldPath) -> Response:
 
 @bp.post("/holds/<int:hold_id>/capture", responses={201: HoldOut}, operation_id="captureHold", summary="Capture a hold")
 @requires(Permission.LEDGER_HOLDS_WRITE)
+@promises(key="required")
 def capture_hold(path: HoldPath, body: CaptureIn) -> Response:
     """Book an entry that takes what is held, or part of it; the rest is free again. Needs an Idempotency-Key."""
 
@@ -192,6 +209,7 @@ def capture_hold(path: HoldPath, body: CaptureIn) -> Response:
 
 @bp.post("/holds/<int:hold_id>/release", responses={200: HoldOut}, operation_id="releaseHold", summary="Release a hold")
 @requires(Permission.LEDGER_HOLDS_WRITE)
+@promises(key="optional")
 def release_hold(path: HoldPath) -> Response:
     """Give free what is held."""
 

@@ -7,6 +7,7 @@ from flask_babel import gettext as _
 
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts import queries as account_queries
+from tenants.money.accounts.names import spoken_name
 from tenants.money.holds import commands, queries
 from tenants.money.holds.forms import read_capture, read_hold
 from tenants.money.holds.queries import HoldView
@@ -104,8 +105,8 @@ def _list(values: Any, errors: dict[str, str], *, status: int = 200) -> Response
         holds=page,
         everything=everything,
         next_cursor=cursor,
-        names={one.id: one.name for one in accounts},
-        accounts=[(one.id, f"{one.name} ({one.currency})") for one in accounts if one.closed_on is None],
+        names={one.id: spoken_name(one) for one in accounts},
+        accounts=[(one.id, f"{spoken_name(one)} ({one.currency})") for one in accounts if one.closed_on is None],
     )
 
 
@@ -119,7 +120,7 @@ def _hold(hold: HoldView, values: Any, errors: dict[str, str], *, status: int = 
         errors=errors,
         today=g.at.date(),
         account=account_queries.account(session=g.db, account_id=hold.account_id),
-        targets=[(one.id, one.name) for one in accounts if one.id != hold.account_id and one.closed_on is None],
+        targets=[(one.id, spoken_name(one)) for one in accounts if one.id != hold.account_id and one.closed_on is None],
     )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from flask import Response, g, jsonify, request
@@ -10,7 +11,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from tenants.door import API_PREFIX, guard_room
 from tenants.idempotency import once
 from tenants.money.imports import commands, corrections, decisions, exports, queries, reversal
-from tenants.money.imports.presentation import balance_out, import_out, row_out
+from tenants.money.imports.presentation import balance_out, import_out, row_out, too_large
 from tenants.money.imports.readers.csv_formats import FORMATS
 from tenants.money.imports.readers.mapping import Mapping, MappingError
 from tenants.money.imports.refusals import MappingUnfit
@@ -35,7 +36,8 @@ from tenants.schemas import PROBLEMS, ListQuery, Problem, WorkspacePath
 from webapp.access.guard import check, requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import N_, FieldError, Invalid, NotFound
-from webapp.web.pagination import cut, read_cursor
+from webapp.web.contract import promises
+from webapp.web.pagination import answer_page, cut, read_cursor
 from webapp.web.state import services
 
 bp = APIBlueprint(
@@ -47,6 +49,7 @@ bp = APIBlueprint(
     abp_security=[{"token": []}],
 )
 guard_room(bp)
+bp.register_error_handler(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, too_large)
 
 
 def _found(import_id: int) -> queries.ImportView:
@@ -72,7 +75,7 @@ def list_formats(path: WorkspacePath) -> Response:
     """Every format that is recognised; files are told apart by what they hold, not by their names."""
     data = [{"code": code, "kind": code} for code in ("csv", "xlsx", "ofx", "qif", "mt940", "camt")]
     data += [{"code": one.code, "kind": "csv"} for one in FORMATS]
-    return jsonify(data=data, next_cursor=None, has_more=False)
+    return answer_page(data, None)
 
 
 @bp.get("/imports", responses={200: ImportList}, operation_id="listImports", summary="List imports")
@@ -84,11 +87,12 @@ def list_imports(path: WorkspacePath, query: ListQuery) -> Response:
     found = queries.imports(session=g.db, limit=query.limit + 1, before=before)
     page, cursor = cut(found, query.limit, "imports", lambda one: [one.created_at.isoformat(), one.id])
     data = [import_out(one, g.at) | {"balances": []} for one in page]
-    return jsonify(data=data, next_cursor=cursor, has_more=cursor is not None)
+    return answer_page(data, cursor)
 
 
 @bp.post("/imports", responses={202: ImportOut}, operation_id="createImport", summary="Upload a statement")
 @requires(Permission.IMPORTS_IMPORTS_WRITE)
+@promises(key="optional")
 def create_import(path: WorkspacePath, form: UploadIn) -> Response:
     """Upload a statement file; the work is done by a job. Follow `Location` until the state is review or published."""
     upload_file = request.files.get("file")
@@ -146,6 +150,7 @@ def delete_import(path: ImportPath) -> tuple[str, int]:
     summary="Cancel an import",
 )
 @requires(Permission.IMPORTS_IMPORTS_WRITE)
+@promises(key="optional")
 def cancel_import(path: ImportPath) -> Response:
     """Give an import up before it is published; work that runs stops within seconds."""
 
@@ -163,6 +168,7 @@ def cancel_import(path: ImportPath) -> Response:
     summary="Try a given-up import again",
 )
 @requires(Permission.IMPORTS_IMPORTS_WRITE)
+@promises(key="optional")
 def retry_import(path: ImportPath) -> Response:
     """Give the work three more attempts after it was given up."""
 
@@ -187,10 +193,15 @@ def list_rows(path: ImportPath, query: RowQuery) -> Response:
         after=int(position[0]) if position else 0,
     )
     page, cursor = cut(found, query.limit, purpose, lambda one: [one.position])
-    return jsonify(data=[row_out(one) for one in page], next_cursor=cursor, has_more=cursor is not None)
+    return answer_page([row_out(one) for one in page], cursor)
 
 
-@bp.get("/imports/<int:import_id>/rows.csv", operation_id="exportImportRows", summary="Export rows as CSV")
+@bp.get(
+    "/imports/<int:import_id>/rows.csv",
+    responses={200: {"description": "The rows.", "content": {"text/csv": {"schema": {"type": "string"}}}}},
+    operation_id="exportImportRows",
+    summary="Export rows as CSV",
+)
 @requires(Permission.IMPORTS_IMPORTS_READ)
 def export_rows(path: ImportPath, query: RowQuery) -> Response:
     """Give the rows as CSV; text that a spreadsheet would run is marked as text."""
@@ -250,7 +261,7 @@ def correct_row(path: RowPath, body: RowIn) -> Response:
 def map_import(path: ImportPath, body: MappingIn) -> tuple[Response, int, dict[str, str]]:
     """Read the file by this mapping, or in another encoding; the mapping is remembered for the account and header."""
     if body.mapping is None and body.encoding is None:
-        raise Invalid(errors=(FieldError("mapping", "missing", N_("Send a mapping or an encoding.")),))
+        raise Invalid(errors=(FieldError("mapping", "one_of", N_("Send a mapping or an encoding.")),))
     choose_mapping(path.import_id, body.mapping, body.encoding)
     answer, status, location = _accepted(path.import_id)
     return jsonify(answer), status, {"Location": location}
@@ -286,6 +297,7 @@ def choose_mapping(import_id: int, values: dict[str, Any] | None, encoding: str 
     summary="Keep, merge or skip rows",
 )
 @requires(Permission.IMPORTS_IMPORTS_WRITE)
+@promises(key="optional")
 def decide_rows(path: ImportPath, body: DecisionIn) -> Response:
     """Decide what becomes of doubtful or wrong rows."""
 
@@ -311,6 +323,7 @@ def decide_rows(path: ImportPath, body: DecisionIn) -> Response:
     summary="Categorise rows",
 )
 @requires(Permission.IMPORTS_IMPORTS_WRITE)
+@promises(key="optional")
 def categorise_rows(path: ImportPath, body: CategoryIn) -> Response:
     """Give rows a category, or accept the suggested ones."""
 
@@ -335,6 +348,7 @@ def categorise_rows(path: ImportPath, body: CategoryIn) -> Response:
     summary="Publish an import",
 )
 @requires(Permission.IMPORTS_IMPORTS_PUBLISH)
+@promises(key="optional")
 def publish_import(path: ImportPath) -> Response:
     """Book every new row, all or none."""
 
@@ -354,6 +368,7 @@ def publish_import(path: ImportPath) -> Response:
     summary="Undo an import",
 )
 @requires(Permission.IMPORTS_IMPORTS_REVERSE)
+@promises(key="optional")
 def reverse_import(path: ImportPath) -> Response:
     """Take every entry of the import back out of the books; those closed or edited since are left and listed."""
 
@@ -373,6 +388,7 @@ def reverse_import(path: ImportPath) -> Response:
     summary="Keep or reverse what an undone import left",
 )
 @requires(Permission.IMPORTS_IMPORTS_REVERSE)
+@promises(key="optional")
 def settle_left(path: RowPath, body: LeftIn) -> Response:
     """Keep an entry that stayed in the books, or reverse it by a new one."""
 

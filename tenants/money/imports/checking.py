@@ -7,18 +7,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.rules import CATEGORIES
-from tenants.money.imports import account_plan, commands, decisions, duplicates, staging, suggestions
-from tenants.money.imports.models import Import, ImportRow, StatementMapping
+from tenants.money.imports import account_plan, commands, decisions, duplicates, remembered, staging, suggestions
+from tenants.money.imports.models import Import, ImportRow
 from tenants.money.imports.readers import recognise as recognition_door
 from tenants.money.imports.readers.lines import StatementError
-from tenants.money.imports.readers.mapping import Mapping, MappingError
+from tenants.money.imports.readers.mapping import Mapping
 from tenants.money.imports.readers.read import Reading, read
 from tenants.money.imports.readers.recognise import Recognition
 from tenants.money.imports.rules import BLOCKING_DOUBTS, State
@@ -123,10 +124,9 @@ def _recognise(context: JobContext, task: Task) -> tuple[Recognition, Mapping | 
     with context.begin() as session:
         if _own(session, context, task.id, _OPEN) is None:
             raise Overtaken
-        mapping, by = _mapping(session, context, task, recognition)
+        mapping, shown, by = _mapping(session, context, task, recognition)
         by = "person" if task.encoding else by
-        waits = mapping is None if recognition.kind in {"csv", "xlsx"} else False
-        proposal = mapping or recognition.mapping
+        waits = mapping is None and recognition.kind in {"csv", "xlsx"}
         commands.set_state(
             session,
             task.id,
@@ -137,7 +137,7 @@ def _recognise(context: JobContext, task: Task) -> tuple[Recognition, Mapping | 
             encoding=recognition.encoding,
             header=list(recognition.header)[:200],
             header_fingerprint=recognition.header_fingerprint or None,
-            mapping=None if proposal is None else proposal.to_dict(),
+            mapping=None if shown is None else shown.to_dict(),
             mapping_by=by,
         )
     return None if waits else (recognition, mapping)
@@ -159,27 +159,36 @@ class FormatMismatch(StatementError):
 
 def _mapping(
     session: Session, context: JobContext, task: Task, recognition: Recognition
-) -> tuple[Mapping | None, str | None]:
-    """Return the mapping to read by, and whose it is: the person's, a remembered one, the recognised if clear."""
+) -> tuple[Mapping | None, Mapping | None, str]:
+    """Return the mapping to read by (None: ask first), the one to show, and whose it is.
+
+    It is the person's, one that is remembered, or the recognised one if that is clear; a person who is asked is shown
+    how the same header is read for another account, if it is.
+    """
+    known: dict[str, Any] = {
+        "session": session,
+        "account_id": task.account_id,
+        "recognition": recognition,
+        "relay": partial(_elsewhere, session, task.id),
+    }
     if task.chosen is not None:
-        return task.chosen, "person"
-    if recognition.header_fingerprint:
-        where = (
-            StatementMapping.account_id == task.account_id,
-            StatementMapping.header_fingerprint == recognition.header_fingerprint,
-        )
-        kept = session.scalar(select(StatementMapping.mapping).where(*where))
-        if kept is not None:
-            try:
-                remembered = Mapping.from_dict(kept | {"encoding": recognition.encoding})
-            except MappingError:
-                return None, "recognised"
-            session.execute(update(StatementMapping).where(*where).values(used_at=context.clock()))
-            return remembered, "remembered"
+        remembered.remember(at=context.clock(), mapping=task.chosen, **known)
+        return task.chosen, task.chosen, "person"
+    if (kept := remembered.recall(at=context.clock(), **known)) is not None:
+        return kept, kept, "remembered"
     proposed = recognition.mapping
+    if recognition.kind not in {"csv", "xlsx"}:
+        return proposed, proposed, "recognised"
     if proposed is None or recognition.needs_mapping or BLOCKING_DOUBTS & set(proposed.doubts):
-        return None if recognition.kind in {"csv", "xlsx"} else proposed, "recognised"
-    return proposed, "recognised"
+        return None, remembered.propose_from_others(**known) or proposed, "recognised"
+    return proposed, proposed, "recognised"
+
+
+def _elsewhere(session: Session, import_id: int, recognition: Recognition, layout: Mapping) -> Recognition:
+    """Recognise the stored table again where a mapping says that it is. Raises Unreadable."""
+    content = staging.chunks(session=session, import_id=import_id)
+    head = b"".join(content) if recognition.kind == "xlsx" else next(content, b"")[: recognition_door.HEAD_BYTES]
+    return recognition_door.relaid(head, recognition, layout)
 
 
 def _load(context: JobContext, task: Task, recognition: Recognition, mapping: Mapping | None) -> None:

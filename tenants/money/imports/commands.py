@@ -9,12 +9,11 @@ from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import delete, insert, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.rules import Kind
-from tenants.money.imports.models import Import, ImportChunk, ImportRow, StatementMapping
+from tenants.money.imports.models import Import, ImportChunk, ImportRow
 from tenants.money.imports.readers.mapping import Mapping
 from tenants.money.imports.refusals import FileTooLarge, NotNow, Undecided
 from tenants.money.imports.rules import (
@@ -188,26 +187,13 @@ def choose_mapping(
     mapping: Mapping | None,
     encoding: str | None = None,
 ) -> None:
-    """Read the file (again) as a person says: by a mapping, which is remembered, or in another encoding only.
+    """Read the file (again) as a person says: by a mapping, which the check remembers, or in another encoding only.
 
     Raises NotFound, NotNow.
     """
     found = locked_in(session, import_id, MAPPABLE)
     written = None if mapping is None else mapping.to_dict() | {"doubts": []}
     before, job_id = found.mapping, new_id()
-    if written is not None and found.header_fingerprint:
-        query = upsert(StatementMapping).values(
-            account_id=found.account_id,
-            header_fingerprint=found.header_fingerprint,
-            mapping=written,
-            used_at=at,
-        )
-        session.execute(
-            query.on_conflict_do_update(
-                index_elements=["account_id", "header_fingerprint"],
-                set_={"mapping": written, "used_at": at},
-            )
-        )
     chosen = mapping.encoding if mapping is not None else encoding
     set_state(
         session,

@@ -64,8 +64,8 @@ def correct_row(
             day=day,
             amount=minor,
             currency=currency,
-            counterparty=typed.counterparty.strip(),
-            description=typed.text.strip(),
+            counterparty=_text(typed.counterparty),
+            description=_text(typed.text),
             account_id=account_id,
             account_label=label,
             fingerprint=UUID(identity),
@@ -117,6 +117,11 @@ def _read(typed: Correction, found: Import) -> tuple[date, int, str]:
     if errors:
         raise Invalid(errors=tuple(errors))
     return day, minor, currency
+
+
+def _text(typed: str) -> str:
+    """Return a text as it was typed; one that shows nothing is none."""
+    return typed if typed.strip() else ""
 
 
 def _day(text: str, found: Import) -> date:

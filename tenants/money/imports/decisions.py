@@ -17,13 +17,15 @@ from webapp.audit.commands import record
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import N_, FieldError, Invalid
 
+_ANEW = "reason = CASE reason WHEN 'skipped_before' THEN 'near_match' ELSE reason END"
+"""What was skipped for an earlier decision is from now on what this one makes of it."""
 _DECIDE = {
     Decision.KEEP: """
-        UPDATE import_row SET state = 'new', decided_by = :by
+        UPDATE import_row SET state = 'new', decided_by = :by, {anew}
         WHERE {rows} AND match_entry_id IS NOT NULL AND state IN ('doubtful', 'skipped', 'merged')
     """,
     Decision.MERGE: """
-        UPDATE import_row SET state = 'merged', decided_by = :by
+        UPDATE import_row SET state = 'merged', decided_by = :by, {anew}
         WHERE {rows} AND match_entry_id IS NOT NULL
             AND (state IN ('doubtful', 'skipped') OR (state = 'new' AND reason = 'near_match'))
     """,
@@ -32,7 +34,8 @@ _DECIDE = {
         WHERE {rows} AND state IN ('doubtful', 'merged', 'wrong', 'new')
     """,
     Decision.REOPEN: """
-        UPDATE import_row SET decided_by = NULL, state = CASE WHEN match_entry_id IS NOT NULL THEN 'doubtful'
+        UPDATE import_row SET decided_by = NULL, {anew},
+            state = CASE WHEN match_entry_id IS NOT NULL THEN 'doubtful'
             WHEN reason IS NOT NULL THEN 'wrong' ELSE 'new' END
         WHERE {rows} AND decided_by IS NOT NULL AND state IN ('new', 'skipped', 'merged')
     """,
@@ -63,7 +66,7 @@ def decide(
         )
     commands.locked_in(session, import_id, {State.REVIEW})
     rows = _NAMED if positions is not None else _ALL_WRONG if of == "wrong" else _ALL_DOUBTFUL
-    query = text(_DECIDE[decision].format(rows=rows))
+    query = text(_DECIDE[decision].format(rows=rows, anew=_ANEW))
     values: dict[str, Any] = {"id": import_id, "by": actor.person_id}
     if positions is not None:
         values["positions"] = list(positions)

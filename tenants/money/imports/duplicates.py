@@ -8,6 +8,8 @@ it from the index of the register, which knows nothing of amounts and is dear wh
 from collections.abc import Iterator
 from datetime import date
 from itertools import groupby
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -36,7 +38,7 @@ _HAS_ENTRIES = text("""
     )
 """)
 _NEAR = text("""
-    SELECT r.position, r.day, r.counterparty, r.description, p.entry_id, p.day, e.counterparty, e.description
+    SELECT r.position, r.fingerprint, r.counterparty, r.description, p.entry_id, e.counterparty, e.description
     FROM import_row r
     CROSS JOIN LATERAL (
         (SELECT entry_id, day FROM posting
@@ -60,8 +62,16 @@ _MATCHED = text("""
     SELECT match_entry_id FROM import_row WHERE import_id = :id AND state <> 'new' AND match_entry_id IS NOT NULL
 """)
 _DOUBT = text("""
-    UPDATE import_row SET state = 'doubtful', reason = 'near_match', match_entry_id = :entry
+    UPDATE import_row SET state = :state, reason = :reason, match_entry_id = :entry, decided_by = :by
     WHERE import_id = :id AND position = :position
+""")
+_SKIPPED_BEFORE = text("""
+    SELECT s.fingerprint, s.match_entry_id, s.decided_by FROM import i
+    CROSS JOIN LATERAL (
+        SELECT fingerprint, match_entry_id, decided_by FROM import_row
+        WHERE import_id = i.id AND state = 'skipped' AND match_entry_id = ANY (CAST(:entries AS bigint[]))
+    ) s
+    WHERE i.id <> :id AND i.state <> 'reversed'
 """)
 _SHUT = text("""
     UPDATE import_row r SET state = 'wrong', reason = CASE WHEN EXISTS (
@@ -108,26 +118,38 @@ def _mark_near(session: Session, bounds: dict[str, int]) -> None:
     if not session.scalar(_HAS_ENTRIES, around):
         return
     taken = set(session.scalars(_MATCHED, {"id": bounds["id"]}))
-    found = dict(_pairs(session, bounds, taken))
-    if found:
-        session.execute(
-            _DOUBT,
-            [{"id": bounds["id"], "position": position, "entry": entry} for position, entry in found.items()],
-        )
+    found = list(_pairs(session, bounds, taken))
+    if not found:
+        return
+    asked = {"id": bounds["id"], "entries": [entry for _, _, entry in found]}
+    skipped = {(row[0], row[1]): row[2] for row in session.execute(_SKIPPED_BEFORE, asked)}
+    session.execute(_DOUBT, [{"id": bounds["id"], **_judged(pair, skipped)} for pair in found])
+
+
+Pair = tuple[int, UUID, int]
+"""Position and fingerprint of a row, and the id of the entry that looks like it."""
+
+
+def _judged(pair: Pair, skipped: dict[tuple[UUID, int], UUID | None]) -> dict[str, Any]:
+    """Return what becomes of a row that looks like an entry: a person is asked once for a pair."""
+    position, fingerprint, entry = pair
+    by = skipped.get((fingerprint, entry))
+    state, reason = ("doubtful", "near_match") if by is None else ("skipped", "skipped_before")
+    return {"position": position, "entry": entry, "by": by, "state": state, "reason": reason}
 
 
 def _shifted(day: date, way: int) -> date:
     return date.fromordinal(max(1, min(day.toordinal() + way * NEAR.days, date.max.toordinal())))
 
 
-def _pairs(session: Session, bounds: dict[str, int], taken: set[int]) -> Iterator[tuple[int, int]]:
-    """Yield (position, entry id) of what looks alike; an entry is given to one row only, the first and nearest."""
+def _pairs(session: Session, bounds: dict[str, int], taken: set[int]) -> Iterator[Pair]:
+    """Yield what looks alike; an entry is given to one row only, the first and nearest."""
     rows = session.execute(_NEAR, bounds | {"near": NEAR.days}, execution_options={"yield_per": PAIRS_AT_ONCE})
     for position, candidates in groupby(rows, key=lambda row: row[0]):
-        for _, _, counterparty, description, entry_id, _, other_name, other_text in candidates:
+        for _, fingerprint, counterparty, description, entry_id, other_name, other_text in candidates:
             if entry_id in taken:
                 continue
             if similar(Wording.of(counterparty, description), Wording.of(other_name, other_text)):
                 taken.add(entry_id)
-                yield position, entry_id
+                yield position, fingerprint, entry_id
                 break

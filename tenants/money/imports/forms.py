@@ -30,11 +30,31 @@ LIST_ROLES = frozenset({"counterparty", "text"})
 DATE_FORMS = ("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y%m%d", "%d %b %Y")
 DELIMITERS = ((",", N_("Comma")), (";", N_("Semicolon")), ("\t", N_("Tab")), ("|", N_("Bar")))
 HEADER_LINE_MAX = 100
+WRITTEN = ("date_format", "decimal", "encoding", "fixed_currency", "header_line", "multiplier")
+"""Fields that hold a text of the mapping as it is."""
 
 
 def roles_of(mapping: Mapping) -> dict[int, str]:
     """Return column to role."""
     return {index: role for role, index in mapping.columns()}
+
+
+def values_of(mapping: Mapping) -> dict[str, str]:
+    """Return what the form shows of a mapping, as text."""
+    values = {name: str(getattr(mapping, name)) for name in WRITTEN}
+    return values | {
+        "delimiter": "tab" if mapping.delimiter == "\t" else mapping.delimiter,
+        "flip_sign": "1" if mapping.flip_sign else "",
+        **{f"column-{index}": role for index, role in roles_of(mapping).items()},
+    }
+
+
+def typed_in(form: Form[str, str]) -> dict[str, str]:
+    """Return what a person typed into the form, as it was typed."""
+    columns = {f"column-{index}" for index in range(COLUMNS_MAX)}
+    return dict.fromkeys(("flip_sign", *WRITTEN), "") | {
+        name: text for name, text in form.items() if name in columns or name in {*WRITTEN, "delimiter", "flip_sign"}
+    }
 
 
 def read_mapping(form: Form[str, str], base: Mapping) -> Mapping:

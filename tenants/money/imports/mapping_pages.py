@@ -8,7 +8,15 @@ from flask_babel import gettext as _
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts import queries as account_queries
 from tenants.money.imports import commands, preview
-from tenants.money.imports.forms import DATE_FORMS, DELIMITERS, ROLES, check_complete, read_mapping, roles_of
+from tenants.money.imports.forms import (
+    DATE_FORMS,
+    DELIMITERS,
+    ROLES,
+    check_complete,
+    read_mapping,
+    typed_in,
+    values_of,
+)
 from tenants.money.imports.presentation import said
 from tenants.money.imports.queries import ImportView
 from tenants.money.imports.readers.dates import readable
@@ -32,28 +40,28 @@ def show_mapping(import_id: int) -> Response:
     view = found_import(import_id)
     if view.is_working or view.kind not in {"csv", "xlsx"}:
         return see_other(url_for("money_imports.show_import", import_id=import_id, tab="new"))
-    return _mapping_page(view, _base(view), {})
+    return _mapping_page(view, _base(view))
 
 
 def _base(view: ImportView) -> Mapping:
     return Mapping.from_dict(view.mapping) if view.mapping else Mapping(encoding=view.encoding or "utf-8")
 
 
-def _mapping_page(view: ImportView, mapping: Mapping, errors: dict[str, str], *, status: int = 200) -> Response:
+def _mapping_page(view: ImportView, mapping: Mapping, refused: Invalid | None = None) -> Response:
+    """Show the form for a mapping; of one that was refused show what was typed, with the errors at the fields."""
     account = account_queries.account(session=g.db, account_id=view.account_id)
     if account is None:
         raise NotFound
     shown = preview.preview(session=g.db, view=view, mapping=mapping, currency=account.currency)
     return render(
         "money/imports/mapping.html",
-        status=status,
+        status=refused.status if refused else 200,
         view=view,
         account=account,
-        mapping=mapping,
+        values=typed_in(request.form) if refused else values_of(mapping),
         preview=shown,
         roles=[(key, _(label)) for key, label in ROLES],
-        chosen=roles_of(mapping),
-        errors=errors,
+        errors=field_errors(refused) if refused else {},
         steps=steps_of(view),
         delimiters=[("tab" if key == "\t" else key, _(label)) for key, label in DELIMITERS],
         encodings=[(name, name.upper()) for name in ENCODINGS],
@@ -70,8 +78,8 @@ def show_sample(import_id: int) -> Response:
     try:
         mapping = read_mapping(request.form, _base(view))
     except Invalid as error:
-        return _mapping_page(view, _base(view), field_errors(error), status=error.status)
-    return _mapping_page(view, mapping, {})
+        return _mapping_page(view, _base(view), error)
+    return _mapping_page(view, mapping)
 
 
 @bp.post("/imports/<int:import_id>/mapping")
@@ -88,7 +96,7 @@ def map_import(import_id: int) -> Response:
             session=g.db, actor=g.actor, at=g.at, new_id=services().new_id, import_id=import_id, mapping=mapping
         )
     except Invalid as error:
-        return _mapping_page(view, base, field_errors(error), status=error.status)
+        return _mapping_page(view, base, error)
     return see_other(url_for("money_imports.show_import", import_id=import_id))
 
 

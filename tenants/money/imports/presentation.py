@@ -3,11 +3,15 @@
 from datetime import datetime
 from typing import Any
 
+from flask import Response
+
+from tenants.money.imports.commands import CHUNK_BYTES
 from tenants.money.imports.queries import BalanceView, ImportView, RowView
-from tenants.money.imports.refusals import MESSAGES
+from tenants.money.imports.refusals import MESSAGES, FileTooLarge
 from tenants.schemas import money_out
 from webapp.kernel.money import MoneyError, decimal
-from webapp.web.problem import translate
+from webapp.web.problem import answer, translate
+from webapp.web.state import services
 
 
 def said(code: str, params: dict[str, Any] | None = None) -> str:
@@ -19,6 +23,11 @@ def said(code: str, params: dict[str, Any] | None = None) -> str:
         return translate(message, params or {})
     except KeyError:
         return translate(MESSAGES["bad_record"], {})
+
+
+def too_large(_error: Exception) -> Response:
+    """Answer an upload that was refused before it was read, with the size that is taken."""
+    return answer(FileTooLarge(megabytes=services().settings.upload_bytes_max // CHUNK_BYTES))
 
 
 def reason_of(row: RowView) -> str | None:

@@ -63,6 +63,7 @@ class MappingUnfit(DomainError):
 MESSAGES: dict[str, str] = REASONS | {
     "twice_in_file": N_("The same row was already in this file, with the bank's own number."),
     "already_booked": N_("Already in the books from an earlier import."),
+    "skipped_before": N_("You skipped this row beside the same entry before."),
     "near_match": N_("An entry with this amount and a similar counterparty is already in the books."),
     "period_closed": N_(
         "The period of this date is closed. Choose another date, or ask an owner to reopen the period.",

@@ -5,23 +5,36 @@ from uuid import UUID
 
 from flask_openapi3 import FileStorage
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from tenants.money.imports.rules import Decision
-from tenants.schemas import Id, ListQuery, MoneyOut, WorkspacePath
+from tenants.schemas import Asked, Body, Id, ListQuery, MoneyOut, WorkspacePath, whole
 
-Position = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Position = whole(1, 2**31 - 1)
+
+FormatCode = Annotated[str, Field(max_length=40, pattern="^[a-z0-9.-]+$")]
 
 
-class UploadIn(BaseModel):
+def _without_default(schema: dict[str, Any]) -> None:
+    """Leave the default out of what is described: a form cannot hold nothing."""
+    schema.pop("default", None)
+
+
+class UploadIn(Asked):
     """A statement file and what to do with it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"file": "Date;Text;Amount\n2026-11-02;Rent;-850.00\n", "account_id": 1}]}
+    )
 
     file: FileStorage = Field(description="The statement as the bank gave it; its format is told by what it holds.")
     account_id: Id = Field(description="The account that the statement is of.")
-    format: str | None = Field(
-        None, max_length=40, pattern="^[a-z0-9.-]+$", description="Refuse the file unless it is of this format."
+    format: FormatCode | SkipJsonSchema[None] = Field(
+        None, description="Refuse the file unless it is of this format.", json_schema_extra=_without_default
     )
-    publish: Literal["auto"] | None = Field(
+    publish: Literal["auto"] | SkipJsonSchema[None] = Field(
         None,
+        json_schema_extra=_without_default,
         description="`auto` publishes as soon as nothing is doubtful or wrong.",
     )
 
@@ -156,38 +169,42 @@ class RowQuery(ListQuery):
     state: RowStateName | None = None
 
 
-class MappingIn(BaseModel):
+class MappingIn(Body):
     """How to read the file: a whole mapping, or only another encoding with everything else recognised again."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(json_schema_extra={"examples": [{"encoding": "cp1252"}]})
 
     mapping: dict[str, Any] | None = Field(None, description="As it was read from the import, changed.")
     encoding: str | None = Field(None, max_length=20)
 
 
-class DecisionIn(BaseModel):
+class DecisionIn(Body):
     """One decision on rows; without positions, on every row that is `of` that state."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(json_schema_extra={"examples": [{"decision": "keep", "positions": [3]}]})
 
-    decision: Decision
+    decision: Annotated[Decision, Field(strict=False)]
     positions: list[Position] | None = Field(None, min_length=1, max_length=1000)
     of: Literal["doubtful", "wrong"] = "doubtful"
 
 
-class CategoryIn(BaseModel):
+class CategoryIn(Body):
     """A category for rows; without `category_id` the suggested one, without `positions` every row that has one."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(json_schema_extra={"examples": [{"category_id": 2, "positions": [1, 2]}]})
 
     category_id: Id | None = None
     positions: list[Position] | None = Field(None, min_length=1, max_length=1000)
 
 
-class RowIn(BaseModel):
+class RowIn(Body):
     """What a wrong row should say."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"date": "2026-01-31", "amount": "-12.34", "currency": "EUR", "counterparty": "Baker"}]
+        }
+    )
 
     date: str = Field(max_length=40, examples=["2026-01-31"])
     amount: str = Field(max_length=60, examples=["-12.34"])
@@ -196,10 +213,10 @@ class RowIn(BaseModel):
     text: str = Field("", max_length=1000)
 
 
-class LeftIn(BaseModel):
+class LeftIn(Body):
     """What becomes of an entry that an undone import left."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(json_schema_extra={"examples": [{"decision": "keep"}]})
 
     decision: Literal["keep", "reverse"]
 

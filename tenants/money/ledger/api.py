@@ -1,12 +1,10 @@
 """JSON API of entries."""
 
 from datetime import date
-from typing import Any, Literal
-from uuid import UUID
+from typing import Any
 
-from flask import Response, g, jsonify, request
+from flask import Response, g, jsonify
 from flask_openapi3 import APIBlueprint, Tag
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tenants.door import API_PREFIX, guard_room
 from tenants.idempotency import once
@@ -15,24 +13,30 @@ from tenants.money.ledger import commands, exchange, queries, register
 from tenants.money.ledger.queries import EntryView
 from tenants.money.ledger.register import Key
 from tenants.money.ledger.rules import EntryDraft, PostingDraft
-from tenants.money.ledger.search import LENGTH_MAX, Criteria, read_search, term_for
-from tenants.schemas import (
-    PROBLEMS,
-    AmountText,
-    CurrencyCode,
-    Day,
-    Id,
-    ListQuery,
-    WorkspacePath,
-    minor_in,
-    money_out,
+from tenants.money.ledger.search import Criteria, read_search, term_for
+from tenants.money.ledger.shapes import (
+    AccountOfPosting,
+    BatchIn,
+    BatchOut,
+    EntryAnswer,
+    EntryAsk,
+    EntryIn,
+    EntryList,
+    EntryOut,
+    EntryPath,
+    EntryQuery,
+    ExchangeIn,
+    ReversalIn,
 )
+from tenants.schemas import PROBLEMS, WorkspacePath, minor_in, money_error, money_errors, money_out
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import N_, DomainError, FieldError, Invalid, NotFound
 from webapp.kernel.money import MoneyError
 from webapp.web.conditions import check_version, with_etag
-from webapp.web.pagination import read_cursor, sign_cursor
+from webapp.web.contract import promises
+from webapp.web.pagination import answer_page, cut, read_cursor
+from webapp.web.problem import translate
 from webapp.web.state import services
 
 bp = APIBlueprint(
@@ -44,93 +48,6 @@ bp = APIBlueprint(
     abp_security=[{"token": []}],
 )
 guard_room(bp)
-
-
-class PostingIn(BaseModel):
-    """One signed line; debit positive."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    account_id: Id
-    amount: AmountText
-    currency: CurrencyCode
-    memo: str = Field("", max_length=1000)
-
-
-class EntryIn(BaseModel):
-    """An entry to book: its postings sum to zero per currency."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    date: Day
-    description: str = Field(max_length=1000, examples=["Office rent"])
-    counterparty: str = Field("", max_length=300)
-    note: str = Field("", max_length=4000)
-    rate: str | None = Field(None, max_length=40, description="Exchange rate as given, kept as text.")
-    postings: list[PostingIn] = Field(min_length=2, max_length=500)
-
-
-class BatchIn(BaseModel):
-    """Up to 1,000 entries; `atomic` books all or none."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    entries: list[EntryIn] = Field(min_length=1, max_length=1000)
-    atomic: bool = True
-
-
-class ReversalIn(BaseModel):
-    """When and why an entry is undone."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    date: Day | None = Field(None, description="Day of the reversal; today when it is not given.")
-    description: str = Field("", max_length=1000)
-
-
-class PostingOut(BaseModel):
-    """One signed line; debit positive."""
-
-    position: int
-    account_id: int
-    amount: str
-    amount_minor: int
-    currency: str
-    memo: str
-    cleared: bool
-
-
-class EntryOut(BaseModel):
-    """An entry."""
-
-    id: int
-    date: Day
-    description: str
-    counterparty: str
-    note: str
-    version: int
-    state: str
-    closed_because: str | None
-    reverses_id: int | None
-    import_id: int | None
-    rate: str | None
-    created_at: str
-    created_by: UUID
-    postings: list[PostingOut]
-
-
-class EntryList(BaseModel):
-    """A page of entries, newest day first."""
-
-    data: list[EntryOut]
-    next_cursor: str | None
-    has_more: bool
-
-
-class EntryPath(WorkspacePath):
-    """One entry of a workspace."""
-
-    entry_id: Id
 
 
 def entry_out(entry: EntryView) -> dict[str, Any]:
@@ -149,6 +66,7 @@ def entry_out(entry: EntryView) -> dict[str, Any]:
     return {
         **{name: getattr(entry, name) for name in plain},
         "date": entry.day.isoformat(),
+        "tags": list(entry.tags),
         "state": "open" if entry.closed_at is None else "closed",
         "created_at": entry.created_at.isoformat(),
         "created_by": str(entry.created_by),
@@ -175,32 +93,19 @@ def draft_in(body: EntryIn, lead: str = "") -> EntryDraft:
         try:
             minor = minor_in(line.amount, line.currency)
         except MoneyError as error:
-            field = "currency" if error.code == "unknown_currency" else "amount"
-            errors.append(FieldError(f"{lead}postings/{index}/{field}", error.code, error.detail.replace("%", "%%")))
+            errors.append(money_errors(f"{lead}postings/{index}/", error))
             continue
         postings.append(PostingDraft(line.account_id, minor, line.currency, line.memo))
     if errors:
         raise Invalid(errors=tuple(errors))
-    return EntryDraft(body.date, body.description, tuple(postings), body.counterparty, body.note, body.rate)
-
-
-class EntryQuery(ListQuery):
-    """A page of entries, narrowed by the search line of the pages and by typed filters; all must hold."""
-
-    q: str = Field("", max_length=LENGTH_MAX, description="Search line, as in the register: rent 850.00")
-    account_id: Id | None = Field(None, description="Entries with a posting on this account or one below it.")
-    amount: str | None = Field(None, max_length=60, description="12.50, >50 or 10..20; without sign.")
-    date_from: Day | None = None
-    date_to: Day | None = None
-    sort: Literal["-date", "date"] = Field("-date", description="Newest or oldest first.")
-    fields: str | None = Field(None, max_length=300, description="Fields of an entry to answer with: `id,date`.")
+    tags = tuple(sorted(set(body.tags)))
+    return EntryDraft(body.date, body.description, tuple(postings), body.counterparty, body.note, body.rate, tags)
 
 
 @bp.get("/entries", responses={200: EntryList}, operation_id="listEntries", summary="List entries")
 @requires(Permission.LEDGER_ENTRIES_READ)
 def list_entries(path: WorkspacePath, query: EntryQuery) -> Response:
     """Entries, newest day first unless sorted otherwise."""
-    wanted = wanted_fields(query.fields)
     position = read_cursor(f"entries/{query.sort}", query.cursor)
     keys = register.entry_keys(
         session=g.db,
@@ -209,12 +114,23 @@ def list_entries(path: WorkspacePath, query: EntryQuery) -> Response:
         ascending=query.sort == "date",
         beyond=Key(date.fromisoformat(position[0]), int(position[1])) if position else None,
     )
-    page, more = keys[: query.limit], len(keys) > query.limit
+    page, cursor = cut(keys, query.limit, f"entries/{query.sort}", lambda key: [key.day.isoformat(), key.entry_id])
     entries = register.entries_of(session=g.db, keys=page)
-    cursor = sign_cursor(f"entries/{query.sort}", [page[-1].day.isoformat(), page[-1].entry_id]) if more else None
-    rows = [entry_out(entries[key.entry_id]) for key in page]
-    data = rows if wanted is None else [{name: row[name] for name in wanted} for row in rows]
-    return jsonify(data=data, next_cursor=cursor, has_more=more)
+    return answer_page(asked_for([entry_out(entries[key.entry_id]) for key in page], query), cursor)
+
+
+def asked_for(rows: list[dict[str, Any]], ask: EntryAsk) -> list[dict[str, Any]]:
+    """Put into written entries what was asked for by `expand`, and leave only what was asked for by `fields`."""
+    if ask.expand == "postings.account":
+        lines = [line for row in rows for line in row["postings"]]
+        accounts = account_queries.accounts_by_id(session=g.db, ids={line["account_id"] for line in lines})
+        for line in lines:
+            account = accounts[line["account_id"]]
+            line["account"] = {name: getattr(account, name) for name in AccountOfPosting.model_fields}
+    if ask.fields is None:
+        return rows
+    wanted = ask.fields.split(",")
+    return [{name: row[name] for name in wanted} for row in rows]
 
 
 def criteria_in(query: EntryQuery) -> list[Criteria]:
@@ -232,28 +148,9 @@ def criteria_in(query: EntryQuery) -> list[Criteria]:
     return read_search(" ".join(line).strip(), accounts=lambda: account_queries.accounts(session=g.db))
 
 
-def wanted_fields(text: str | None) -> list[str] | None:
-    """Return the fields that were asked for, None for all.
-
-    Raises Invalid (fields) for one that an entry does not have.
-    """
-    if text is None:
-        return None
-    wanted = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in wanted if name not in EntryOut.model_fields]
-    if unknown or not wanted:
-        raise Invalid(
-            errors=(
-                FieldError(
-                    "fields", "unknown", N_("An entry has no field “%(name)s”."), {"name": (unknown or [""])[0][:40]}
-                ),
-            )
-        )
-    return wanted
-
-
 @bp.post("/entries", responses={201: EntryOut}, operation_id="postEntry", summary="Book an entry")
 @requires(Permission.LEDGER_ENTRIES_WRITE)
+@promises(key="required", gives_version=True)
 def post_entry(path: WorkspacePath, body: EntryIn) -> Response:
     """Book one balanced entry; needs an Idempotency-Key."""
 
@@ -262,7 +159,8 @@ def post_entry(path: WorkspacePath, body: EntryIn) -> Response:
         entry_id = commands.post_entry(session=g.db, actor=g.actor, at=g.at, draft=draft)
         return _posted(entry_id, draft), 201, f"/api/v1/t/{g.slug}/entries/{entry_id}"
 
-    return once(act)
+    # A new entry is of the first version; a replay tells the version that the first answer told.
+    return with_etag(once(act), 1)
 
 
 def _posted(entry_id: int, draft: EntryDraft) -> dict[str, Any]:
@@ -278,6 +176,7 @@ def _posted(entry_id: int, draft: EntryDraft) -> dict[str, Any]:
             description=draft.description,
             counterparty=draft.counterparty,
             note=draft.note,
+            tags=draft.tags,
             version=1,
             created_at=g.at,
             created_by=g.actor.person_id,
@@ -292,8 +191,14 @@ def _posted(entry_id: int, draft: EntryDraft) -> dict[str, Any]:
     )
 
 
-@bp.post("/entries/batch", operation_id="postEntries", summary="Book up to 1,000 entries")
+@bp.post(
+    "/entries/batch",
+    responses={200: BatchOut, 201: BatchOut},
+    operation_id="postEntries",
+    summary="Book up to 1,000 entries",
+)
 @requires(Permission.LEDGER_ENTRIES_WRITE)
+@promises(key="required")
 def post_entries(path: WorkspacePath, body: BatchIn) -> Response:
     """Book entries, all or none, or (`atomic: false`) each for itself; the answer has a status for each."""
 
@@ -312,22 +217,29 @@ def _one_of_batch(index: int, body: EntryIn) -> dict[str, Any]:
         with g.db.begin_nested():
             entry_id = commands.post_entry(session=g.db, actor=g.actor, at=g.at, draft=draft_in(body))
     except DomainError as error:
-        return {"index": index, "status": error.status, "code": error.code, "detail": str(error)}
+        detail = translate(error.text, error.params)
+        return {"index": index, "status": error.status, "code": error.code, "detail": detail}
     return {"index": index, "status": 201, "id": entry_id}
 
 
-@bp.get("/entries/<int:entry_id>", responses={200: EntryOut}, operation_id="getEntry", summary="Get an entry")
+@bp.get("/entries/<int:entry_id>", responses={200: EntryAnswer}, operation_id="getEntry", summary="Get an entry")
 @requires(Permission.LEDGER_ENTRIES_READ)
-def get_entry(path: EntryPath) -> Response:
+@promises(gives_version=True)
+def get_entry(path: EntryPath, query: EntryAsk) -> Response:
     """One entry with its postings."""
-    entry = queries.entry(session=g.db, entry_id=path.entry_id)
+    return _entry(path.entry_id, query)
+
+
+def _entry(entry_id: int, ask: EntryAsk) -> Response:
+    entry = queries.entry(session=g.db, entry_id=entry_id)
     if entry is None:
         raise NotFound
-    return with_etag(jsonify(entry_out(entry)), entry.version)
+    return with_etag(jsonify(asked_for([entry_out(entry)], ask)[0]), entry.version)
 
 
 @bp.put("/entries/<int:entry_id>", responses={200: EntryOut}, operation_id="editEntry", summary="Edit an open entry")
 @requires(Permission.LEDGER_ENTRIES_WRITE)
+@promises(takes_version=True, gives_version=True)
 def edit_entry(path: EntryPath, body: EntryIn) -> Response:
     """Change an open entry in place; its history keeps what it said. Send the ETag that you read as If-Match."""
     commands.edit_entry(
@@ -339,11 +251,12 @@ def edit_entry(path: EntryPath, body: EntryIn) -> Response:
         version=check_version(),
         draft=draft_in(body),
     )
-    return get_entry(path)
+    return _entry(path.entry_id, EntryAsk())
 
 
 @bp.delete("/entries/<int:entry_id>", responses={204: None}, operation_id="deleteEntry", summary="Delete an open entry")
 @requires(Permission.LEDGER_ENTRIES_WRITE)
+@promises(takes_version=True)
 def delete_entry(path: EntryPath) -> tuple[str, int]:
     """Take an open entry out of the books; a closed one can only be reversed. Needs If-Match."""
     commands.delete_entry(
@@ -364,11 +277,11 @@ def delete_entry(path: EntryPath) -> tuple[str, int]:
     summary="Reverse an entry",
 )
 @requires(Permission.LEDGER_ENTRIES_REVERSE)
-def reverse_entry(path: EntryPath) -> Response:
+@promises(key="optional", body_optional=True)
+def reverse_entry(path: EntryPath, body: ReversalIn) -> Response:
     """Undo an entry by a new one, at most once; the body with date and description may be left out."""
 
     def act() -> tuple[Any, int, str]:
-        body = reversal_in()
         new_id = commands.reverse_entry(
             session=g.db,
             actor=g.actor,
@@ -385,42 +298,9 @@ def reverse_entry(path: EntryPath) -> Response:
     return once(act, required=False)
 
 
-def reversal_in() -> ReversalIn:
-    """Read the optional body of a reversal."""
-    try:
-        return ReversalIn.model_validate(request.get_json(silent=True) or {})
-    except ValidationError as error:
-        raise Invalid(
-            errors=tuple(
-                FieldError("/".join(map(str, one["loc"])), one["type"], one["msg"].replace("%", "%%"))
-                for one in error.errors(include_url=False, include_context=False, include_input=False)
-            ),
-        ) from None
-
-
-class ExchangeIn(BaseModel):
-    """Money that leaves in one currency and arrives in another; give `to_amount`, `rate` or both."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    date: Day
-    description: str = Field(max_length=1000, examples=["Dollars for the journey"])
-    counterparty: str = Field("", max_length=300)
-    note: str = Field("", max_length=4000)
-    from_account_id: Id
-    from_amount: AmountText
-    to_account_id: Id
-    to_amount: AmountText | None = None
-    rate: str | None = Field(
-        None,
-        pattern=r"^[0-9]{1,12}(\.[0-9]{1,12})?$",
-        examples=["1.0850"],
-        description="Units of the second currency for one of the first; kept as given.",
-    )
-
-
 @bp.post("/exchanges", responses={201: EntryOut}, operation_id="postExchange", summary="Book an exchange")
 @requires(Permission.LEDGER_ENTRIES_WRITE)
+@promises(key="required")
 def post_exchange(path: WorkspacePath, body: ExchangeIn) -> Response:
     """Book an entry in two currencies through the trading accounts; needs an Idempotency-Key."""
 
@@ -451,7 +331,7 @@ def exchange_in(body: ExchangeIn) -> exchange.ExchangeDraft:
         except KeyError:
             errors.append(FieldError(f"{side}_account_id", "unknown", N_("There is no such account.")))
         except MoneyError as error:
-            errors.append(FieldError(f"{side}_amount", error.code, error.detail.replace("%", "%%")))
+            errors.append(money_error(f"{side}_amount", error))
     if errors:
         raise Invalid(errors=tuple(errors))
     return exchange.ExchangeDraft(

@@ -10,6 +10,7 @@ from flask import g, request, url_for
 from flask_babel import gettext as _
 
 from tenants.money.accounts import queries as account_queries
+from tenants.money.accounts.names import by_id, spoken
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.rules import CREDIT_KINDS, Kind
 from tenants.money.ledger import register
@@ -36,6 +37,7 @@ CHIP_NAMES = {
     "account": N_("Account"),
     "category": N_("Category"),
     "is": N_("State"),
+    "tag": N_("Tag"),
 }
 STATE_NAMES = {
     "open": N_("open"),
@@ -63,13 +65,14 @@ class Asked:
             account = account_queries.account(session=g.db, account_id=account_id)
             if account is None:
                 raise NotFound
+            account = spoken(account)
         line = request.values.get("q", "").replace("\x00", " ")[:LENGTH_MAX].strip()
         return cls(line, account, ascending=request.values.get("sort") == "date")
 
     @cached_property
     def accounts(self) -> dict[int, AccountView]:
         """Return all accounts by id."""
-        return {one.id: one for one in account_queries.accounts(session=g.db)}
+        return by_id(account_queries.accounts(session=g.db))
 
     @cached_property
     def terms(self) -> list[Term]:
@@ -153,10 +156,20 @@ class Asked:
         chips = []
         for index, term in enumerate(self.terms):
             rest = [other for place, other in enumerate(self.terms) if place != index]
-            value = _(STATE_NAMES[term.value]) if term.kind == "is" and term.value in STATE_NAMES else term.value
-            name = _("Without text") if term.negated else _(CHIP_NAMES[term.kind])
+            value = self._said(term)
+            without = _("Without tag") if term.kind == "tag" else _("Without text")
+            name = without if term.negated else _(CHIP_NAMES[term.kind])
             chips.append({"name": name, "value": value, "remove_href": self.href(line_of(rest))})
         return chips
+
+    def _said(self, term: Term) -> str:
+        """Return what a term narrows to, in words: states are translated, an account's id becomes its name."""
+        if term.kind == "is":
+            return _(STATE_NAMES[term.value]) if term.value in STATE_NAMES else term.value
+        number = term.value.removeprefix("#")
+        if term.kind in {"account", "category"} and number != term.value and number.isdecimal() and len(number) < 19:  # noqa: PLR2004 - a bigint
+            return self.accounts[int(number)].name if int(number) in self.accounts else term.value
+        return term.value
 
     @property
     def cursor_purpose(self) -> str:
@@ -187,6 +200,6 @@ def line_with_filters(line: str, accounts: dict[int, AccountView]) -> str:
         parts.append(term_for("date", first if first == last else f"{first}..{last}"))
     if amount := request.args.get("amount", "").strip():
         parts.append(term_for("amount", amount))
-    if state := request.args.get("is", "").strip():
-        parts.append(term_for("is", state))
+    values = {kind: request.args.get(kind, "").strip() for kind in ("is", "tag")}
+    parts += [term_for(kind, value) for kind, value in values.items() if value]  # type: ignore[arg-type]
     return " ".join(parts)

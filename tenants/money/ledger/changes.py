@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.queries import AccountView
-from tenants.money.ledger import queries
+from tenants.money.ledger import news, queries
 from tenants.money.ledger.commands import (
     account_errors,
+    changed,
     content_of,
     draft_of,
     insert_postings,
@@ -27,7 +28,7 @@ from tenants.money.ledger.queries import EntryView
 from tenants.money.ledger.refusals import book_rules
 from tenants.money.ledger.register import MATCHING_MAX, any_of
 from tenants.money.ledger.rows import entry_row
-from tenants.money.ledger.rules import EntryDraft, PostingDraft, draft_errors, still_cleared
+from tenants.money.ledger.rules import EntryDraft, PostingDraft, draft_errors, still_cleared, tag_errors
 from webapp.audit.commands import record
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound
@@ -57,6 +58,8 @@ class BulkChange:
     day: date | None = None
     note: str | None = None
     cleared: bool | None = None
+    add_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()
     delete: bool = False
 
     def said(self) -> dict[str, Any]:
@@ -65,7 +68,7 @@ class BulkChange:
         return {
             name: value.isoformat() if isinstance(value, date) else value
             for name, value in values.items()
-            if value not in {None, False} or (name == "cleared" and value is False)
+            if value not in {None, False, ()} or (name == "cleared" and value is False)
         }
 
 
@@ -101,6 +104,8 @@ def change_entries(
     """
     if len(ids) > MATCHING_MAX:
         raise TooManyEntries(maximum=MATCHING_MAX)
+    if errors := [*tag_errors("add_tags", change.add_tags), *tag_errors("remove_tags", change.remove_tags)]:
+        raise Invalid(errors=tuple(errors))
     entries = _lock(session, ids)
     accounts = account_queries.accounts_by_id(session=session, ids=_account_ids(entries, change))
     for name in ("category_id", "account_id"):
@@ -180,6 +185,7 @@ def draft_from(content: Mapping[str, Any]) -> EntryDraft:
         counterparty=content["counterparty"],
         note=content["note"],
         rate=content["rate"],
+        tags=tuple(content.get("tags", ())),
         postings=tuple(
             PostingDraft(p["account_id"], p["amount"], p["currency"], p["memo"]) for p in content["postings"]
         ),
@@ -208,6 +214,7 @@ def _planned(entry: EntryView, change: BulkChange, accounts: Mapping[int, Accoun
     draft = replace(
         draft_of(entry),
         postings=tuple(postings),
+        tags=tuple(sorted({*entry.tags, *change.add_tags} - {*change.remove_tags})),
         **{name: value for name in ("counterparty", "day", "note") if (value := getattr(change, name)) is not None},
     )
     marked = frozenset(p.position for p in entry.postings if p.cleared)
@@ -243,10 +250,10 @@ _KEEP = text("""
 """)
 _UPDATE = text("""
     UPDATE entry SET day = d.day, description = d.description, counterparty = d.counterparty, note = d.note,
-        rate = d.rate, version = version + 1, changed_at = :at
+        rate = d.rate, tags = string_to_array(d.tags, ','), version = version + 1, changed_at = :at
     FROM unnest(CAST(:ids AS bigint[]), CAST(:days AS date[]), CAST(:descriptions AS text[]),
-        CAST(:counterparties AS text[]), CAST(:notes AS text[]), CAST(:rates AS text[]))
-        AS d (id, day, description, counterparty, note, rate)
+        CAST(:counterparties AS text[]), CAST(:notes AS text[]), CAST(:rates AS text[]), CAST(:tags AS text[]))
+        AS d (id, day, description, counterparty, note, rate, tags)
     WHERE entry.id = d.id
 """)
 _MARK = text("""
@@ -257,13 +264,13 @@ _MARK = text("""
 """)
 _RESTORE = text("""
     INSERT INTO entry (id, version, created_at, created_by, import_id, changed_at, day, description, counterparty, note,
-        rate)
+        rate, tags)
     SELECT id, version, CAST(created_at AS timestamptz), CAST(created_by AS uuid), import_id, :at, day, description,
-        counterparty, note, rate
+        counterparty, note, rate, string_to_array(tags, ',')
     FROM unnest(CAST(:ids AS bigint[]), CAST(:versions AS integer[]), CAST(:made AS text[]), CAST(:makers AS text[]),
         CAST(:imports AS bigint[]), CAST(:days AS date[]), CAST(:descriptions AS text[]),
-        CAST(:counterparties AS text[]), CAST(:notes AS text[]), CAST(:rates AS text[]))
-        AS d (id, version, created_at, created_by, import_id, day, description, counterparty, note, rate)
+        CAST(:counterparties AS text[]), CAST(:notes AS text[]), CAST(:rates AS text[]), CAST(:tags AS text[]))
+        AS d (id, version, created_at, created_by, import_id, day, description, counterparty, note, rate, tags)
 """)
 
 
@@ -313,6 +320,7 @@ def _apply(session: Session, actor: Actor, at: datetime, change_id: UUID, plans:
                     "positions": [",".join(map(str, sorted(plan.cleared))) for plan in kept],
                 },
             )
+    news.tell(session, [changed(plan.before, plan.draft) for plan in plans])
 
 
 def _moves(before: EntryView, draft: EntryDraft) -> bool:
@@ -326,6 +334,8 @@ def _columns(drafts: Sequence[EntryDraft]) -> dict[str, list[Any]]:
         "counterparties": [draft.counterparty for draft in drafts],
         "notes": [draft.note for draft in drafts],
         "rates": [draft.rate for draft in drafts],
+        # No tag holds a comma.
+        "tags": [",".join(draft.tags) or None for draft in drafts],
     }
 
 
@@ -351,3 +361,10 @@ def _put_back(session: Session, at: datetime, gone: Sequence[tuple[int, int, dic
             [(key, draft.day, draft.postings) for key, _, _, draft in gone],
             cleared={(key, position) for key, _, content, _ in gone for position in content.get("cleared", [])},
         )
+    news.tell(
+        session,
+        [
+            news.Changed(key, version - 1, content.get("import_id") is not None, None, draft)
+            for key, version, content, draft in gone
+        ],
+    )

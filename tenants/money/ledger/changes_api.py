@@ -1,5 +1,6 @@
 """JSON API of changes over many entries, their undoing, an entry's history and lock, and saved views."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +13,11 @@ from tenants.money.accounts import queries as account_queries
 from tenants.money.ledger import changes, commands, queries, register, views
 from tenants.money.ledger.changes import BulkChange
 from tenants.money.ledger.search import LENGTH_MAX, read_search
-from tenants.schemas import PROBLEMS, Day, Id, WorkspacePath
+from tenants.schemas import PROBLEMS, Body, Day, Id, WorkspacePath
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import N_, FieldError, Invalid, NotFound
+from webapp.web.pagination import answer_page
 from webapp.web.state import services
 
 bp = APIBlueprint(
@@ -29,10 +31,12 @@ bp = APIBlueprint(
 guard_room(bp)
 
 
-class ChangeIn(BaseModel):
+class ChangeIn(Body):
     """What to set in entries, named by ids or found by a search line; what is left out stays as it is."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"ids": [1], "counterparty": "Landlord"}, {"q": "rent", "cleared": True}]}
+    )
 
     ids: list[Id] | None = Field(None, max_length=register.MATCHING_MAX)
     q: str | None = Field(None, max_length=LENGTH_MAX)
@@ -42,6 +46,8 @@ class ChangeIn(BaseModel):
     date: Day | None = None
     note: str | None = Field(None, max_length=4000)
     cleared: bool | None = None
+    add_tags: list[str] = Field([], max_length=20)
+    remove_tags: list[str] = Field([], max_length=20)
     delete: bool = False
 
 
@@ -51,6 +57,31 @@ class ChangeOut(BaseModel):
     id: UUID
     changed: int
     left: dict[str, int]
+
+
+class UndoOut(BaseModel):
+    """What was put back; the undoing is an act with an id of its own."""
+
+    id: UUID
+    entries: int
+
+
+class VersionOut(BaseModel):
+    """What an entry said before a change."""
+
+    version: int
+    content: dict[str, Any]
+    replaced_at: datetime
+    replaced_by: UUID
+    deleted: bool
+
+
+class VersionList(BaseModel):
+    """An entry's earlier versions, newest first."""
+
+    data: list[VersionOut]
+    next_cursor: None
+    has_more: bool
 
 
 class ChangePath(WorkspacePath):
@@ -65,15 +96,40 @@ class EntryPath(WorkspacePath):
     entry_id: Id
 
 
-class ViewIn(BaseModel):
+class ViewIn(Body):
     """A search to keep."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Rent", "q": "rent", "shared": True}]})
 
     name: str = Field(min_length=1, max_length=100)
     q: str = Field("", max_length=LENGTH_MAX)
     shared: bool = False
     is_default: bool = False
+
+
+class ViewOut(BaseModel):
+    """A search that is kept; `own` when it is yours."""
+
+    id: int
+    name: str
+    q: str
+    shared: bool
+    is_default: bool
+    own: bool
+
+
+class ViewMade(BaseModel):
+    """The id of a search that was kept."""
+
+    id: int
+
+
+class ViewList(BaseModel):
+    """Your own views and those that members share."""
+
+    data: list[ViewOut]
+    next_cursor: None
+    has_more: bool
 
 
 class ViewPath(WorkspacePath):
@@ -99,6 +155,8 @@ def change_entries(path: WorkspacePath, body: ChangeIn) -> Response:
         day=body.date,
         note=body.note,
         cleared=body.cleared,
+        add_tags=tuple(body.add_tags),
+        remove_tags=tuple(body.remove_tags),
         delete=body.delete,
     )
     change_id = services().new_id()
@@ -108,7 +166,9 @@ def change_entries(path: WorkspacePath, body: ChangeIn) -> Response:
     return response
 
 
-@bp.post("/changes/<uuid:change_id>/undoing", operation_id="undoChange", summary="Undo an act")
+@bp.post(
+    "/changes/<uuid:change_id>/undoing", responses={201: UndoOut}, operation_id="undoChange", summary="Undo an act"
+)
 @requires(Permission.LEDGER_ENTRIES_WRITE)
 def undo_change(path: ChangePath) -> Response:
     """Put every entry of an act back, unless something newer happened to one of them."""
@@ -119,7 +179,12 @@ def undo_change(path: ChangePath) -> Response:
     return response
 
 
-@bp.get("/entries/<int:entry_id>/versions", operation_id="listEntryVersions", summary="List an entry's versions")
+@bp.get(
+    "/entries/<int:entry_id>/versions",
+    responses={200: VersionList},
+    operation_id="listEntryVersions",
+    summary="List an entry's versions",
+)
 @requires(Permission.LEDGER_ENTRIES_READ)
 def list_versions(path: EntryPath) -> Response:
     """Return what an entry said before each change, newest first (at most 200); kept also after a deletion."""
@@ -136,10 +201,10 @@ def list_versions(path: EntryPath) -> Response:
         }
         for one in found
     ]
-    return jsonify(data=data, next_cursor=None, has_more=False)
+    return answer_page(data, None)
 
 
-@bp.post("/entries/<int:entry_id>/closing", operation_id="closeEntry", summary="Lock an entry")
+@bp.post("/entries/<int:entry_id>/closing", responses={204: None}, operation_id="closeEntry", summary="Lock an entry")
 @requires(Permission.LEDGER_ENTRIES_CLOSE)
 def close_entry(path: EntryPath) -> tuple[str, int]:
     """Lock an entry for good: it can only be reversed afterwards."""
@@ -147,12 +212,12 @@ def close_entry(path: EntryPath) -> tuple[str, int]:
     return "", 204
 
 
-@bp.get("/views", operation_id="listViews", summary="List saved views")
+@bp.get("/views", responses={200: ViewList}, operation_id="listViews", summary="List saved views")
 @requires(Permission.LEDGER_ENTRIES_READ)
 def list_views(path: WorkspacePath) -> Response:
     """Return your own views and those that members share."""
     found = views.views(session=g.db, person_id=g.actor.person_id)
-    return jsonify(data=[_view_out(one) for one in found], next_cursor=None, has_more=False)
+    return answer_page([_view_out(one) for one in found], None)
 
 
 def _view_out(view: views.View) -> dict[str, Any]:
@@ -166,7 +231,7 @@ def _view_out(view: views.View) -> dict[str, Any]:
     }
 
 
-@bp.post("/views", operation_id="saveView", summary="Keep a search")
+@bp.post("/views", responses={201: ViewMade}, operation_id="saveView", summary="Keep a search")
 @requires(Permission.LEDGER_VIEWS_WRITE)
 def save_view(path: WorkspacePath, body: ViewIn) -> Response:
     """Keep a search under a name; your view of the same name is replaced."""

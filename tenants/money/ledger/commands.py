@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.commands import lock_balances
-from tenants.money.ledger import queries
+from tenants.money.ledger import news, queries
 from tenants.money.ledger.models import Entry, EntryVersion, Posting
 from tenants.money.ledger.queries import EntryView
 from tenants.money.ledger.refusals import EntryClosed, book_rules
@@ -34,10 +34,10 @@ class AlreadyReversed(Conflict):
 
 # Rows travel as one JSON text: it is written and read in C, where arrays are put together element by element.
 _INSERT_ENTRIES = text("""
-    INSERT INTO entry (id, day, description, counterparty, note, rate, created_at, created_by)
-    SELECT id, day, description, counterparty, note, rate, :at, :by
+    INSERT INTO entry (id, day, description, counterparty, note, rate, tags, created_at, created_by)
+    SELECT id, day, description, counterparty, note, rate, tags, :at, :by
     FROM json_to_recordset(CAST(:rows AS json)) AS d
-        (id bigint, day date, description text, counterparty text, note text, rate text)
+        (id bigint, day date, description text, counterparty text, note text, rate text, tags text[])
 """)
 _INSERT_POSTINGS = text("""
     INSERT INTO posting (entry_id, position, day, account_id, amount, currency, memo, cleared)
@@ -49,9 +49,9 @@ _INSERT_POSTINGS = text("""
 # One entry is the common case: one trip, and the accounts' balances stay locked the shorter.
 _INSERT_ONE = text("""
     WITH booked AS (
-        INSERT INTO entry (id, day, description, counterparty, note, rate, created_at, created_by)
+        INSERT INTO entry (id, day, description, counterparty, note, rate, tags, created_at, created_by)
         VALUES (coalesce(CAST(:id AS bigint), nextval('entry_id_seq')), :day, :description, :counterparty, :note,
-            :rate, :at, :by)
+            :rate, CAST(:tags AS text[]), :at, :by)
         RETURNING id, day
     )
     INSERT INTO posting (entry_id, position, day, account_id, amount, currency, memo)
@@ -141,6 +141,7 @@ def book(
                             "counterparty": draft.counterparty,
                             "note": draft.note,
                             "rate": draft.rate,
+                            "tags": list(draft.tags) or None,
                         }
                         for key, draft in zip(ids, drafts, strict=True)
                     ]
@@ -165,6 +166,7 @@ def _insert_one(session: Session, *, actor: Actor, at: datetime, draft: EntryDra
                     "counterparty": draft.counterparty,
                     "note": draft.note,
                     "rate": draft.rate,
+                    "tags": list(draft.tags) or None,
                     "accounts": [posting.account_id for posting in draft.postings],
                     "amounts": [posting.minor for posting in draft.postings],
                     "currencies": [posting.currency for posting in draft.postings],
@@ -278,6 +280,7 @@ def edit_entry(
                 counterparty=draft.counterparty,
                 note=draft.note,
                 rate=draft.rate,
+                tags=list(draft.tags) or None,
                 version=before.version + 1,
                 changed_at=at,
             ),
@@ -294,6 +297,7 @@ def edit_entry(
         object_id=entry_id,
         difference=difference,
     )
+    news.tell(session, [changed(before, draft)])
     return before.version + 1
 
 
@@ -318,6 +322,7 @@ def delete_entry(
         object_id=entry_id,
         difference={name: (value, None) for name, value in content_of(draft_of(before)).items()},
     )
+    news.tell(session, [changed(before, None)])
 
 
 def reverse_entry(
@@ -345,6 +350,7 @@ def reverse_entry(
                 description=description or before.description,
                 counterparty=before.counterparty,
                 rate=before.rate,
+                tags=list(before.tags) or None,
                 created_at=at,
                 created_by=actor.person_id,
                 reverses_id=entry_id,
@@ -446,6 +452,11 @@ def kept_content(entry: EntryView) -> dict[str, Any]:
     }
 
 
+def changed(before: EntryView, after: EntryDraft | None) -> news.Changed:
+    """Return the news of an entry that was changed, or deleted."""
+    return news.Changed(before.id, before.version, before.import_id is not None, draft_of(before), after)
+
+
 def draft_of(entry: EntryView) -> EntryDraft:
     """Return the draft that would make this entry."""
     return EntryDraft(
@@ -454,6 +465,7 @@ def draft_of(entry: EntryView) -> EntryDraft:
         counterparty=entry.counterparty,
         note=entry.note,
         rate=entry.rate,
+        tags=entry.tags,
         postings=tuple(PostingDraft(p.account_id, p.amount, p.currency, p.memo) for p in entry.postings),
     )
 
@@ -466,6 +478,7 @@ def content_of(draft: EntryDraft) -> dict[str, Any]:
         "counterparty": draft.counterparty,
         "note": draft.note,
         "rate": draft.rate,
+        "tags": list(draft.tags),
         "postings": [
             {"account_id": p.account_id, "amount": p.minor, "currency": p.currency, "memo": p.memo}
             for p in draft.postings

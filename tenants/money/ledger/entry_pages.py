@@ -8,6 +8,7 @@ from flask_babel import gettext as _
 
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts import queries as account_queries
+from tenants.money.accounts.names import by_id
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.tree import KIND_NAMES, choices
 from tenants.money.ledger import commands, queries
@@ -214,7 +215,7 @@ def _found(entry_id: int) -> EntryView:
 
 
 def _accounts() -> dict[int, AccountView]:
-    return {one.id: one for one in account_queries.accounts(session=g.db)}
+    return by_id(account_queries.accounts(session=g.db))
 
 
 def _entry_errors(error: DomainError) -> dict[str, str]:

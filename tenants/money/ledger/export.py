@@ -22,6 +22,7 @@ COLUMNS = (
     "state",
     "note",
     "entry",
+    "tags",
 )
 
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
@@ -51,6 +52,7 @@ def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
                     "open" if row.is_open else "closed",
                     harmless(row.entry.note),
                     str(row.entry.id),
+                    " ".join(row.entry.tags),
                 )
             )
 

@@ -10,7 +10,7 @@ from tenants.money.ledger.changes import BulkChange
 from tenants.money.ledger.commands import draft_of
 from tenants.money.ledger.queries import EntryView
 from tenants.money.ledger.rows import Row
-from tenants.money.ledger.rules import EntryDraft, PostingDraft
+from tenants.money.ledger.rules import EntryDraft, PostingDraft, read_tags
 from webapp.kernel.amounts import AmountError, read_amount
 from webapp.kernel.errors import N_, FieldError, Invalid
 from webapp.kernel.money import decimal
@@ -55,6 +55,7 @@ def values_of(entry: EntryView) -> dict[str, str]:
         "description": entry.description,
         "counterparty": entry.counterparty,
         "note": entry.note,
+        "tags": " ".join(entry.tags),
         "rate": entry.rate or "",
     }
 
@@ -75,6 +76,7 @@ def read_entry(form: Any, accounts: Mapping[int, AccountView], *, decimal_sign: 
         counterparty=_text(form, "counterparty"),
         note=_text(form, "note"),
         rate=_text(form, "rate") or None,
+        tags=read_tags(form.get("tags", "")),
         postings=tuple(postings),
     )
 
@@ -161,6 +163,8 @@ def read_bulk(form: Mapping[str, str]) -> BulkChange:
         day=day,
         counterparty=_text(form, "counterparty") or None,
         note=_text(form, "note") or None,
+        add_tags=read_tags(form.get("add_tags", "")),
+        remove_tags=read_tags(form.get("remove_tags", "")),
     )
     if not errors and change == BulkChange():
         errors.append(FieldError("form", "empty", N_("Say what to change.")))

@@ -9,7 +9,7 @@ from uuid import UUID
 from tenants.money.ledger.commands import kept_content
 from tenants.money.ledger.queries import EntryView, VersionView
 
-FIELDS = ("day", "description", "counterparty", "note", "rate", "postings")
+FIELDS = ("day", "description", "counterparty", "note", "rate", "tags", "postings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,9 @@ def history_of(entry: EntryView | None, versions: Sequence[VersionView]) -> Hist
         differences = [
             (name, version.content.get(name), None if version.deleted else (after or {}).get(name))
             for name in FIELDS
-            if not version.deleted and after is not None and version.content.get(name) != after.get(name)
+            if not version.deleted
+            and after is not None
+            and (version.content.get(name) or None) != (after.get(name) or None)
         ]
         steps.append(
             Step(version.version, version.replaced_at, version.replaced_by, None, version.deleted, differences)

@@ -9,7 +9,6 @@ from sqlalchemy import (
     Computed,
     DateTime,
     ForeignKey,
-    ForeignKeyConstraint,
     Identity,
     Index,
     SmallInteger,
@@ -17,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.kernel.db import TenantBase
@@ -40,6 +39,7 @@ class Entry(TenantBase):
         Index("entry_reverses", "reverses_id", unique=True, postgresql_where=text("reverses_id IS NOT NULL")),
         Index("entry_import", "import_id", "import_position", postgresql_where=text("import_id IS NOT NULL")),
         Index("entry_words", "words", postgresql_using="gin"),
+        Index("entry_tags", "tags", postgresql_using="gin", postgresql_where=text("tags IS NOT NULL")),
         Index("entry_closed", "id", postgresql_where=text("closed_at IS NOT NULL")),
     )
 
@@ -48,6 +48,7 @@ class Entry(TenantBase):
     description: Mapped[str] = mapped_column(Text)
     counterparty: Mapped[str] = mapped_column(Text, server_default="")
     note: Mapped[str] = mapped_column(Text, server_default="")
+    tags: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(Instant)
     created_by: Mapped[UUID]
@@ -66,11 +67,7 @@ class Posting(TenantBase):
     """One signed line of an entry, in minor units, debit positive."""
 
     __tablename__ = "posting"
-    __table_args__ = (
-        ForeignKeyConstraint(["day", "entry_id"], ["entry.day", "entry.id"], onupdate="CASCADE"),
-        ForeignKeyConstraint(["account_id", "currency"], ["account.id", "account.currency"]),
-        Index("posting_register", "account_id", "day", "entry_id", "position"),
-    )
+    __table_args__ = (Index("posting_register", "account_id", "day", "entry_id", "position"),)
 
     entry_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     position: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)

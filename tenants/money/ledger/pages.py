@@ -8,22 +8,25 @@ from flask import Blueprint, Response, g, redirect, request, url_for
 from flask_babel import gettext as _
 
 from tenants.door import PAGES_PREFIX, guard_room
+from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.tree import KIND_NAMES, choices, turned
 from tenants.money.ledger import views
 from tenants.money.ledger.asked import STATE_NAMES, Asked, line_with_filters
 from tenants.money.ledger.export import EXPORT_MAX, csv_lines
+from tenants.money.ledger.forms import read_day
 from tenants.money.ledger.register import MATCHING_MAX, PAGE
 from tenants.money.ledger.rows import Row, flow
 from tenants.money.ledger.search import STATES
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
+from webapp.kernel.errors import FieldError
 from webapp.kernel.money import exponent
 from webapp.web.render import frame, render, see_other
 
 bp = Blueprint("money_ledger", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
 
-FILTERS = ("account", "category", "from", "to", "amount", "is")
+FILTERS = ("account", "category", "from", "to", "amount", "is", "tag")
 
 
 @bp.get("/entries")
@@ -60,6 +63,8 @@ def _register(asked: Asked, kept: list[views.View]) -> Response:
         current_view=next((view for view in kept if view.query == asked.line), None),
         balance=turned(asked.account.kind, asked.account.balance) if asked.account else None,
         held=asked.account.held if asked.account else 0,
+        as_of=_as_of(asked),
+        today=g.at.date(),
         choices=[(_(KIND_NAMES[kind]), options) for kind, options in choices(asked.accounts.values(), g.at.date())],
         undo_id=_undo_id(),
         columns=_columns(asked),
@@ -72,6 +77,18 @@ def _register(asked: Asked, kept: list[views.View]) -> Response:
         ],
         **page,
     )
+
+
+def _as_of(asked: Asked) -> dict[str, Any] | None:
+    """Return the account's balance at the end of the day that the address asks for, as the page shows balances."""
+    errors: list[FieldError] = []
+    if asked.account is None or not request.args.get("on"):
+        return None
+    day = read_day(request.args["on"], errors)
+    if errors:
+        return None
+    minor = account_queries.balance_on(session=g.db, account_id=asked.account.id, day=day)
+    return {"day": day, "balance": turned(asked.account.kind, minor)}
 
 
 def _beside(asked: Asked, name: str) -> str:

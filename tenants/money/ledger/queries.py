@@ -1,7 +1,7 @@
 """Reads of entries and registers; amounts in minor units, debit positive; always bounded."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -36,6 +36,7 @@ class EntryView:
     description: str
     counterparty: str
     note: str
+    tags: tuple[str, ...]
     version: int
     created_at: datetime
     created_by: UUID
@@ -61,6 +62,7 @@ class VersionView:
 
 _ENTRY_FIELDS = tuple(name for name in EntryView.__dataclass_fields__ if name != "postings")
 _ENTRY = tuple(getattr(Entry, name) for name in _ENTRY_FIELDS)
+_TAGS = _ENTRY_FIELDS.index("tags")
 
 
 def entry(*, session: Session, entry_id: int) -> EntryView | None:
@@ -75,7 +77,7 @@ def entries_by_id(*, session: Session, ids: Collection[int]) -> list[EntryView]:
         return []
     rows = {row[0]: row for row in session.execute(select(*_ENTRY).where(Entry.id.in_(list(ids))))}
     lines = postings_of(session=session, ids=rows.keys())
-    return [EntryView(*rows[key], tuple(lines[key])) for key in ids if key in rows]
+    return [_view(rows[key], lines[key]) for key in ids if key in rows]
 
 
 def postings_of(*, session: Session, ids: Collection[int]) -> dict[int, list[PostingView]]:
@@ -104,7 +106,11 @@ def entries(
         query = query.where(tuple_(Entry.day, Entry.id) < before)
     rows = session.execute(query).all()
     lines = postings_of(session=session, ids=[row[0] for row in rows])
-    return [EntryView(*row, tuple(lines[row[0]])) for row in rows]
+    return [_view(row, lines[row[0]]) for row in rows]
+
+
+def _view(row: Sequence[Any], lines: Sequence[PostingView]) -> EntryView:
+    return EntryView(*row[:_TAGS], tuple(row[_TAGS] or ()), *row[_TAGS + 1 :], tuple(lines))
 
 
 def reversal_of(*, session: Session, entry_id: int) -> int | None:

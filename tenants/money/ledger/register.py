@@ -1,10 +1,12 @@
 """Registers: entries or the postings of one account, newest first, narrowed by criteria, page after page by key.
 
 Each question first finds the keys of its rows in the order of an index, so that a page costs the same wherever it lies.
+A search first glances at the next rows in that order: what is common is found there. What is rare is then looked up
+as a whole by the index of its words or amounts; walking the book for it would cost more the larger the book is.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -20,11 +22,15 @@ from tenants.money.ledger.search import AmountRange, Criteria
 
 PAGE = 60
 """Rows of one chunk."""
+GLANCE = 10_000
+"""Rows that a search walks through in their order before it looks up its words and amounts as a whole."""
 MATCHING_MAX = 10_000
 """Rows that one act changes at most, and up to which matches are counted."""
 
 _CUSTOM_PLANS = text("SET LOCAL plan_cache_mode = force_custom_plan")
 """A search is planned for its own words: one plan for all would scan a million rows for a rare word."""
+_WALK = tuple(text(f"SET LOCAL enable_{way} = off") for way in ("bitmapscan", "seqscan"))
+_LOOK_UP = tuple(text(f"SET LOCAL enable_{way} = on") for way in ("bitmapscan", "seqscan"))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,13 +51,49 @@ class Totals:
     is_more: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Which rows a question is about: at most `limit` past the key `beyond`, in one direction, not past `until`.
+
+    With `is_whole` it is answered by looking up all that matches, which are few, and sorting that.
+    """
+
+    beyond: Key | None
+    limit: int
+    ascending: bool
+    until: Key | None = None
+    is_whole: bool = False
+
+    def page(self, query: Select[Any], columns: Sequence[Any]) -> Select[Any]:
+        """Narrow a question to the page; `columns` are the key's."""
+        here = tuple_(*columns)
+        if self.beyond is not None:
+            there = _position(self.beyond, columns)
+            query = query.where(here > there if self.ascending else here < there)
+        if self.until is not None:
+            there = _position(self.until, columns)
+            query = query.where(here <= there if self.ascending else here >= there)
+        if self.is_whole:
+            # The offset keeps the planner from reading the order's index instead.
+            query = select(*query.offset(0).subquery().c)
+            columns = list(query.selected_columns)
+        return _ordered(query, *columns, ascending=self.ascending).limit(self.limit)
+
+
+def _position(key: Key, columns: Sequence[Any]) -> tuple[Any, ...]:
+    return (key.day, key.entry_id, key.position)[: len(columns)]
+
+
 def entry_keys(
     *, session: Session, criteria: Sequence[Criteria], limit: int, beyond: Key | None = None, ascending: bool = False
 ) -> list[Key]:
     """Return the keys of at most `limit` entries that fit one of the criteria, newest first, past the key `beyond`."""
-    _plan_each(session, criteria)
-    branches = [one for each in criteria for one in _entry_branches(each, beyond, limit, ascending=ascending)]
-    return [Key(*row) for row in session.execute(_merged(branches, limit, ascending=ascending))]
+
+    def found(reach: _Reach) -> list[Key]:
+        branches = [one for each in criteria for one in _entry_branches(each, reach)]
+        return [Key(*row) for row in session.execute(_merged(branches, limit, ascending=ascending))]
+
+    return _searched(session, criteria, found, (Entry.day, Entry.id), _Reach(beyond, limit, ascending))
 
 
 def posting_keys(
@@ -64,17 +106,40 @@ def posting_keys(
     ascending: bool = False,
 ) -> list[Key]:
     """Return the keys of at most `limit` postings of one account, newest first, past the key `beyond`."""
-    _plan_each(session, criteria)
     order = (Posting.day, Posting.entry_id, Posting.position)
-    branches = []
-    for each in criteria:
-        query = _account_postings(account_id, each, *order)
-        if beyond is not None:
-            here, there = tuple_(*order), (beyond.day, beyond.entry_id, beyond.position)
-            query = query.where(here > there if ascending else here < there)
-        branches.append(_ordered(query, *order, ascending=ascending).limit(limit))
-    query = _merged(branches, limit, ascending=ascending)
-    return [Key(*row) for row in session.execute(query)]
+
+    def found(reach: _Reach) -> list[Key]:
+        branches = [reach.page(_account_postings(account_id, each, *order), order) for each in criteria]
+        return [Key(*row) for row in session.execute(_merged(branches, limit, ascending=ascending))]
+
+    return _searched(
+        session, criteria, found, order, _Reach(beyond, limit, ascending), Posting.account_id == account_id
+    )
+
+
+def _searched(
+    session: Session,
+    criteria: Sequence[Criteria],
+    found: Callable[[_Reach], list[Key]],
+    order: Sequence[Any],
+    reach: _Reach,
+    *where: Any,
+) -> list[Key]:
+    """Return what is found at a glance at the next rows (of those with `where`), else what is found as a whole."""
+    _plan_each(session, criteria)
+    if all(each.only_days for each in criteria):
+        return found(reach)
+    days = [condition for condition in _days(order[0], criteria[0]) if len(criteria) == 1]
+    walk = replace(reach, limit=1).page(select(*order).where(*where, *days), order).offset(GLANCE)
+    end = session.execute(walk).first()
+    if end is None:
+        return found(reach)
+    for switch in _WALK:
+        session.execute(switch)
+    seen = found(replace(reach, until=Key(*end)))
+    for switch in _LOOK_UP:
+        session.execute(switch)
+    return seen if len(seen) == reach.limit else found(replace(reach, is_whole=True))
 
 
 def entries_of(*, session: Session, keys: Sequence[Key]) -> dict[int, EntryView]:
@@ -114,7 +179,8 @@ def matching_ids(*, session: Session, criteria: Sequence[Criteria], account_id: 
     most = MATCHING_MAX + 1
     if account_id is None:
         # Without an order the index of the words can be read up to the limit, however often a word occurs.
-        found = [one.order_by(None) for each in criteria for one in _entry_branches(each, None, most, ascending=False)]
+        reach = _Reach(None, most, ascending=False)
+        found = [one.order_by(None) for each in criteria for one in _entry_branches(each, reach)]
         rows = session.execute(_joined(found, most))
         return list(dict.fromkeys(row[1] for row in rows))
     some = [_account_postings(account_id, each, Posting.entry_id).limit(most) for each in criteria]
@@ -154,7 +220,7 @@ def _joined(branches: Sequence[Select[Any]], limit: int) -> Any:
     return select(*merged.c).limit(limit)
 
 
-def _entry_branches(criteria: Criteria, beyond: Key | None, limit: int, *, ascending: bool) -> list[Select[Any]]:
+def _entry_branches(criteria: Criteria, reach: _Reach) -> list[Select[Any]]:
     """Return the questions whose answers, merged, are the page: each follows one index in order.
 
     An account's postings and an exact amount's postings are indexed by day; everything else follows the entries.
@@ -162,26 +228,20 @@ def _entry_branches(criteria: Criteria, beyond: Key | None, limit: int, *, ascen
     if criteria.accounts:
         ids, rest = min(criteria.accounts, key=len), list(criteria.accounts)
         rest.remove(ids)
-        return [
-            _from_postings(
-                criteria, Posting.account_id == one, rest, criteria.amounts, beyond, limit, ascending=ascending
-            )
-            for one in ids
-        ] or [_nothing()]
+        return [_from_postings(criteria, Posting.account_id == one, rest, criteria.amounts, reach) for one in ids] or [
+            _nothing()
+        ]
     for group in criteria.amounts:
         if all(one.low == one.high for one in group):
             others = tuple(other for other in criteria.amounts if other is not group)
-            return [
-                _from_postings(criteria, _amount(Posting, one), [], others, beyond, limit, ascending=ascending)
-                for one in group
-            ] or [_nothing()]
+            return [_from_postings(criteria, _amount(Posting, one), [], others, reach) for one in group] or [_nothing()]
     query = select(Entry.day, Entry.id.label("entry_id")).where(
         *_days(Entry.day, criteria),
         *_text_and_state(criteria),
         *(_has_amount(Entry.id, group) for group in criteria.amounts),
         *_cleared(Entry.id, criteria),
     )
-    return [_page(query, Entry.day, Entry.id, beyond, limit, ascending=ascending)]
+    return [reach.page(query, (Entry.day, Entry.id))]
 
 
 def _from_postings(
@@ -189,10 +249,7 @@ def _from_postings(
     driver: Any,
     accounts: Sequence[tuple[int, ...]],
     amounts: Sequence[tuple[AmountRange, ...]],
-    beyond: Key | None,
-    limit: int,
-    *,
-    ascending: bool,
+    reach: _Reach,
 ) -> Select[Any]:
     query = select(Posting.day, Posting.entry_id).distinct().where(driver, *_days(Posting.day, criteria))
     conditions = _text_and_state(criteria)
@@ -203,16 +260,7 @@ def _from_postings(
         *(_has_amount(Posting.entry_id, group) for group in amounts),
         *_cleared(Posting.entry_id, criteria),
     )
-    return _page(query, Posting.day, Posting.entry_id, beyond, limit, ascending=ascending)
-
-
-def _page(
-    query: Select[Any], day: Any, entry_id: Any, beyond: Key | None, limit: int, *, ascending: bool
-) -> Select[Any]:
-    if beyond is not None:
-        here, there = tuple_(day, entry_id), (beyond.day, beyond.entry_id)
-        query = query.where(here > there if ascending else here < there)
-    return _ordered(query, day, entry_id, ascending=ascending).limit(limit)
+    return reach.page(query, (Posting.day, Posting.entry_id))
 
 
 def _ordered(query: Select[Any], *columns: Any, ascending: bool) -> Select[Any]:
@@ -241,6 +289,8 @@ def _text_and_state(criteria: Criteria) -> list[Any]:
         found.append(Entry.closed_at.is_(None))
     if "closed" in criteria.states:
         found.append(Entry.closed_at.is_not(None))
+    found += [Entry.tags.contains([tag]) for tag in criteria.tags]
+    found += [or_(Entry.tags.is_(None), ~Entry.tags.contains([tag])) for tag in criteria.without_tags]
     return found
 
 

@@ -28,7 +28,8 @@ class Row:
     own: PostingView
     account: AccountView
     category: AccountView | None
-    parts: int
+    others: tuple[AccountView, ...]
+    """The accounts that a split goes to, each once; of an entry between own accounts alone, those besides `account`."""
     amounts: tuple[tuple[str, int], ...]
     turned: bool
     cleared: bool
@@ -79,7 +80,7 @@ def entry_row(entry: EntryView, accounts: Mapping[int, AccountView]) -> Row:
         own=first,
         account=accounts[first.account_id],
         category=None if shape == "split" or second is None else accounts[second.account_id],
-        parts=len(others),
+        others=_once(others or own[1:], accounts),
         amounts=amounts,
         turned=False,
         cleared=any(p.cleared for p in own),
@@ -106,7 +107,7 @@ def account_rows(
                 own=own,
                 account=account,
                 category=accounts[others[0].account_id] if len(others) == 1 else None,
-                parts=len(others),
+                others=_once(others, accounts),
                 amounts=((own.currency, sign * own.amount),),
                 turned=turned,
                 cleared=own.cleared,
@@ -120,6 +121,10 @@ def account_rows(
 def flow(row: Row) -> tuple[tuple[str, int], ...]:
     """Return what a row adds to a sum of rows: a transfer between own accounts adds nothing."""
     return tuple((currency, 0) for currency, _ in row.amounts) if row.shape == "transfer" else row.amounts
+
+
+def _once(postings: Sequence[PostingView], accounts: Mapping[int, AccountView]) -> tuple[AccountView, ...]:
+    return tuple(accounts[key] for key in dict.fromkeys(posting.account_id for posting in postings))
 
 
 def _sums(postings: Sequence[PostingView]) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """What an entry is: dated, described, with signed postings that sum to zero per currency."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,10 +13,14 @@ from webapp.kernel.money import LIMIT_MINOR, decimal
 DESCRIPTION_LENGTH_MAX = 1000
 COUNTERPARTY_LENGTH_MAX = 300
 NOTE_LENGTH_MAX = 4000
+TAGS_MAX = 20
+TAG_LENGTH_MAX = 40
 RATE_LENGTH_MAX = 40
 POSTINGS_MAX = 500
 FIRST_DAY = date(1900, 1, 1)
 LAST_DAY = date(2999, 12, 31)
+_TAG = re.compile(r"\w[\w-]*")
+_PARTS = re.compile(r"[\s,;،]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,7 @@ class EntryDraft:
     counterparty: str = ""
     note: str = ""
     rate: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 def draft_errors(draft: EntryDraft) -> tuple[FieldError, ...]:
@@ -55,8 +61,24 @@ def draft_errors(draft: EntryDraft) -> tuple[FieldError, ...]:
             errors.append(FieldError(name, "length", N_("At most %(maximum)s characters."), {"maximum": longest}))
         if "\x00" in text:
             errors.append(FieldError(name, "characters", N_("A text cannot hold a NUL character.")))
+    errors += tag_errors("tags", draft.tags)
     errors += _posting_errors(draft.postings)
     return tuple(errors)
+
+
+def read_tags(text: str) -> tuple[str, ...]:
+    """Return the tags of a text, in small letters and in order, each once; blanks and commas part them."""
+    return tuple(sorted({word.lstrip("#").casefold() for word in _PARTS.split(text) if word.lstrip("#")}))
+
+
+def tag_errors(field_name: str, tags: Iterable[str]) -> list[FieldError]:
+    """Return what is wrong with tags: a tag is letters, digits, hyphens and underscores."""
+    tags = tuple(tags)
+    if len(tags) > TAGS_MAX:
+        return [FieldError(field_name, "count", N_("An entry has at most %(maximum)s tags."), {"maximum": TAGS_MAX})]
+    message = N_("“%(tag)s” is not a tag: use letters, digits, - and _, at most %(maximum)s characters.")
+    wrong = [tag for tag in tags if not _TAG.fullmatch(tag) or tag != tag.casefold() or len(tag) > TAG_LENGTH_MAX]
+    return [FieldError(field_name, "tag", message, {"tag": tag[:60], "maximum": TAG_LENGTH_MAX}) for tag in wrong]
 
 
 def _posting_errors(postings: tuple[PostingDraft, ...]) -> list[FieldError]:

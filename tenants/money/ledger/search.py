@@ -5,6 +5,7 @@
     amount:>50 amount:10..20 amount:850
     account:512 category:"Office rent" account:#7      number, name or #id, with all accounts below
     is:open is:closed is:cleared is:uncleared is:uncategorised
+    tag:trip -tag:private
     -word "two words"
 
 A term is read by itself; terms are joined by "and". Amounts compare without their sign.
@@ -27,12 +28,12 @@ from webapp.kernel.money import LIMIT_MINOR, exponent
 LENGTH_MAX = 500
 TERMS_MAX = 20
 
-Kind = Literal["words", "amount", "date", "account", "category", "is"]
+Kind = Literal["words", "amount", "date", "account", "category", "is", "tag"]
 State = Literal["open", "closed", "cleared", "uncleared", "uncategorised"]
 STATES = ("open", "closed", "cleared", "uncleared", "uncategorised")
 
 _TERM = re.compile(r'(?P<minus>-?)(?:(?P<key>[a-z]+)(?P<sign>:|(?=[<>])))?(?P<value>"[^"]*"?|[^\s"]+"?)')
-_KEYS = frozenset({"amount", "date", "account", "category", "is"})
+_KEYS = frozenset({"amount", "date", "account", "category", "is", "tag"})
 _WORDS = re.compile(r"[^\W_]+")
 _LOOKS_LIKE_AMOUNT = re.compile(r"[0-9][0-9']*(?:[.,][0-9']+)*[.,][0-9]{1,3}", re.ASCII)
 _DAY = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
@@ -72,11 +73,14 @@ class Criteria:
     last_day: date = LAST_DAY
     accounts: tuple[tuple[int, ...], ...] = ()
     states: frozenset[str] = field(default=frozenset())
+    tags: tuple[str, ...] = ()
+    without_tags: tuple[str, ...] = ()
 
     @property
     def only_days(self) -> bool:
         """Tell whether nothing but days narrows the list, so that its rows follow each other without gaps."""
-        return not (self.words or self.amounts or self.accounts or self.states)
+        tags = self.tags or self.without_tags
+        return not (self.words or self.amounts or self.accounts or self.states or tags)
 
     @property
     def is_all(self) -> bool:
@@ -94,7 +98,7 @@ def terms_of(text: str) -> list[Term]:
         if key is not None and key not in _KEYS:
             key, value = None, match[0].removeprefix("-").strip('"')
         kind: Kind = key or ("words" if match["value"].startswith('"') else _kind_of(value))  # type: ignore[assignment]
-        found.append(Term(kind, match[0], value, bool(match["minus"]) and kind == "words"))
+        found.append(Term(kind, match[0], value, bool(match["minus"]) and kind in {"words", "tag"}))
     return found[:TERMS_MAX]
 
 
@@ -119,8 +123,8 @@ def term_for(kind: Kind, value: str) -> str:
 
 
 def account_term(kind: Kind, account: AccountView) -> str:
-    """Write the filter for an account by its number, else by its name."""
-    return term_for(kind, account.code or account.name)
+    """Write the filter for an account by its number or name; the product's own, named in each language, by its id."""
+    return term_for(kind, account.code or (f"#{account.id}" if account.purpose else account.name))
 
 
 def read_search(
@@ -144,7 +148,7 @@ def read_search(
     return [as_word, _narrowed(criteria, as_amount, accounts, decimal_sign)]
 
 
-def _narrowed(  # noqa: PLR0911 - one answer for each kind of word
+def _narrowed(  # noqa: C901, PLR0911 - one answer for each kind of word
     criteria: Criteria, term: Term, accounts: Callable[[], Collection[AccountView]], decimal_sign: str
 ) -> Criteria:
     if term.kind == "words":
@@ -162,6 +166,11 @@ def _narrowed(  # noqa: PLR0911 - one answer for each kind of word
         return replace(criteria, first_day=max(criteria.first_day, days[0]), last_day=min(criteria.last_day, days[1]))
     if term.kind == "amount":
         return replace(criteria, amounts=(*criteria.amounts, _amounts(term, accounts(), decimal_sign)))
+    if term.kind == "tag":
+        tag = term.value.casefold()
+        if term.negated:
+            return replace(criteria, without_tags=(*criteria.without_tags, tag))
+        return replace(criteria, tags=(*criteria.tags, tag))
     if term.kind == "is":
         if term.value not in STATES:
             raise _unreadable(

@@ -13,11 +13,12 @@ from tenants.idempotency import once
 from tenants.money.periods import commands, queries
 from tenants.money.periods.queries import ClosingView
 from tenants.money.periods.rules import ClosingDraft
-from tenants.schemas import PROBLEMS, Day, Id, ListQuery, WorkspacePath
+from tenants.schemas import PROBLEMS, Body, Day, Id, ListQuery, WorkspacePath
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import NotFound
-from webapp.web.pagination import cut, read_cursor
+from webapp.web.contract import promises
+from webapp.web.pagination import answer_page, cut, read_cursor
 
 bp = APIBlueprint(
     "api_periods",
@@ -30,10 +31,14 @@ bp = APIBlueprint(
 guard_room(bp)
 
 
-class ClosingIn(BaseModel):
+class ClosingIn(Body):
     """A period to close, both days included."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"starts": "2025-01-01", "ends": "2025-12-31", "note": "Accounts of 2025 approved"}]
+        }
+    )
 
     starts: Day
     ends: Day
@@ -93,11 +98,12 @@ def list_closings(path: WorkspacePath, query: ListQuery) -> Response:
     position = read_cursor("period-closings", query.cursor)
     rows = queries.closings(session=g.db, limit=query.limit + 1, before_id=position[0] if position else None)
     page, cursor = cut(rows, query.limit, "period-closings", lambda row: [row.id])
-    return jsonify(data=[closing_out(row) for row in page], next_cursor=cursor, has_more=cursor is not None)
+    return answer_page([closing_out(row) for row in page], cursor)
 
 
 @bp.post("/period-closings", responses={201: ClosingOut}, operation_id="closePeriod", summary="Close a period")
 @requires(Permission.LEDGER_PERIODS_CLOSE)
+@promises(key="optional")
 def close_period(path: WorkspacePath, body: ClosingIn) -> Response:
     """Close a period: from then on nothing in it is booked, changed or deleted."""
 
@@ -131,6 +137,7 @@ def get_closing(path: ClosingPath) -> Response:
     summary="Reopen a period",
 )
 @requires(Permission.LEDGER_PERIODS_REOPEN)
+@promises(key="optional")
 def reopen_period(path: ClosingPath) -> Response:
     """Let a period be booked in again; the closing stays on record."""
 

@@ -61,3 +61,11 @@ def closed_until(*, session: Session) -> date | None:
     """Return the last day that lies in a closed period."""
     query = select(PeriodClosing.ends).where(PeriodClosing.reopened_at.is_(None))
     return session.scalar(query.order_by(PeriodClosing.ends.desc()).limit(1))
+
+
+def closed_days(*, session: Session, until: date) -> list[tuple[date, date]]:
+    """Return the periods that are closed and begin until a day, each from and to (at most 1,000)."""
+    query = select(PeriodClosing.starts, PeriodClosing.ends).where(
+        PeriodClosing.reopened_at.is_(None), PeriodClosing.starts <= until
+    )
+    return [(row[0], row[1]) for row in session.execute(query.order_by(PeriodClosing.starts.desc()).limit(1000))]

@@ -15,7 +15,7 @@ from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.jobs.queries import JobView
 from webapp.kernel.errors import NotFound
-from webapp.web.pagination import cut, read_cursor
+from webapp.web.pagination import answer_page, cut, read_cursor
 
 bp = APIBlueprint(
     "api_jobs",
@@ -96,7 +96,7 @@ def list_jobs(path: WorkspacePath, query: JobQuery) -> Response:
     before = (datetime.fromisoformat(position[0]), UUID(position[1])) if position else None
     rows = queries.jobs(session=g.db, limit=query.limit + 1, state=query.state, before=before)
     page, cursor = cut(rows, query.limit, "jobs", lambda row: [row.created_at.isoformat(), str(row.id)])
-    return jsonify(data=[job_out(row) for row in page], next_cursor=cursor, has_more=cursor is not None)
+    return answer_page([job_out(row) for row in page], cursor)
 
 
 @bp.get("/jobs/<uuid:job_id>", responses={200: JobOut}, operation_id="getJob", summary="Get a job")

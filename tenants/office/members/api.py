@@ -1,6 +1,6 @@
 """JSON API of members and invitations."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from flask import Response, g, jsonify
@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tenants.door import API_PREFIX, guard_room
 from tenants.office.members import commands, queries
-from tenants.schemas import PROBLEMS, Instant, ListQuery, WorkspacePath, instant
+from tenants.schemas import PROBLEMS, Body, Instant, ListQuery, WorkspacePath, instant
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission, Role
 from webapp.kernel.errors import NotFound
 from webapp.tenancy.queries import InvitationView
 from webapp.web.addresses import outside
-from webapp.web.pagination import cut, read_cursor
+from webapp.web.pagination import answer_page, cut, read_cursor
 from webapp.web.state import services
 
 bp = APIBlueprint(
@@ -50,21 +50,21 @@ class MemberList(BaseModel):
     has_more: bool
 
 
-class RoleIn(BaseModel):
+class RoleIn(Body):
     """The role to give."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(json_schema_extra={"examples": [{"role": "accountant"}]})
 
-    role: Role = Field(examples=["accountant"])
+    role: Annotated[Role, Field(strict=False, examples=["accountant"])]
 
 
-class InvitationIn(BaseModel):
+class InvitationIn(Body):
     """Whom to invite, as what."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "nour@example.org", "role": "member"}]})
 
     email: str = Field(examples=["nour@example.org"], min_length=3, max_length=254)
-    role: Role = Field(Role.MEMBER, examples=["member"])
+    role: Annotated[Role, Field(strict=False, examples=["member"])] = Role.MEMBER
 
 
 class InvitationOut(BaseModel):
@@ -130,7 +130,7 @@ def list_members(path: WorkspacePath, query: ListQuery) -> Response:
         if position is None or [instant(row.since), str(row.person_id)] > position
     ]
     page, cursor = cut(rows, query.limit, "members", lambda row: [instant(row.since), str(row.person_id)])
-    return jsonify(data=[member_out(row) for row in page], next_cursor=cursor, has_more=cursor is not None)
+    return answer_page([member_out(row) for row in page], cursor)
 
 
 @bp.get("/members/<uuid:person_id>", responses={200: MemberOut}, operation_id="getMember", summary="Get a member")
@@ -174,7 +174,7 @@ def list_invitations(path: WorkspacePath, query: ListQuery) -> Response:
     rows = sorted(queries.invitations(session=g.db, at=g.at), key=_place, reverse=True)
     rows = [row for row in rows if position is None or _place(row) < position]
     page, cursor = cut(rows, query.limit, "invitations", _place)
-    return jsonify(data=[invitation_out(row) for row in page], next_cursor=cursor, has_more=cursor is not None)
+    return answer_page([invitation_out(row) for row in page], cursor)
 
 
 def _place(row: InvitationView) -> list[str]:

@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tenants.door import API_PREFIX, guard_room
 from tenants.office.tokens import commands, queries
-from tenants.schemas import PROBLEMS, Instant, ListQuery, WorkspacePath, instant
+from tenants.schemas import PROBLEMS, Body, Instant, ListQuery, WorkspacePath, instant, whole
 from webapp.access.guard import decide, requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import NotFound
-from webapp.web.pagination import cut, read_cursor
+from webapp.web.pagination import answer_page, cut, read_cursor
 from webapp.web.state import services
 
 bp = APIBlueprint(
@@ -28,10 +28,12 @@ bp = APIBlueprint(
 guard_room(bp)
 
 
-class TokenIn(BaseModel):
+class TokenIn(Body):
     """A token to make for yourself."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "Nightly export", "scopes": ["ledger:read"], "days": 90}]}
+    )
 
     name: str = Field(examples=["Nightly export"], min_length=1, max_length=100)
     scopes: list[str] = Field(
@@ -40,7 +42,13 @@ class TokenIn(BaseModel):
         max_length=100,
         description="What the token is narrowed to: `room:read` or `room:write`.",
     )
-    days: int = Field(90, ge=1, le=366, description="How long it lives.")
+    days: whole(1, 366) = Field(90, description="How long it lives.")
+    networks: list[str] = Field(
+        [],
+        max_length=20,
+        examples=[["192.0.2.0/24", "2001:db8::/32"]],
+        description="The networks (CIDR) from which alone it works; none means from everywhere.",
+    )
 
 
 class TokenOut(BaseModel):
@@ -55,6 +63,17 @@ class TokenOut(BaseModel):
     expires_at: Instant
     used_at: Instant | None
     revoked_at: Instant | None
+    networks: list[str] = Field(description="The networks from which alone it works; none means from everywhere.")
+    rotated_at: Instant | None
+    former_until: Instant | None = Field(description="Until then the secret before the last rotation works too.")
+
+
+class RotationIn(Body):
+    """A new secret for a token of your own."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"overlap_hours": 24}]})
+
+    overlap_hours: whole(0, 168) = Field(24, description="How long the present secret works beside the new one.")
 
 
 class TokenMade(TokenOut):
@@ -90,6 +109,9 @@ def token_out(row: queries.TokenRow) -> dict[str, Any]:
         "expires_at": instant(token.expires_at),
         "used_at": instant(token.used_at) if token.used_at else None,
         "revoked_at": instant(token.revoked_at) if token.revoked_at else None,
+        "networks": token.networks,
+        "rotated_at": instant(token.rotated_at) if token.rotated_at else None,
+        "former_until": instant(token.former_until) if token.former_until else None,
     }
 
 
@@ -106,7 +128,7 @@ def list_tokens(path: WorkspacePath, query: ListQuery) -> Response:
     rows = sorted(queries.tokens(session=g.db, person_id=_whose()), key=_place, reverse=True)
     rows = [row for row in rows if position is None or _place(row) < position]
     page, cursor = cut(rows, query.limit, "tokens", _place)
-    return jsonify(data=[token_out(row) for row in page], next_cursor=cursor, has_more=cursor is not None)
+    return answer_page([token_out(row) for row in page], cursor)
 
 
 def _place(row: queries.TokenRow) -> list[str]:
@@ -125,8 +147,8 @@ def create_token(path: WorkspacePath, body: TokenIn) -> Response:
         token_id=token_id,
         secret=services().new_secret(),
         role=g.role,
-        within=g.scopes,
-        draft=commands.TokenDraft(body.name, frozenset(body.scopes), body.days),
+        within=_bounds(),
+        draft=commands.TokenDraft(body.name, frozenset(body.scopes), body.days, tuple(body.networks)),
     )
     response = jsonify({**token_out(_token(token_id)), "token": whole})
     response.status_code = 201
@@ -150,6 +172,34 @@ def revoke_token(path: TokenPath) -> Response:
     """Revoke a token: your own, or anybody's for owners and accountants. It stays in the list as revoked."""
     commands.revoke_token(session=g.db, actor=g.actor, at=g.at, token_id=path.token_id, person_id=_whose())
     return jsonify(token_out(_token(path.token_id)))
+
+
+@bp.post(
+    "/tokens/<token_id>/rotation", responses={201: TokenMade}, operation_id="rotateToken", summary="Rotate a token"
+)
+@requires(Permission.TOKENS_TOKENS_WRITE)
+def rotate_token(path: TokenPath, body: RotationIn) -> Response:
+    """Give a token of your own a new secret, shown this once; the present one works on for `overlap_hours`.
+
+    The token keeps its id, scopes and networks, and lives as long from now on as it was made for.
+    """
+    whole = commands.rotate_token(
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        token_id=path.token_id,
+        secret=services().new_secret(),
+        within=_bounds(),
+        overlap_hours=body.overlap_hours,
+    )
+    response = jsonify({**token_out(_token(path.token_id)), "token": whole})
+    response.status_code = 201
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _bounds() -> commands.Bounds:
+    return commands.Bounds(g.scopes, tuple(g.get("networks", ())))
 
 
 def _token(token_id: str) -> queries.TokenRow:

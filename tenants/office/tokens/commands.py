@@ -9,9 +9,11 @@ from sqlalchemy.orm import Session
 from webapp.access.permissions import GRANTS, SCOPES, Role
 from webapp.audit.commands import record
 from webapp.identity import commands as identity
+from webapp.identity import queries as identity_queries
+from webapp.identity.rules import narrows
 from webapp.kernel.actor import Actor
 from webapp.kernel.db import bound_tenant, on_platform
-from webapp.kernel.errors import N_, FieldError, Invalid
+from webapp.kernel.errors import N_, DomainError, FieldError, Invalid, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,24 @@ class TokenDraft:
     name: str
     scopes: frozenset[str]
     days: int
+    networks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a token that makes or rotates a token may itself; a browser session has no bounds."""
+
+    scopes: frozenset[str] | None = None
+    networks: tuple[str, ...] = ()
+
+
+class TooWide(DomainError):
+    """A token asks for the secret of one that may more than itself."""
+
+    code = "token_too_wide"
+    status = 403
+    title = N_("You may not do this")
+    message = N_("A token gets no secret of a token that may more, or works from more networks, than itself.")
 
 
 def scopes_of(role: Role, within: frozenset[str] | None = None) -> tuple[str, ...]:
@@ -37,12 +57,12 @@ def create_token(
     token_id: str,
     secret: str,
     role: Role,
-    within: frozenset[str] | None,
+    within: Bounds,
     draft: TokenDraft,
 ) -> str:
     """Make a token of the acting person and return it whole, the only time that it can be seen.
 
-    A token never makes one that may more than itself. Raises Invalid (name, scopes, days), TooManyTokens.
+    A token never makes one that may more than itself. Raises Invalid (name, scopes, days, networks), TooManyTokens.
     """
     tenant = bound_tenant(session)
     if not 1 <= draft.days <= identity.TOKEN_LIFE_MAX.days:
@@ -58,9 +78,12 @@ def create_token(
             person_id=actor.person_id,
             name=draft.name,
             scopes=draft.scopes,
-            known_scopes=scopes_of(role, within),
+            known_scopes=scopes_of(role, within.scopes),
             life=timedelta(days=draft.days),
+            networks=draft.networks,
         )
+    if not narrows(draft.networks, within.networks):
+        raise TooWide
     record(
         session=session,
         actor=actor,
@@ -72,7 +95,46 @@ def create_token(
             "name": (None, draft.name),
             "scopes": (None, sorted(draft.scopes)),
             "days": (None, draft.days),
+            **({"networks": (None, list(draft.networks))} if draft.networks else {}),
         },
+    )
+    return whole
+
+
+def rotate_token(
+    *, session: Session, actor: Actor, at: datetime, token_id: str, secret: str, within: Bounds, overlap_hours: int
+) -> str:
+    """Give a token of the acting person a new secret and return it whole; the old one works for some hours more.
+
+    Raises NotFound (also for a token of somebody else), TooWide, Invalid (overlap_hours).
+    """
+    tenant = bound_tenant(session)
+    with on_platform(session):
+        found = identity_queries.tokens(session=session, tenant_id=tenant.id, person_id=actor.person_id)
+        token = next((one for one in found if one.id == token_id), None)
+        if token is None:
+            raise NotFound
+        if within.scopes is not None and not (
+            within.scopes >= set(token.scopes) and narrows(token.networks, within.networks)
+        ):
+            raise TooWide
+        whole = identity.rotate_token(
+            session=session,
+            actor=actor,
+            at=at,
+            tenant_id=tenant.id,
+            token_id=token_id,
+            secret=secret,
+            overlap=timedelta(hours=overlap_hours),
+        )
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="token.rotated",
+        object_type="token",
+        object_id=token_id,
+        difference={"overlap_hours": (None, overlap_hours)},
     )
     return whole
 

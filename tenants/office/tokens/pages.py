@@ -21,6 +21,7 @@ guard_room(bp)
 
 DAYS_CHOICES = (7, 30, 90, 366)
 DAYS_DEFAULT = 90
+OVERLAP_HOURS = 24
 
 
 def whose() -> UUID | None:
@@ -40,12 +41,18 @@ def list_tokens() -> Response:
 @requires(Permission.TOKENS_TOKENS_WRITE)
 def create_token() -> Response:
     """Make a token and show it, once: the answer is the page itself, so that the secret is in no address."""
-    days = request.form.get("days", "")
-    values = {"name": request.form.get("name", ""), "days": days, "scopes": request.form.getlist("scopes")}
+    days, networks = request.form.get("days", ""), request.form.get("networks", "")
+    values = {
+        "name": request.form.get("name", ""),
+        "days": days,
+        "scopes": request.form.getlist("scopes"),
+        "networks": networks,
+    }
     draft = commands.TokenDraft(
         values["name"],
         frozenset(values["scopes"]),
         int(days) if days.isascii() and days.isdecimal() else 0,
+        tuple(networks.replace(",", " ").split()),
     )
     try:
         whole = commands.create_token(
@@ -55,12 +62,28 @@ def create_token() -> Response:
             token_id=secrets.token_hex(8),
             secret=services().new_secret(),
             role=g.role,
-            within=None,
+            within=commands.Bounds(),
             draft=draft,
         )
     except (Invalid, Conflict) as error:
         return _page(status=422, values=values, errors=field_errors(error))
     return _page(status=201, made=whole)
+
+
+@bp.post("/tokens/<token_id>/rotation")
+@requires(Permission.TOKENS_TOKENS_WRITE)
+def rotate_token(token_id: str) -> Response:
+    """Give a token a new secret and show it, once; the old one works for a day more."""
+    whole = commands.rotate_token(
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        token_id=token_id,
+        secret=services().new_secret(),
+        within=commands.Bounds(),
+        overlap_hours=OVERLAP_HOURS,
+    )
+    return _page(status=201, made=whole, rotated=queries.token(session=g.db, token_id=token_id, person_id=g.person.id))
 
 
 @bp.post("/tokens/<token_id>/revocation")
@@ -81,6 +104,8 @@ def _page(*, status: int = 200, **context: Any) -> Response:
         "scopes": scopes,
         "days_choices": DAYS_CHOICES,
         "values": {"name": "", "days": DAYS_DEFAULT, "scopes": [scope for scope in scopes if scope.endswith(":read")]},
+        "rotated": None,
+        "person_id": g.person.id,
         "errors": {},
         "made": None,
         "api_root": f"/api/v1/t/{g.slug}",

@@ -13,7 +13,7 @@ from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.audit import queries
 from webapp.kernel.errors import NotFound
-from webapp.web.pagination import cut, read_cursor
+from webapp.web.pagination import answer_page, cut, read_cursor
 
 bp = APIBlueprint(
     "api_audit_events",
@@ -90,7 +90,7 @@ def list_events(path: WorkspacePath, query: EventQuery) -> Response:
         **query.model_dump(include={"object_type", "object_id", "action", "actor"}, exclude_none=True),
     )
     page, cursor = cut(rows, query.limit, "audit-events", lambda row: [row.id])
-    return jsonify(data=[event_out(row) for row in page], next_cursor=cursor, has_more=cursor is not None)
+    return answer_page([event_out(row) for row in page], cursor)
 
 
 @bp.get(

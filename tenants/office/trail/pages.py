@@ -1,8 +1,10 @@
 """The trail: who did what to what, when, from where, with the difference."""
 
 from flask import Blueprint, Response, g, request, url_for
+from flask_babel import gettext as _
 
 from tenants.door import PAGES_PREFIX, guard_room
+from tenants.office.trail import words
 from tenants.office.trail.rules import changes_of
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
@@ -33,6 +35,12 @@ def list_events() -> Response:
         "office/trail/trail.html",
         events=page,
         changes_of=changes_of,
+        action_options=_options(words.ACTIONS, filters["action"]),
+        object_options=_options(words.OBJECTS, filters["object_type"]),
+        action_name=lambda name: _(words.ACTIONS[name]) if name in words.ACTIONS else name,
+        object_name=lambda name: _(words.OBJECTS[name]) if name in words.OBJECTS else name,
+        field_name=_field_name,
+        value_name=lambda name, text: _(said) if (said := words.value_words(name, text)) else "",
         filters=filters,
         filtered=bool(given),
         clear_href=url_for("office_trail.list_events"),
@@ -40,3 +48,16 @@ def list_events() -> Response:
         next_href=url_for("office_trail.list_events", cursor=older, **given) if older else None,
         filter_href=lambda **change: url_for("office_trail.list_events", **(given | change)),
     )
+
+
+def _options(names: dict[str, str], asked: str) -> list[tuple[str, str]]:
+    """Return what can be chosen, in the order of the reader's words; what the address asks for is always among it."""
+    known = sorted(((name, _(message)) for name, message in names.items()), key=lambda option: option[1].casefold())
+    return known if not asked or asked in names else [*known, (asked, asked)]
+
+
+def _field_name(name: str) -> str:
+    message, number = words.field_words(name)
+    if not message:
+        return name
+    return f"{_(message)} {number}" if number else _(message)

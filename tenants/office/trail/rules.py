@@ -4,10 +4,14 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from webapp.kernel.money import currencies
+
 VALUE_LENGTH_MAX = 2000
 """Longer values are cut on pages; the JSON API tells them whole."""
 
-ValueType = Literal["nothing", "text", "number", "yes_no", "list", "record"]
+ValueType = Literal["nothing", "text", "number", "money", "yes_no", "list", "record"]
+MONEY_FIELDS = frozenset({"amount", "balance", "captured"})
+"""Fields in minor units of the currency that stands beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,7 @@ class Value:
     type: ValueType
     text: str
     parts: tuple[tuple[str, "Value"], ...] = ()
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +40,17 @@ def value_of(raw: Any, depth: int = 0) -> Value:
     if depth >= 3:  # noqa: PLR2004 - no event nests deeper on purpose
         return Value("text", _cut(json.dumps(raw, ensure_ascii=False)))
     if isinstance(raw, dict):
-        return Value("record", "", tuple((str(key), value_of(item, depth + 1)) for key, item in raw.items()))
+        currency = raw.get("currency")
+        parts = ((str(key), _money(str(key), value_of(item, depth + 1), currency)) for key, item in raw.items())
+        return Value("record", "", tuple(parts))
     return Value("list", "", tuple((str(number), value_of(item, depth + 1)) for number, item in enumerate(raw, 1)))
+
+
+def _money(name: str, value: Value, currency: Any) -> Value:
+    """Return an amount in minor units with its currency, where one stands beside it."""
+    if name not in MONEY_FIELDS or value.type != "number" or currency not in currencies():
+        return value
+    return Value("money", value.text, currency=currency)
 
 
 def _plain(raw: Any) -> Value:
@@ -50,9 +64,13 @@ def _plain(raw: Any) -> Value:
 def changes_of(difference: dict[str, Any]) -> tuple[Change, ...]:
     """Return the changed fields of an event in the order in which they were written."""
     changes = []
+    beside = difference.get("currency")
+    currency = next((one for one in beside if one), None) if isinstance(beside, list) else beside
     for field, sides in difference.items():
         before, after = sides if isinstance(sides, list) and len(sides) == 2 else (None, sides)  # noqa: PLR2004
-        changes.append(Change(field, value_of(before), value_of(after)))
+        changes.append(
+            Change(field, _money(field, value_of(before), currency), _money(field, value_of(after), currency))
+        )
     return tuple(changes)
 
 

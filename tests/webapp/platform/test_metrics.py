@@ -1,13 +1,18 @@
 """What Prometheus reads, and that it can be read from the internal port only."""
 
+import io
 import socket
 import urllib.request
 
+import pytest
 from flask import Flask
 from prometheus_client import CollectorRegistry, generate_latest
 
+from tenants.money.dashboard import gauges
 from tests.cast import Cast
+from tests.hands import work
 from webapp.platform import metrics
+from webapp.settings import Settings
 from webapp.web.state import KEY
 
 
@@ -35,6 +40,41 @@ def test_jobs_the_pool_and_the_books_are_gauges(cast: Cast, app: Flask) -> None:
     text = generate_latest(registry).decode()
     assert 'comptoir_jobs{queue="mail",state="parked"}' in text
     assert 'comptoir_database_connections{state="in_use"}' in text
+
+
+def test_books_and_imports_are_gauges(
+    cast: Cast, app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gauges, "TENANTS_MAX", 100_000)
+    alice = cast.alice
+    bank, food = (
+        alice.api("POST", "/accounts", json={"name": name, "kind": kind, "currency": "EUR"}).json["id"]
+        for name, kind in (("Bank", "asset"), ("Food", "expense"))
+    )
+    postings = [
+        {"account_id": bank, "amount": "-3.00", "currency": "EUR"},
+        {"account_id": food, "amount": "3.00", "currency": "EUR"},
+    ]
+    for _ in range(2):
+        body = {"date": "2026-03-14", "description": "Market", "postings": postings}
+        assert alice.api("POST", "/entries", json=body).status_code == 201
+    before = gauged(app, 'comptoir_imports{state="review"}')
+    file = (io.BytesIO(b"Date,Description,Amount\n2026-01-02,Shop,-5.00\n"), "statement.csv")
+    data = {"account_id": str(bank), "file": file}
+    assert alice.api("POST", "/imports", data=data, content_type="multipart/form-data").status_code == 202
+    work(settings, "imports.check")
+    assert gauged(app, f'comptoir_ledger_accounts{{workspace="{cast.acme.slug}"}}') >= 2
+    assert gauged(app, f'comptoir_ledger_postings{{workspace="{cast.acme.slug}"}}') == 4
+    assert gauged(app, f'comptoir_ledger_postings{{workspace="{cast.bravo.slug}"}}') == 0
+    assert gauged(app, 'comptoir_imports{state="review"}') == before + 1
+
+
+def gauged(app: Flask, name: str) -> float:
+    """Read one gauge anew; 0 when nobody has one."""
+    registry = CollectorRegistry()
+    registry.register(metrics._Asked(app.extensions[KEY].database, (gauges.business_gauges,)))
+    lines = [line for line in generate_latest(registry).decode().splitlines() if line.startswith(f"{name} ")]
+    return float(lines[0].rpartition(" ")[2]) if lines else 0.0
 
 
 def test_the_public_address_does_not_serve_them_and_the_internal_one_does(app: Flask) -> None:

@@ -4,10 +4,14 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from sqlalchemy import Engine
 
 from webapp.settings import Settings
@@ -29,17 +33,68 @@ trace.get_tracer_provider().force_flush()
 """
 
 
+QUEUED = """
+import json, sys
+from datetime import UTC, datetime
+from uuid import uuid4
+from opentelemetry import trace
+from webapp.app import create_app
+from webapp.jobs import commands
+from webapp.kernel.actor import Actor
+from webapp.kernel.db import bind_platform
+from webapp.settings import Settings
+from webapp.web.unit import open_unit
+app = create_app(Settings(**json.loads(sys.argv[1])))
+
+def queue():
+    bind_platform(session := open_unit())
+    for arguments in ({}, {"falls": "1"}):
+        commands.enqueue(session=session, actor=Actor.system("test"), at=datetime.now(UTC),
+            job_id=uuid4(), kind="traced", arguments=arguments)
+    return ""
+
+app.add_url_rule("/queue-jobs", view_func=queue)
+assert app.test_client().get("/queue-jobs").status_code == 200
+trace.get_tracer_provider().force_flush()
+"""
+
+WORKED = """
+import json, sys
+from sqlalchemy import text
+from webapp import worker
+from webapp.settings import Settings
+
+def traced(context):
+    with context.begin() as session:
+        session.execute(text("SELECT 'asked by the job'"))
+    if context.arguments:
+        raise LookupError("do-not-tell")
+
+worker.prepare(Settings(**json.loads(sys.argv[1])))
+worker.handlers = lambda: {"traced": traced}
+with worker._process["database"].platform() as session:
+    ids = session.scalars(text("SELECT id FROM job WHERE kind = 'traced' AND state = 'queued'")).all()
+for job_id in ids:
+    worker.perform(str(job_id))
+with worker._process["database"].platform() as session:
+    session.execute(text("DELETE FROM job WHERE kind = 'traced'"))
+worker.release()
+"""
+
+
 def run(code: str, *arguments: str) -> None:
     """Run code in a Python of its own: what it loads and sets is its own."""
     subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, check=True, timeout=60)
 
 
-def test_requests_and_statements_are_traced_without_what_people_sent(settings: Settings, owner: Engine) -> None:
-    heard: list[bytes] = []
+@pytest.fixture
+def heard(settings: Settings) -> Iterator[tuple[str, list[bytes]]]:
+    """Collect traces: settings that send them here, and what was sent."""
+    bodies: list[bytes] = []
 
     class Collector(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            heard.append(self.path.encode() + self.rfile.read(int(self.headers["Content-Length"])))
+            bodies.append(self.path.encode() + b" " + self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(200)
             self.end_headers()
 
@@ -50,12 +105,53 @@ def test_requests_and_statements_are_traced_without_what_people_sent(settings: S
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        run(TRACED, json.dumps({**asdict(settings), "otlp_endpoint": f"http://127.0.0.1:{server.server_port}"}))
+        yield json.dumps({**asdict(settings), "otlp_endpoint": f"http://127.0.0.1:{server.server_port}"}), bodies
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
-    told = b"".join(heard)
+
+
+def spans(bodies: list[bytes]) -> list[tuple[str, Span]]:
+    """Return the spans that were sent, each with the name of the process that it is of."""
+    found = []
+    for body in bodies:
+        for sent in ExportTraceServiceRequest.FromString(body.partition(b" ")[2]).resource_spans:
+            (service,) = [one.value.string_value for one in sent.resource.attributes if one.key == "service.name"]
+            found += [(service, span) for scope in sent.scope_spans for span in scope.spans]
+    return found
+
+
+def about(span: Span) -> dict[str, str]:
+    """Return the attributes of a span that are text."""
+    return {one.key: one.value.string_value for one in span.attributes}
+
+
+def test_a_job_is_traced_as_a_part_of_the_request_that_queued_it(heard: tuple[str, list[bytes]], owner: Engine) -> None:
+    settings, bodies = heard
+    run(QUEUED, settings)
+    run(WORKED, settings)
+    found = spans(bodies)
+    (request,) = [span for service, span in found if service == "comptoir-web" and "/queue-jobs" in span.name]
+    jobs = [span for service, span in found if service == "comptoir-worker" and span.name == "job traced"]
+    assert len(jobs) == 2
+    for job in jobs:
+        assert (job.trace_id, job.parent_span_id) == (request.trace_id, request.span_id)
+        assert about(job)["job.kind"] == "traced"
+        assert about(job)["job.attempt"] == "1"
+        inside = [span for _service, span in found if span.parent_span_id == job.span_id]
+        assert any("asked by the job" in about(span).get("db.statement", "") for span in inside), "statements are parts"
+    outcomes = {about(job)["job.outcome"]: job.status.code for job in jobs}
+    assert outcomes == {"done": Status.STATUS_CODE_UNSET, "failed": Status.STATUS_CODE_ERROR}
+    assert b"do-not-tell" not in b"".join(bodies)
+
+
+def test_requests_and_statements_are_traced_without_what_people_sent(
+    heard: tuple[str, list[bytes]], owner: Engine
+) -> None:
+    settings, bodies = heard
+    run(TRACED, settings)
+    told = b"".join(bodies)
     assert told.startswith(b"/v1/traces")
     assert b"comptoir-web" in told
     assert b"/sign-in" in told

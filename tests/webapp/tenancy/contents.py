@@ -38,6 +38,7 @@ CODES = {
     },
     "import_row": {"state", "currency", "reason"},
     "posting": {"currency"},
+    "reconciliation": {"currency"},
     "audit_event": {"via"},
 }
 """Columns that hold one of a few codes, or a structure of such, and nobody's words."""
@@ -164,6 +165,7 @@ def _fill_tenant(connection: Connection, nest: Nest, start: int) -> dict[str, An
         created_at=AT,
         created_by=person,
         rate=canary,
+        tags=[canary],
     )
     connection.execute(
         text(
@@ -214,6 +216,17 @@ def _fill_tenant(connection: Connection, nest: Nest, start: int) -> dict[str, An
         placed_by=person,
         expires_at=AT + timedelta(days=9999),
     )
+    put(
+        "reconciliation",
+        account_id=bank,
+        currency="EUR",
+        day=DAY,
+        opening=0,
+        balance=-1234,
+        started_at=AT,
+        started_by=person,
+    )
+    put("reconciliation_line", reconciliation_id=ids["reconciliation"], entry_id=entry, account_id=bank)
     put("statement_key", account_id=bank, fingerprint=str(uuid4()), entry_id=entry, import_id=moved)
     put("statement_mapping", account_id=bank, header_fingerprint=canary, mapping=words, used_at=AT)
     put("category_word", word=f"{start}{canary}", category_id=account, seen=1)

@@ -33,10 +33,11 @@ class StatementLog:
 
 @contextmanager
 def statement_log(owner: Engine) -> Iterator[StatementLog]:
-    """Let the server log every statement of connections that the application opens from now on."""
+    """Let the server log every statement of the application; connections from before are ended, PgBouncer's too."""
     with owner.begin() as connection:
         directory = Path(connection.scalar(text("SHOW data_directory")) or "")
         connection.execute(text("ALTER ROLE comptoir_app SET log_statement = 'all'"))
+    _end_connections(owner)
     log = StatementLog(directory.parent.parent / "log" / "postgres.log")
     try:
         log.read()
@@ -44,3 +45,10 @@ def statement_log(owner: Engine) -> Iterator[StatementLog]:
     finally:
         with owner.begin() as connection:
             connection.execute(text("ALTER ROLE comptoir_app RESET log_statement"))
+        _end_connections(owner)
+
+
+def _end_connections(owner: Engine) -> None:
+    query = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'comptoir_app'"
+    with owner.begin() as connection:
+        connection.execute(text(query))

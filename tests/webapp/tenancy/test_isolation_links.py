@@ -3,17 +3,28 @@
 import re
 import secrets
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from flask import request
+from flask_wtf import csrf
+from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
+from tenants import door
+from tenants.money.ledger import api as ledger_api
 from tests.cast import Cast, Person
+from tests.webapp.tenancy.mutation import mutate
 from tests.webapp.tenancy.routes import calls
 from tests.webapp.tenancy.stage import Stage
 from webapp.access.permissions import Role
+from webapp.identity import commands as identity
+from webapp.identity import queries as people
 from webapp.kernel.db import Database
 from webapp.tenancy import commands as tenancy
+from webapp.tenancy import pages, queries
 from webapp.tenancy.provisioning import remove_tenant
 from webapp.web.state import KEY
 
@@ -160,3 +171,92 @@ def test_a_disabled_person_is_out_within_one_request(cast: Cast, owner: Engine):
         connection.execute(text("UPDATE platform.person SET disabled_at = now() WHERE id = :p"), {"p": cast.bob.id})
     assert cast.bob.api("GET", "/accounts").status_code == 401
     assert cast.bob.browser().get(f"/t/{cast.acme.slug}/accounts").status_code == 303
+
+
+def test_a_build_that_lets_anybody_take_an_invitation_turns_red(
+    cast: Cast, owner: Engine, monkeypatch: pytest.MonkeyPatch
+):
+    mutate(monkeypatch, pages.accept_invitation, "person is None or known is None or person.id != known.id", "False")
+    with pytest.raises(AssertionError):
+        test_an_invitation_of_somebody_else_cannot_be_taken(cast, owner)
+
+
+def test_a_build_whose_invitations_work_twice_turns_red(cast: Cast, owner: Engine, monkeypatch: pytest.MonkeyPatch):
+    mutate(monkeypatch, tenancy.accept_invitation, "Invitation.accepted_at.is_(None),", "")
+    mutate(monkeypatch, queries.invitation_by_secret, "Invitation.accepted_at.is_(None),", "")
+    with pytest.raises(AssertionError):
+        test_an_invitation_opens_the_workspace_that_sent_it_and_no_other(cast, owner)
+
+
+def test_a_build_that_ends_anybodys_session_turns_red(cast: Cast, owner: Engine, monkeypatch: pytest.MonkeyPatch):
+    mutate(monkeypatch, identity.revoke_session, "SignInSession.person_id == person_id,", "")
+    with pytest.raises(AssertionError):
+        test_a_session_of_somebody_else_cannot_be_ended(cast, owner)
+
+
+def test_a_build_that_takes_any_form_token_of_ours_turns_red(cast: Cast, monkeypatch: pytest.MonkeyPatch):
+    def signed_by_us(data: str) -> None:
+        URLSafeTimedSerializer(str(cast.app.secret_key), salt="wtf-csrf-token").loads(data)
+
+    monkeypatch.setattr(csrf, "validate_csrf", signed_by_us)
+    with pytest.raises(AssertionError):
+        test_a_form_token_of_another_session_is_refused(cast)
+
+
+def test_a_build_whose_keys_are_everybodys_turns_red(cast: Cast, monkeypatch: pytest.MonkeyPatch):
+    seen: dict[str, object] = {}
+    once = ledger_api.once
+
+    def everybodys(act: object, **options: object) -> object:
+        key = request.headers["Idempotency-Key"]
+        if key not in seen:
+            seen[key] = once(act, **options)
+        return seen[key]
+
+    monkeypatch.setattr(ledger_api, "once", everybodys)
+    with pytest.raises(AssertionError):
+        test_an_idempotency_key_of_a_is_unknown_in_b(cast)
+
+
+@pytest.mark.parametrize("end", ["removed", "suspended", "member removed"])
+def test_a_build_that_remembers_who_was_a_member_turns_red(
+    cast: Cast, owner: Engine, monkeypatch: pytest.MonkeyPatch, end: str
+):
+    known: dict[object, object] = {}
+    ask = queries.membership
+
+    def remembered(*, session: Session, slug: str, person_id: UUID) -> object:
+        key = (slug, person_id)
+        if key not in known:
+            known[key] = ask(session=session, slug=slug, person_id=person_id)
+        return known[key]
+
+    monkeypatch.setattr(queries, "membership", remembered)
+    with pytest.raises((AssertionError, DBAPIError)):
+        test_what_has_ended_is_dead_within_one_request(cast, owner, end)
+
+
+def test_a_build_that_lets_people_into_a_suspended_workspace_turns_red(
+    cast: Cast, owner: Engine, monkeypatch: pytest.MonkeyPatch
+):
+    mutate(monkeypatch, door._enter, "g.tenant.suspended_at is not None", "False")
+    with pytest.raises(AssertionError):
+        test_what_has_ended_is_dead_within_one_request(cast, owner, "suspended")
+
+
+@pytest.mark.parametrize("forgotten", ["tokens", "sessions"])
+def test_a_build_that_forgets_revocation_turns_red(
+    cast: Cast, owner: Engine, monkeypatch: pytest.MonkeyPatch, forgotten: str
+):
+    if forgotten == "tokens":
+        monkeypatch.setattr(people, "_BEARER", text(str(people._BEARER).replace("t.revoked_at IS NULL AND", "")))
+    else:
+        mutate(monkeypatch, people.person_by_session, "SignInSession.revoked_at.is_(None),", "")
+    with pytest.raises(AssertionError):
+        test_a_revoked_token_and_an_ended_session_are_dead_within_one_request(cast, owner)
+
+
+def test_a_build_that_lets_disabled_people_in_turns_red(cast: Cast, owner: Engine, monkeypatch: pytest.MonkeyPatch):
+    mutate(monkeypatch, people.person_by_session, "Person.disabled_at.is_(None),", "")
+    with pytest.raises(AssertionError):
+        test_a_disabled_person_is_out_within_one_request(cast, owner)

@@ -3,6 +3,7 @@
 import pytest
 from flask import Flask
 
+from tenants.money.ledger.shapes import EntryAsk, EntryQuery
 from tests.cast import Cast
 
 
@@ -14,7 +15,8 @@ def test_the_document_describes_every_call_with_problems_and_stable_names(app: F
     assert len(set(names)) == len(names) >= 30
     for one in operations:
         for status in ("400", "401", "403", "404", "405", "415", "422", "429"):
-            assert list(one["responses"][status]["content"]) == ["application/problem+json"]
+            assert one["responses"][status] == {"$ref": f"#/components/responses/{status}"}
+            assert list(told["components"]["responses"][status]["content"]) == ["application/problem+json"]
 
 
 def test_the_page_needs_no_script_of_its_own_and_no_internet(app: Flask):
@@ -56,3 +58,10 @@ def test_a_character_that_cannot_be_kept_is_refused(cast: Cast, text: str):
     body = f'{{"name": "a{text}", "kind": "asset", "currency": "EUR"}}'
     answer = cast.alice.api("POST", "/accounts", data=body, content_type="application/json")
     assert (answer.status_code, answer.mimetype) == (422, "application/problem+json")
+
+
+def test_what_a_call_asks_for_is_described_once_and_not_with_every_call():
+    assert EntryQuery.model_json_schema() is EntryQuery.model_json_schema()
+    assert EntryQuery.model_json_schema() is not EntryAsk.model_json_schema()
+    assert "limit" in EntryQuery.model_json_schema()["properties"]
+    assert EntryQuery.model_json_schema(by_alias=False) is not EntryQuery.model_json_schema()

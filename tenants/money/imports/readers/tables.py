@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from tenants.money.imports.readers import csv_formats
 from tenants.money.imports.readers.delimited import ending_of, split
-from tenants.money.imports.readers.headers import looks_like_header, normal
+from tenants.money.imports.readers.headers import looks_like_header
 from tenants.money.imports.readers.mapping import COLUMNS_MAX, DELIMITERS, Mapping
 from tenants.money.imports.readers.propose import propose
+from tenants.money.imports.readers.reuse import named
 
 HEADER_LINES_MAX = 40
 """How far down a header is looked for."""
@@ -33,8 +34,8 @@ class Found:
 
 
 def fingerprint(header: Sequence[str], width: int) -> str:
-    """Return what identifies a header, whatever the case, the accents and the file that it is in."""
-    names = "\x1f".join(normal(name)[0] for name in header) if header else f"no header, {width} columns"
+    """Return what identifies a header, whatever the case, the accents, the columns' order and the file it is in."""
+    names = "\x1f".join(sorted(named(header))) if header else f"no header, {width} columns"
     return hashlib.sha256(names.encode()).hexdigest()[:32]
 
 

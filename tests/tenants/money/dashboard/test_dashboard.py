@@ -1,5 +1,6 @@
 """The dashboard's figures against entries that were booked over the API."""
 
+import re
 import statistics
 import time
 from datetime import UTC, date, datetime, timedelta
@@ -142,3 +143,73 @@ def test_what_is_to_review_counts_down(cast: Cast) -> None:
     deleted = alice.api("DELETE", path, headers={"If-Match": found.headers["ETag"]})
     assert deleted.status_code == 204
     assert shown(alice)["to_review"] == 0
+
+
+def waiting_books(cast: Cast) -> tuple[int, int, list[str]]:
+    """Book three payments to the same baker that wait for a category; return bank, bread and their paths."""
+    bank, bread = account(cast.alice, "Bank", "asset"), account(cast.alice, "Bread", "expense")
+    with cast.acme.begin() as session:
+        unsorted = ensure_purpose_account(
+            session=session,
+            actor=cast.alice.actor,
+            at=datetime.now(UTC),
+            purpose=Purpose.TO_CATEGORISE,
+            currency="EUR",
+        )
+    paths = []
+    for amount in ("3", "4", "5"):
+        lines = [
+            {"account_id": unsorted, "amount": amount, "currency": "EUR"},
+            {"account_id": bank, "amount": f"-{amount}", "currency": "EUR"},
+        ]
+        body = {"date": THIS.isoformat(), "description": "x", "counterparty": "Baker Lemaire", "postings": lines}
+        paths.append(f"/entries/{cast.alice.api('POST', '/entries', json=body).json['id']}")
+    return bank, bread, paths
+
+
+def test_a_suggestion_is_accepted_on_the_card_counts_down_in_place_and_can_be_undone(cast: Cast) -> None:
+    _bank, bread, paths = waiting_books(cast)
+    page = f"/t/{cast.acme.slug}/"
+    before = cast.alice.browser().get(page).text
+    assert "3</strong>" in before
+    assert "Categorise" in before, "nothing was learned yet"
+    accepted = cast.alice.api("POST", f"/review{paths[0].removeprefix('/entries')}", json={"category_id": bread})
+    assert (accepted.status_code, accepted.json["to_review"]) == (201, 2)
+    found = cast.alice.api("GET", "/review").json
+    assert [one["category_id"] for one in found["data"]] == [bread, bread]
+    card = cast.alice.browser().get(page).text
+    assert card.count(f'name="category_id" value="{bread}"') == 2
+    parts = {"HX-Request": "true", "HX-Request-Type": "partial"}
+    address = f"{page}review{paths[1].removeprefix('/entries')}"
+    part = cast.alice.post(address, {"category_id": str(bread)}, headers=parts).text
+    assert "<!doctype" not in part.lower()
+    assert "1</strong>" in part
+    assert "Categorised as Bread." in part
+    undo = re.search(r'action="([^"]*/changes/[^"]*/undoing)"', part)
+    assert undo is not None
+    assert cast.alice.post(undo[1], {"q": ""}).status_code == 303
+    assert shown(cast.alice)["to_review"] == 2
+    again = cast.alice.browser().get(f"{page}review", headers=parts).text
+    assert "2</strong>" in again
+
+
+def test_the_card_works_without_scripts_and_refuses_what_does_not_wait(cast: Cast) -> None:
+    bank, bread, paths = waiting_books(cast)
+    page = f"/t/{cast.acme.slug}/"
+    address = f"{page}review{paths[0].removeprefix('/entries')}"
+    assert cast.carol.post(address, {"category_id": str(bread)}).status_code == 403
+    assert cast.bob.post(address, {"category_id": str(bread)}).headers["Location"] == page
+    assert cast.bob.post(address, {"category_id": str(bread)}).status_code == 409
+    for category, status in ((bank + 10**6, 422), (0, 422)):
+        assert (
+            cast.bob.post(f"{page}review{paths[1].removeprefix('/entries')}", {"category_id": category}).status_code
+            == status
+        )
+    assert cast.bob.post(f"{page}review/{10**9}", {"category_id": str(bread)}).status_code == 404
+    assert "is:uncategorised" in cast.bob.browser().get(f"{page}review").headers["Location"]
+
+
+def test_the_card_says_when_everything_has_its_category(cast: Cast) -> None:
+    bank, sales = account(cast.alice, "Bank", "asset"), account(cast.alice, "Sales", "income")
+    book(cast.alice, THIS, bank, sales, "10")
+    assert "Everything has its category." in cast.alice.browser().get(f"/t/{cast.acme.slug}/").text

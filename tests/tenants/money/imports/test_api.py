@@ -68,6 +68,32 @@ def test_an_overlapping_file_adds_only_what_is_new(desk: Any) -> None:
     assert desk.balance(desk.account()) == "1780.16"
 
 
+def test_two_files_with_the_same_numbers_of_the_bank_are_booked_once_however_they_are_written(desk: Any) -> None:
+    first = desk.bring(ofx(("F1", "20260302", "-12.34", "REWE"), ("F2", "20260305", "2500.00", "ACME")), publish="auto")
+    assert (first["state"], first["counts"]["published"]) == ("published", 2)
+    again = desk.bring(
+        ofx(("F2", "20260305", "2500.00", "Acme Industries SARL"), ("F1", "20260302", "-12.34", "REWE SAGT DANKE"))
+    )
+    assert (again["counts"]["new"], again["counts"]["duplicate"], again["counts"]["doubtful"]) == (0, 2, 0)
+    more = desk.bring(ofx(("F2", "20260305", "2500.00", "ACME"), ("F3", "20260305", "2500.00", "ACME")), publish="auto")
+    assert (more["counts"]["new"] + more["counts"]["doubtful"], more["counts"]["duplicate"]) == (1, 1)
+    twice = desk.bring(ofx(("F4", "20260309", "-1.00", "A"), ("F4", "20260309", "-1.00", "A")))
+    assert (twice["counts"]["new"], twice["counts"]["duplicate"]) == (1, 1)
+
+
+def ofx(*movements: tuple[str, str, str, str]) -> str:
+    """Write a statement with the bank's numbers: (number, day, amount, name)."""
+    lines = "".join(
+        f"<STMTTRN><TRNTYPE>OTHER<DTPOSTED>{day}<TRNAMT>{amount}<FITID>{number}<NAME>{name}</STMTTRN>\n"
+        for number, day, amount, name in movements
+    )
+    return (
+        "OFXHEADER:100\nDATA:OFXSGML\nVERSION:102\nENCODING:UTF-8\n\n<OFX><BANKMSGSRSV1><STMTTRNRS><STMTRS>"
+        f"<CURDEF>EUR<BANKACCTFROM><ACCTID>1</BANKACCTFROM><BANKTRANLIST>\n{lines}</BANKTRANLIST></STMTRS></STMTTRNRS>"
+        "</BANKMSGSRSV1></OFX>\n"
+    )
+
+
 def test_undo_takes_everything_back_and_the_file_can_come_again(desk: Any) -> None:
     found = desk.bring(MARCH, publish="auto")
     assert desk.act(found["id"], "reversal").status_code == 202

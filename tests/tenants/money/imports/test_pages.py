@@ -114,7 +114,7 @@ def test_doubtful_rows_stand_beside_the_entry_and_are_decided(desk: Any) -> None
     early = send(desk, f"{path}/publication")
     assert early.status_code == 303
     assert send(desk, f"{path}/decisions", {"tab": "doubtful", "positions": "1", "decision": "skip"}).status_code == 303
-    assert "Publish 0 rows" in page(desk, path).text
+    assert "Finish without booking" in page(desk, path).text
     taken_back = {"tab": "skipped", "positions": "1", "decision": "reopen"}
     assert send(desk, f"{path}/decisions", taken_back).status_code == 303
     assert "They are the same: merge" in page(desk, path).text
@@ -149,3 +149,28 @@ def test_an_auditor_looks_and_is_offered_nothing(desk: Any) -> None:
     assert "Publish 2 rows" not in shown
     assert "Cancel import" not in shown
     assert "Drop a bank" not in browser.get(f"/t/{desk.cast.acme.slug}/imports").text
+
+
+def test_a_balance_that_the_bank_states_is_shown_with_what_it_differs_by(desk: Any) -> None:
+    rows = "2026-01-01,A,-10.00,90.00\n2026-01-02,B,-20.00,70.00\n2026-01-03,C,5.00,75.00\n"
+    path = drop(desk, f"Date,Payee,Amount,Balance\n{rows}")
+    desk.work()
+    shown = re.sub(r"<[^>]+>", "", page(desk, path).text)
+    assert "The bank's balance of Jan 3, 2026 differs from the books by €100.00." in shown
+    assert "The new rows of this file are counted in." in shown
+    desk.post(desk.account(), "100.00", "2026-01-01", "Opening balance")
+    agrees = page(desk, path).text
+    assert "differs from the books" not in agrees
+    assert "Agrees" in agrees
+
+
+def test_a_refused_mapping_comes_back_as_it_was_typed(desk: Any) -> None:
+    path = drop(desk, "Alpha;Beta;Gamma\n01/02/2026;Shop;-1,00\n03/02/2026;Shop;-2,00\n")
+    desk.work()
+    form = {"column-1": "counterparty", "delimiter": ";", "encoding": "utf-8", "header_line": "x1", "multiplier": "ten"}
+    for address in ("mapping", "mapping/sample"):
+        refused = send(desk, f"{path}/{address}", form)
+        assert refused.status_code == 422
+        assert 'value="x1"' in refused.text
+        assert 'value="ten"' in refused.text
+        assert '<option value="counterparty" selected>' in refused.text

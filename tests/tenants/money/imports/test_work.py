@@ -1,5 +1,7 @@
 """What happens to an import when workers die, people change their minds, or two files meet."""
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from tenants.money.imports import checking, commands, publication, reversal
+from tenants.money.imports.readers.lines import TooManyRows
+from tenants.money.imports.readers.read import read
+from tenants.money.imports.readers.recognise import recognise
 from tenants.money.imports.refusals import FileTooLarge
 from webapp import worker
 from webapp.jobs.context import JobContext
@@ -100,6 +105,45 @@ def test_a_job_that_is_delivered_twice_does_nothing_the_second_time(desk: Any) -
         worker.perform(str(job_id))
     assert desk.get(found["id"])["counts"]["published"] == 2
     assert desk.sql("SELECT count(*) FROM entry") == 2
+
+
+def test_every_state_on_the_way_is_shown_while_it_lasts(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import_id, met = desk.upload(MARCH).json["id"], []
+    browser = desk.alice.browser()
+
+    def look() -> None:
+        shown = browser.get(f"/t/{desk.cast.acme.slug}/imports/{import_id}").text
+        met.append((desk.get(import_id)["state"], [words for words in doing if words in shown]))
+
+    doing = (
+        "Waiting for a worker",
+        "Finding out what it is",
+        "Reading and checking rows",
+        "Booking",
+        "Taking it back out of the books",
+    )
+    recognise_content, suggester = checking.recognise_content, checking._suggester
+
+    def recognising(*arguments: Any) -> Any:
+        look()
+        return recognise_content(*arguments)
+
+    def reading(*arguments: Any) -> Any:
+        look()
+        return suggester(*arguments)
+
+    look()
+    with monkeypatch.context() as patched:
+        patched.setattr(checking, "recognise_content", recognising)
+        patched.setattr(checking, "_suggester", reading)
+        desk.work()
+    for act in ("publication", "reversal"):
+        assert desk.alice.api("POST", f"/imports/{import_id}/{act}").status_code == 202
+        look()
+        desk.work()
+    states = ("received", "recognising", "checking", "publishing", "reversing")
+    assert met == [(state, [words]) for state, words in zip(states, doing, strict=True)]
+    assert desk.get(import_id)["state"] == "reversed"
 
 
 def test_cancelling_stops_a_check_that_runs(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,9 +241,32 @@ def test_two_hundred_megabytes_are_a_413_problem_and_a_413_page(desk: Any) -> No
     }
     problem = desk.alice.api("POST", "/imports", **said)
     assert (problem.status_code, problem.content_type) == (413, "application/problem+json")
+    assert "larger than 64 MB" in problem.json["detail"]
     page = desk.alice.browser().post(f"/t/{desk.cast.acme.slug}/imports", **said)
     assert page.status_code == 413
     assert "<h1" in page.text
+    assert "larger than 64 MB" in page.text
+
+
+def test_two_million_rows_are_refused_at_the_limit_itself_and_not_read_to_their_end(settings: Settings) -> None:
+    line = b"2026-03-02,REWE,Groceries,-12.34,EUR\n"
+    head = HEADER.encode() + line * 10
+    rows_each, taken = 10_000, 0
+
+    def chunks() -> Iterator[bytes]:
+        nonlocal taken
+        yield HEADER.encode()
+        for _ in range(2_000_000 // rows_each):
+            taken += rows_each
+            yield line * rows_each
+
+    limit = settings.import_rows_max
+    found = recognise(head, size=len(head))
+    reading = read(chunks(), found, mapping=None, default_currency="EUR", max_rows=limit)
+    with pytest.raises(TooManyRows) as refused:
+        deque(reading, maxlen=0)
+    assert (limit, refused.value.limit) == (500_000, limit)
+    assert taken == limit + rows_each
 
 
 def test_another_encoding_can_be_chosen(desk: Any) -> None:

@@ -17,8 +17,10 @@ from tenants.money.periods import commands as periods
 from tenants.money.periods.rules import ClosingDraft
 from tests.cast import STAGE, Workspace, raise_curtain
 from tests.tenants.money.stage import AT, assert_books, books_problems, move, open_account
+from webapp.web.state import KEY
 
 DENIED, CLOSED, PERIOD, UNBALANCED, GUARDED, SETTLED = "42501", "CB002", "CB003", "CB001", "CB005", "CB007"
+NOWHERE, PAST = "23503", "CB008"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +128,32 @@ REFUSED: dict[str, tuple[str, str]] = {
     "change an amount": ("UPDATE posting SET amount = amount * 2 WHERE entry_id = {open}", DENIED),
     "move postings to another entry": ("UPDATE posting SET entry_id = {open} WHERE entry_id = {locked}", DENIED),
     "move postings to another account": ("UPDATE posting SET account_id = {cost} WHERE entry_id = {open}", DENIED),
-    "give postings another day": ("UPDATE posting SET day = day + 1 WHERE entry_id = {open}", DENIED),
+    "give postings another day": ("UPDATE posting SET day = day + 1 WHERE entry_id = {open}", NOWHERE),
     "give a leg another currency": (
         "INSERT INTO posting (entry_id, position, day, account_id, amount, currency)"
         " SELECT id, n, day, {bank}, CASE n WHEN 8 THEN 5 ELSE -5 END, 'USD' FROM entry, (VALUES (8), (9)) v (n)"
         " WHERE id = {open}",
-        "23503",
+        NOWHERE,
     ),
     "postings on a day that is not their entry's": (
         "INSERT INTO posting (entry_id, position, day, account_id, amount, currency)"
         " SELECT id, n, day + 1, {bank}, CASE n WHEN 8 THEN 5 ELSE -5 END, 'EUR' FROM entry, (VALUES (8), (9)) v (n)"
         " WHERE id = {open}",
-        "23503",
+        NOWHERE,
     ),
+    "postings of an entry that is not there": (
+        "INSERT INTO posting (entry_id, position, day, account_id, amount, currency)"
+        " SELECT {open} + 1000, n, now(), {bank}, CASE n WHEN 8 THEN 5 ELSE -5 END, 'EUR' FROM (VALUES (8), (9)) v (n)",
+        NOWHERE,
+    ),
+    "postings on an account that is not there": (
+        "INSERT INTO posting (entry_id, position, day, account_id, amount, currency)"
+        " SELECT id, n, day, 1000, CASE n WHEN 8 THEN 5 ELSE -5 END, 'EUR' FROM entry, (VALUES (8), (9)) v (n)"
+        " WHERE id = {open}",
+        NOWHERE,
+    ),
+    "an entry away from its postings": ("DELETE FROM entry WHERE id = {open}", NOWHERE),
+    "give an account another currency": ("UPDATE account SET currency = 'USD' WHERE id = {bank}", NOWHERE),
     "an amount by upsert": (
         "INSERT INTO posting SELECT * FROM posting WHERE entry_id = {open}"
         " ON CONFLICT (entry_id, position) DO UPDATE SET amount = 1",
@@ -229,6 +244,24 @@ def test_an_attack_is_refused(scene: Scene, what: str) -> None:
     with pytest.raises(DBAPIError) as caught, scene.where.begin() as session:
         session.connection().exec_driver_sql(template.format(**names).replace("%", "%%"))
     assert getattr(caught.value.orig, "sqlstate", None) == sqlstate, str(caught.value.orig)
+    assert_books(scene.where)
+
+
+@pytest.mark.parametrize("isolation", ["REPEATABLE READ", "SERIALIZABLE"])
+@pytest.mark.parametrize(
+    "statement",
+    ["DELETE FROM entry", "UPDATE posting SET memo = 'x'", "UPDATE period_closing SET reopened_at = now()"],
+)
+def test_nobody_writes_the_books_while_seeing_only_the_past(scene: Scene, isolation: str, statement: str) -> None:
+    schema = scene.where.ref.schema
+    engine = scene.where.app.extensions[KEY].database.engine
+    with engine.connect().execution_options(isolation_level=isolation) as connection:
+        connection.exec_driver_sql(f"SET LOCAL ROLE {schema}")
+        connection.exec_driver_sql(f"SET LOCAL search_path = {schema}, pg_catalog, pg_temp")
+        with pytest.raises(DBAPIError) as caught:
+            connection.exec_driver_sql(statement)
+        connection.rollback()
+    assert getattr(caught.value.orig, "sqlstate", None) == PAST
     assert_books(scene.where)
 
 

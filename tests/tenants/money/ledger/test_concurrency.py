@@ -198,6 +198,48 @@ def test_a_posting_waits_for_a_closing_in_flight_and_is_refused(
     assert count(cast.acme) == 0
 
 
+_MORE = text("""
+    INSERT INTO posting (entry_id, position, day, account_id, amount, currency)
+    SELECT entry_id, position + 10, day, account_id, amount, currency FROM posting WHERE entry_id = :entry
+""")
+
+
+def more_postings(where: Workspace, entry_id: int) -> None:
+    """Add postings to an entry behind the commands' back."""
+    with where.begin() as session:
+        session.execute(_MORE, {"entry": entry_id})
+
+
+def test_a_posting_waits_for_the_lock_on_its_entry_and_is_refused(
+    cast: Cast, owner: Engine, accounts: tuple[int, int]
+) -> None:
+    entry_id = move(cast.acme, *accounts, 500)
+    with cast.acme.begin() as session:
+        ledger.close_entry(session=session, actor=STAGE, at=AT, entry_id=entry_id)
+        thread, results = begun(lambda: more_postings(cast.acme, entry_id))
+        waiting(owner, "%INSERT INTO posting%", thread)
+    thread.join(20)
+    assert getattr(results[0].orig, "sqlstate", "") == "CB002", results
+    assert_books(cast.acme)
+
+
+def test_an_entry_with_a_posting_in_flight_is_not_deleted(cast: Cast, owner: Engine, accounts: tuple[int, int]) -> None:
+    entry_id = move(cast.acme, *accounts, 500)
+
+    def delete() -> None:
+        with cast.acme.begin() as session:
+            session.execute(text("DELETE FROM posting WHERE entry_id = :id"), {"id": entry_id})
+            session.execute(text("DELETE FROM entry WHERE id = :id"), {"id": entry_id})
+
+    with cast.acme.begin() as session:
+        session.execute(_MORE, {"entry": entry_id})
+        thread, results = begun(delete)
+        waiting(owner, "%DELETE FROM%", thread)
+    thread.join(20)
+    assert getattr(results[0].orig, "sqlstate", "") == "23503", results
+    assert_books(cast.acme)
+
+
 def test_an_entry_is_reversed_once_whoever_asks_at_once(cast: Cast, accounts: tuple[int, int]) -> None:
     entry_id = move(cast.acme, *accounts, 500)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tenants.money.ledger.export import harmless
+from tests.cast import Cast
 from tests.tenants.money.ledger.conftest import Books
 
 
@@ -226,3 +227,107 @@ def test_another_workspaces_ids_are_not_found(books: Books) -> None:
     ):
         assert books.cast.mallory.browser().get(bravo + path).status_code == 404, path
         assert books.cast.mallory.browser().get(books.path + path).status_code == 404, path
+
+
+def test_the_balance_of_any_day_is_told_by_the_page_and_the_call(books: Books) -> None:
+    for day, minor in (("2026-11-03", 100), ("2026-11-05", -400), ("2027-01-01", 1000)):
+        books.book(day, "Row", ("Bank", minor), ("Card", -minor))
+    bank, card, alice = books.ids["Bank"], books.ids["Card"], books.cast.alice
+    days = {"2026-11-02": 0, "2026-11-03": 100, "2026-11-04": 100, "2026-11-05": -300, "2999-12-31": 700}
+    for day, minor in days.items():
+        told = alice.api("GET", f"/accounts/{bank}/balance?on={day}").json
+        assert (told["on"], told["balance"]["amount_minor"]) == (day, minor)
+    page = text_of(alice.browser().get(f"{books.path}/accounts/{bank}?on=2026-11-05"))
+    assert "-€3.00 <" in page.partition("reg-asof__figure")[2][:200].replace("</bdi>", " <")
+    owed = text_of(alice.browser().get(f"{books.path}/accounts/{card}?on=2026-11-03"))
+    assert "€1.00" in owed.partition("reg-asof__figure")[2][:200], "what is owed is shown as a plain amount"
+    assert "reg-asof__figure" not in text_of(alice.browser().get(f"{books.path}/accounts/{bank}?on=yesterday"))
+    assert alice.api("GET", f"/accounts/{bank}/balance?on=2026-02-30").status_code == 422
+    assert alice.api("GET", f"/accounts/{10**9}/balance?on=2026-11-05").status_code == 404
+
+
+def test_an_entry_between_more_than_two_accounts_names_them_or_counts_them(books: Books) -> None:
+    books.book("2026-11-03", "Two", ("Bank", -300), ("Food", 100), ("Rent", 200))
+    books.book("2026-11-03", "Three", ("Bank", -300), ("Food", 100), ("Rent", 100), ("Sales", 100))
+    books.book("2026-11-03", "Same", ("Bank", -300), ("Food", 100), ("Food", 200))
+    books.book("2026-11-03", "Two banks", ("Bank", -300), ("Cash box", -100), ("Food", 400))
+    books.book("2026-11-03", "No category", ("Bank", -300), ("Cash box", 100), ("Card", 200))
+    for address in ("entries", f"accounts/{books.ids['Bank']}"):
+        page = text_of(books.cast.alice.browser().get(f"{books.path}/{address}"))
+        said = re.findall(r'class="reg-split" title="([^"]*)">.*?<span>([^<]*)</span></span>', page)
+        assert len(said) >= 4
+        assert ("Food, Rent", "Food, Rent") in said
+        assert ("Food, Rent, Sales", "3 parts") in said
+        assert ("Food", "Food") in said
+        assert ("Cash box, Card", "Cash box, Card") in said
+        assert not [text for _title, text in said if text.isdecimal()]
+
+
+def test_the_products_own_accounts_are_named_in_the_readers_language_until_someone_renames_them(books: Books) -> None:
+    books.book("2026-11-03", "Baker", ("Bank", -300), ("To categorise", 300))
+    books.book("2026-11-03", "Split", ("Bank", -300), ("To categorise", 100), ("Food", 200))
+    alice, own = books.cast.alice, books.ids["To categorise"]
+    preferences = {"name": "Alice", "language": "fr", "theme": "system", "density": "comfortable"}
+    assert alice.post("/profile", preferences).status_code == 303
+    browser = alice.browser()
+    french = "À catégoriser (EUR)"
+    for address in ("accounts", f"accounts/{own}", "entries", "entries/new", f"accounts/{own}/edit", "holds"):
+        page = text_of(browser.get(f"{books.path}/{address}"))
+        assert "To categorise" not in page, address
+    for address in ("accounts", f"accounts/{own}", "entries", f"accounts/{own}/edit"):
+        assert french in text_of(browser.get(f"{books.path}/{address}")), address
+    found = text_of(browser.get(f"{books.path}/entries", query_string={"q": f'category:"{french}"'}))
+    assert "Baker" in found
+    told = alice.api("GET", f"/accounts/{own}").json
+    assert (told["name"], told["purpose"]) == ("To categorise (EUR)", "to_categorise")
+    form = {"name": french, "kind": "expense", "currency": "EUR", "code": "471", "version": "1"}
+    assert alice.post(f"{books.path}/accounts/{own}", form).status_code == 303
+    assert alice.api("GET", f"/accounts/{own}").json["name"] == "To categorise (EUR)"
+    assert alice.post(f"{books.path}/accounts/{own}", form | {"name": "Attente", "version": "2"}).status_code == 303
+    assert alice.api("GET", f"/accounts/{own}").json["name"] == "Attente"
+    assert "Attente" in text_of(browser.get(f"{books.path}/accounts"))
+    chip = text_of(browser.get(f"{books.path}/entries", query_string={"q": f"category:#{own}"}))
+    assert "Attente" in chip.partition("chip__name")[2][:60]
+
+
+def test_lists_without_anything_say_what_stands_there_and_offer_the_next_step(cast: Cast) -> None:
+    base = f"/t/{cast.acme.slug}"
+    for address, said, step in (
+        ("/entries?q=", "No entries yet", "/entries/new"),
+        ("/accounts", "Start with a chart of accounts", "/accounts/chart"),
+        ("/holds", "No money is held", ""),
+        ("/holds?all=1", "No hold yet", ""),
+        ("/imports", "Open an account first", "/accounts"),
+    ):
+        page = text_of(cast.alice.browser().get(base + address))
+        assert said in page, address
+        assert base + step in page
+    assert "No accounts yet" in text_of(cast.carol.browser().get(f"{base}/accounts"))
+    assert f"{base}/entries/new" not in text_of(cast.carol.browser().get(f"{base}/entries?q="))
+    assert "Clear filters" in text_of(cast.alice.browser().get(f"{base}/entries?q=nothing"))
+    cast.alice.api("POST", "/accounts", json={"name": "Bank", "kind": "asset", "currency": "EUR"})
+    assert "No statement was imported yet" in text_of(cast.alice.browser().get(f"{base}/imports"))
+
+
+@pytest.mark.parametrize(
+    ("day", "status"), [("2025-12-31", 409), ("2026-01-01", 201), ("2026-06-30", 201), ("2026-07-01", 409)]
+)
+def test_nothing_is_booked_outside_the_days_of_an_account(books: Books, day: str, status: int) -> None:
+    body = {"name": "Season", "kind": "asset", "currency": "EUR", "opened_on": "2026-01-01", "closed_on": "2026-06-30"}
+    season = books.cast.alice.api("POST", "/accounts", json=body).json["id"]
+    lines = [
+        {"account_id": account, "amount": amount, "currency": "EUR"}
+        for account, amount in ((season, "5.00"), (books.ids["Sales"], "-5.00"))
+    ]
+    entry = {"date": day, "description": "x", "postings": lines}
+    answer = books.cast.alice.api("POST", "/entries", json=entry)
+    assert answer.status_code == status
+    if status == 409:
+        assert answer.json["code"] == "account_closed"
+    else:
+        moved = {"date": "2026-07-02", "description": "x", "postings": lines}
+        path = f"/entries/{answer.json['id']}"
+        changed = books.cast.alice.api("PUT", path, json=moved, headers={"If-Match": '"v1"'})
+        assert changed.json["code"] == "account_closed"
+        bulk = books.cast.alice.api("POST", "/entries/changes", json={"ids": [answer.json["id"]], "date": "2025-01-01"})
+        assert bulk.json["code"] == "account_closed"

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tenants.money.ledger import register
 from tenants.money.ledger.search import line_of, read_search, terms_of
 from tests.tenants.money.ledger.conftest import Books
 from webapp.kernel.errors import Invalid
@@ -60,8 +61,10 @@ def test_terms_are_the_line_again(parts: list[str]) -> None:
     assert line_of(terms_of(" ".join(parts))) == " ".join(parts)
 
 
-@pytest.fixture
-def shop(books: Books) -> Books:
+@pytest.fixture(params=[register.GLANCE, 1, 3], ids=["all seen", "all looked up", "some seen"])
+def shop(books: Books, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Books:
+    """Return books to search, where a glance reaches beyond the last row, or only a few rows far."""
+    monkeypatch.setattr(register, "GLANCE", request.param)
     books.entries = {
         "bread": books.pay("2026-11-03", "Card payment", 850, payee="Boulangerie du Port"),
         "rent": books.pay("2026-11-01", "Rent for November", 85000, of="Rent", payee="SCI Les-Tilleuls"),
@@ -116,6 +119,16 @@ def test_a_line_finds_what_it_says(shop: Books) -> None:
         assert answer.status_code == 200, answer.text
         found[line] = [names[entry["id"]] for entry in answer.json["data"]]
     assert found == dict(FINDS)
+
+
+def test_an_account_finds_in_its_postings_what_a_line_says(shop: Books) -> None:
+    rows = {"": 5, "boul": 1, "-card": 4, "amount:>500": 2, "850": 1, "category:Rent": 1, "is:uncleared": 5, "zebra": 0}
+    browser, where = shop.cast.alice.browser(), f"/t/{shop.cast.acme.slug}/accounts/{shop.ids['Bank']}"
+    found = {}
+    for line in rows:
+        page = browser.get(where, query_string={"q": line}).get_data(as_text=True)
+        found[line] = sum(f"/entries/{key}" in page for key in shop.entries.values())
+    assert found == rows
 
 
 def test_pages_by_key_give_every_row_once_in_both_directions(shop: Books) -> None:

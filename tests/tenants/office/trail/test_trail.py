@@ -1,23 +1,33 @@
 """The trail: what was done can be found again and read."""
 
+import re
+from pathlib import Path
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Engine, event, text
 
+from tenants.office.trail import words
 from tenants.office.trail.rules import Value, changes_of, value_of
 from tests.cast import Cast
+from webapp.audit import queries
+
+ROOT = Path(__file__).parents[4]
 
 
 def test_every_act_is_found_by_object_action_and_person(cast: Cast) -> None:
     account = cast.alice.api("POST", "/accounts", json={"name": "Till", "kind": "asset", "currency": "EUR"}).json
     cast.dave.api("POST", "/accounts", json={"name": "Bank", "kind": "asset", "currency": "EUR"})
     of_object = cast.carol.api("GET", f"/audit-events?object_type=account&object_id={account['id']}").json["data"]
-    assert [event["difference"]["name"] for event in of_object] == [[None, "Till"]]
+    assert [one["difference"]["name"] for one in of_object] == [[None, "Till"]]
     of_dave = cast.carol.api("GET", f"/audit-events?actor={cast.dave.email.upper()}").json["data"]
-    assert {event["actor"] for event in of_dave} == {cast.dave.email}
+    assert {one["actor"] for one in of_dave} == {cast.dave.email}
     of_action = cast.carol.api("GET", "/audit-events?action=account.opened").json["data"]
     assert len(of_action) == 2
     assert of_action[0]["via"] == "token"
     assert of_action[0]["request_id"]
+    assert {one["source_address"] for one in of_action} == {"127.0.0.1"}
 
 
 def test_the_trail_is_paged_newest_first_by_a_cursor_that_cannot_be_forged(cast: Cast) -> None:
@@ -25,7 +35,7 @@ def test_the_trail_is_paged_newest_first_by_a_cursor_that_cannot_be_forged(cast:
         cast.alice.api("POST", "/accounts", json={"name": f"A{number}", "kind": "asset", "currency": "EUR"})
     first = cast.alice.api("GET", "/audit-events?limit=3").json
     second = cast.alice.api("GET", f"/audit-events?limit=3&cursor={first['next_cursor']}").json
-    ids = [event["id"] for event in first["data"] + second["data"]]
+    ids = [one["id"] for one in first["data"] + second["data"]]
     assert ids == sorted(ids, reverse=True)
     assert len(ids) == 5
     assert cast.alice.api("GET", "/audit-events?cursor=WzNd.forged").status_code == 422
@@ -79,3 +89,74 @@ def test_values_are_told_by_their_type() -> None:
     assert value_of(12) == Value("number", "12")
     assert value_of(["a", 1]).parts == (("1", Value("text", "a")), ("2", Value("number", "1")))
     assert value_of({"a": {"b": {"c": {"d": 1}}}}).parts[0][1].parts[0][1].parts[0][1] == Value("text", '{"d": 1}')
+
+
+def test_a_rare_act_among_many_is_found_by_an_index_of_each_filter(cast: Cast, owner: Engine) -> None:
+    noise = """
+        INSERT INTO audit_event (at, actor_id, actor_label, via, action, object_type, object_id)
+        SELECT now(), gen_random_uuid(), 'somebody@example.org', 'job', 'noise', 'noise', n::text
+        FROM generate_series(1, 20000) n
+    """
+    cast.alice.api("POST", "/accounts", json={"name": "Till", "kind": "asset", "currency": "EUR"})
+    with cast.acme.begin() as session:
+        session.execute(text(noise))
+    with owner.begin() as connection:
+        connection.execute(text(f"ANALYZE {cast.acme.ref.schema}.audit_event"))
+    for filters in (
+        {"action": "account.opened"},
+        {"actor": cast.alice.email.upper()},
+        {"object_type": "account", "object_id": "1"},
+        {"action": "account.opened", "actor": cast.alice.email},
+        {"action": "never.done"},
+        {"actor": "never@example.org", "before_id": 15000},
+    ):
+        plan = plan_of(cast, filters)
+        assert "Seq Scan" not in plan, (filters, plan)
+        rows = [int(number) for number in re.findall(r"Rows Removed by Filter: (\d+)", plan)]
+        assert sum(rows) < 100, (filters, plan)
+
+
+def plan_of(cast: Cast, filters: dict[str, Any]) -> str:
+    """Return how the database finds a page of events."""
+    asked: list[tuple[str, Any]] = []
+    with cast.acme.begin() as session:
+        listener = lambda *args: asked.append((args[2], args[3]))  # noqa: E731 - it is removed again by identity
+        event.listen(session.get_bind(), "before_cursor_execute", listener)
+        try:
+            queries.events(session=session, limit=51, **filters)
+        finally:
+            event.remove(session.get_bind(), "before_cursor_execute", listener)
+        statement, values = asked[-1]
+        rows = session.connection().exec_driver_sql(f"EXPLAIN (ANALYZE, COSTS OFF) {statement}", values).all()
+    return "\n".join(row[0] for row in rows)
+
+
+def test_the_page_tells_acts_objects_and_fields_in_words_and_still_takes_their_names(cast: Cast) -> None:
+    cast.alice.api("POST", "/accounts", json={"name": "Till", "kind": "asset", "currency": "EUR"})
+    browser = cast.alice.browser()
+    page = browser.get(f"/t/{cast.acme.slug}/audit-events?action=account.opened").text
+    assert "Account opened" in page
+    assert "Assets" in page
+    assert '<option value="account.opened" selected>' in page
+    other = browser.get(f"/t/{cast.acme.slug}/audit-events?action=something.else").text
+    assert '<option value="something.else" selected>' in other
+
+
+def test_every_act_of_the_product_has_its_words() -> None:
+    acts = set()
+    for path in [*(ROOT / "tenants").rglob("*.py"), *(ROOT / "webapp").rglob("*.py")]:
+        source = path.read_text(encoding="utf-8")
+        acts |= set(re.findall(r'action="([a-z_]+\.[a-z_]+)"', source))
+        acts |= set(re.findall(r'else "([a-z_]+\.[a-z_]+)",\n *object_type', source))
+    assert len(acts) > 30
+    of_the_platform = ("person.", "session.")
+    assert {act for act in acts if not act.startswith(of_the_platform)} - set(words.ACTIONS) == set()
+
+
+def test_amounts_of_an_event_are_told_with_their_currency() -> None:
+    (balance, _currency) = changes_of({"balance": [None, 1250], "currency": [None, "EUR"]})
+    assert balance.after == Value("money", "1250", currency="EUR")
+    (posting,) = changes_of({"postings": [None, [{"amount": -5, "currency": "JPY"}]]})
+    assert posting.after.parts[0][1].parts[0][1] == Value("money", "-5", currency="JPY")
+    (unknown, _currency) = changes_of({"amount": [None, 5], "currency": [None, "???"]})
+    assert unknown.after == Value("number", "5")

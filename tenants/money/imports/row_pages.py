@@ -1,0 +1,118 @@
+"""Acts on the rows of an import's page: correct, decide, categorise, settle what was left; and the rows as CSV."""
+
+from flask import Blueprint, Response, flash, g, request
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from tenants.door import PAGES_PREFIX, guard_room
+from tenants.money.imports import corrections, decisions, exports, reversal
+from tenants.money.imports.import_page import ROW_STATES, href_of, import_page, row_form, told
+from tenants.money.imports.rules import Decision
+from tenants.money.imports.wizard import found_import
+from webapp.access.guard import requires
+from webapp.access.permissions import Permission
+from webapp.kernel.errors import N_, FieldError, Invalid
+from webapp.web.fields import field_errors
+from webapp.web.render import see_other
+
+bp = Blueprint("money_import_rows", __name__, url_prefix=PAGES_PREFIX)
+guard_room(bp)
+
+POSITION_DIGITS = 9
+
+
+@bp.post("/imports/<int:import_id>/rows/<int:position>")
+@requires(Permission.IMPORTS_IMPORTS_WRITE)
+def correct_row(import_id: int, position: int) -> Response:
+    """Take what a person typed for a wrong row."""
+    values = {name: request.form.get(name, "") for name in ("date", "amount", "currency", "counterparty", "text")}
+    try:
+        corrections.correct_row(
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            import_id=import_id,
+            position=position,
+            typed=corrections.Correction(**values),
+        )
+    except Invalid as error:
+        editing = row_form(found_import(import_id), position) | {"typed": values, "errors": field_errors(error)}
+        return import_page(import_id, status=error.status, editing=editing)
+    flash(_("The row was corrected."), "success")
+    return see_other(href_of(import_id, tab="wrong"))
+
+
+def _positions() -> list[int] | None:
+    """Return the rows that a form names; None when it means all of the list that it shows."""
+    if request.form.get("all") == "1":
+        return None
+    named = request.form.getlist("positions")
+    return [int(text) for text in named if text.isascii() and text.isdecimal() and len(text) <= POSITION_DIGITS]
+
+
+@bp.post("/imports/<int:import_id>/decisions")
+@requires(Permission.IMPORTS_IMPORTS_WRITE)
+def decide_rows(import_id: int) -> Response:
+    """Keep, merge or skip the rows that the form names."""
+    word = request.form.get("decision", "")
+    if word not in set(Decision):
+        raise Invalid(errors=(FieldError("decision", "unknown", N_("Choose keep, merge or skip.")),))
+    of = "wrong" if request.form.get("tab") == "wrong" else "doubtful"
+    count = decisions.decide(
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        import_id=import_id,
+        decision=Decision(word),
+        positions=_positions(),
+        of=of,
+    )
+    flash(ngettext("%(num)d row was decided.", "%(num)d rows were decided.", count), "success")
+    return see_other(href_of(import_id, tab=request.form.get("tab", "")))
+
+
+@bp.post("/imports/<int:import_id>/categories")
+@requires(Permission.IMPORTS_IMPORTS_WRITE)
+def categorise_rows(import_id: int) -> Response:
+    """Give the ticked rows a category, or accept what is suggested."""
+    text = request.form.get("category_id", "")
+    wanted = int(text) if text.isascii() and text.isdecimal() and request.values.get("accept") != "1" else None
+    positions = _positions() or None
+    if wanted is not None and positions is None:
+        flash(_("Tick the rows first."), "warning")
+        return see_other(href_of(import_id, tab="new"))
+    count = decisions.categorise(
+        session=g.db, actor=g.actor, at=g.at, import_id=import_id, positions=positions, category_id=wanted
+    )
+    flash(ngettext("%(num)d row has a category now.", "%(num)d rows have a category now.", count), "success")
+    return see_other(href_of(import_id, tab="new"))
+
+
+@bp.post("/imports/<int:import_id>/rows/<int:position>/settlement")
+@requires(Permission.IMPORTS_IMPORTS_REVERSE)
+def settle_left(import_id: int, position: int) -> Response:
+    """Keep or reverse an entry that an undone import left in the books."""
+    return told(
+        lambda: reversal.settle_left(
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            import_id=import_id,
+            position=position,
+            reverse_it=request.form.get("decision") == "reverse",
+        ),
+        import_id,
+    )
+
+
+@bp.get("/imports/<int:import_id>/rows.csv")
+@requires(Permission.IMPORTS_IMPORTS_READ)
+def export_rows(import_id: int) -> Response:
+    """Give the rows as a CSV file."""
+    tab = request.args.get("tab", "")
+    body = "".join(
+        exports.csv_rows(session=g.db, view=found_import(import_id), state=tab if tab in ROW_STATES else None)
+    )
+    response = Response(body, content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="import-{import_id}.csv"'
+    return response

@@ -1,0 +1,73 @@
+"""Thousands of calls made from the description of the JSON API, and every check that there is: nothing is found."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tenants.money.accounts import api as accounts_api
+from tests.api.conftest import Desk
+from tests.api.prober import CHECKS, Outcome, described, probe, served
+from tests.webapp.tenancy.mutation import mutate
+
+PHASES = ("examples", "coverage", "fuzzing", "stateful")
+QUICK = {"phases": {"fuzzing": {"enabled": False}, "stateful": {"enabled": False}}}
+DONE = range(200, 300)
+
+
+def run(app: Flask, desk: Desk, *operations: str, **settings: Any) -> Outcome:
+    """Try all operations, or those that are named."""
+    told = described(app, desk.workspace.slug, *operations)
+    with served(app) as url:
+        return probe(told, url, token=desk.owner.token, keep=desk.keep(), **settings)
+
+
+def test_nothing_is_found(answering: Flask, desk: Desk):
+    outcome = run(answering, desk)
+    assert not outcome.found, outcome.report()
+    # The run was a whole one: every phase, every check, every operation, and not all of it refused at the door.
+    assert set(outcome.phases) == set(PHASES)
+    assert set(outcome.checks) == CHECKS
+    names = {operation for operation, _status in outcome.answers}
+    assert len(names) == sum(len(methods) for methods in desk.told["paths"].values())
+    taken = {operation for operation, status in outcome.answers if status in DONE}
+    assert len(taken) >= 0.7 * len(names), sorted(names - taken)
+    assert not {401, 403} & {status for (_name, status), count in outcome.answers.items() if count > REFUSED_MAX}
+
+
+REFUSED_MAX = 20
+"""An operation is refused 401 that often at most: by the checks for ignored credentials, not because the token died."""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        ("response.status_code = 201", "response.status_code = 202", "Undocumented status code"),
+        ("jsonify(account_out(account))", "jsonify(id=account.id)", "Response violates schema"),
+        ("draft=_draft(body)", "draft=None", "Server error"),
+        (
+            "with_etag(jsonify(account_out(account)), account.version)",
+            "jsonify(account_out(account))",
+            "Missing required response headers",
+        ),
+    ],
+    ids=["status", "shape", "failure", "header"],
+)
+def test_a_build_that_breaks_its_word_turns_red(
+    answering: Flask, desk: Desk, monkeypatch: pytest.MonkeyPatch, old: str, new: str, finding: str
+):
+    mutate(monkeypatch, accounts_api.open_account, old, new)
+    outcome = run(answering, desk, "openAccount", **QUICK)
+    assert finding in {kind for _operation, kind in outcome.found}
+
+
+def test_a_build_that_takes_what_is_not_described_turns_red(
+    answering: Flask, desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(accounts_api.AccountIn.model_config, "strict", False)
+    monkeypatch.setitem(accounts_api.AccountIn.model_config, "extra", "ignore")
+    accounts_api.AccountIn.model_rebuild(force=True)
+    outcome = run(answering, desk, "openAccount", **QUICK)
+    monkeypatch.undo()
+    accounts_api.AccountIn.model_rebuild(force=True)
+    assert "Schema-violating request accepted" in {kind for _operation, kind in outcome.found}

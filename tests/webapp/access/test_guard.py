@@ -1,0 +1,126 @@
+"""The guard is the only place that decides: nothing else compares a role or asks what a role is granted."""
+
+import ast
+import re
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from webapp.access.guard import Forbidden, check, decide
+from webapp.access.permissions import GRANTS, SCOPES, Permission, Role
+
+ROOT = Path(__file__).parents[3]
+ROLES = frozenset(role.value for role in Role)
+
+NOT_DECISIONS = {
+    "tenants/office/members/commands.py::change_role": "whether the new role is another one than the present",
+    "webapp/tenancy/commands.py::change_role": "a workspace keeps an owner, whoever asks",
+    "webapp/tenancy/commands.py::remove_member": "a workspace keeps an owner, whoever asks",
+    "webapp/tenancy/commands.py::_locked_role": "whether the person is a member at all",
+    "webapp/tenancy/queries.py::owners_count": "counts owners",
+    "tenants/door.py::_furnish": "hands the guard's table to the page, which then offers only what will be permitted",
+    "tenants/office/tokens/commands.py::scopes_of": "the scopes that are of use to a role, to be offered",
+}
+"""Where a role is looked at without deciding who may."""
+COLUMNS = "tenants/money/imports/"
+"""There a role is what a column of a statement means."""
+
+
+def sources() -> Iterator[Path]:
+    """Return the product's files outside the guard's own room."""
+    for folder in ("webapp", "tenants"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if "access" not in path.relative_to(ROOT).parts:
+                yield path
+
+
+def names_role(node: ast.expr) -> bool:
+    """Tell whether an expression is a role: `Role.OWNER`, `something.role`, `role`."""
+    if isinstance(node, ast.Attribute):
+        return (
+            node.attr == "role"
+            or (isinstance(node.value, ast.Name) and node.value.id == "Role")
+            or names_role(node.value)
+        )
+    if isinstance(node, ast.Name):
+        return node.id in {"role", "Role"}
+    if isinstance(node, ast.Constant):
+        return node.value in ROLES
+    return isinstance(node, ast.Set | ast.Tuple | ast.List) and any(map(names_role, node.elts))
+
+
+def decisions(source: str) -> set[str]:
+    """Return the functions of a source that compare a role or read the table of grants."""
+    found = set()
+    tree = ast.parse(source)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    inside = {id(node): function.name for function in functions for node in ast.walk(function)}
+    for node in ast.walk(tree):
+        compares = isinstance(node, ast.Compare) and any(map(names_role, [node.left, *node.comparators]))
+        matches = isinstance(node, ast.Match) and names_role(node.subject)
+        grants = isinstance(node, ast.Name) and node.id == "GRANTS"
+        if compares or matches or grants:
+            found.add(inside.get(id(node), "module"))
+    return found
+
+
+def test_nothing_but_the_guard_compares_a_role():
+    found = {
+        f"{path.relative_to(ROOT)}::{function}"
+        for path in sources()
+        if not str(path.relative_to(ROOT)).startswith(COLUMNS)
+        for function in decisions(path.read_text(encoding="utf-8"))
+    }
+    assert found - NOT_DECISIONS.keys() == set()
+    assert NOT_DECISIONS.keys() - found == set(), "these exceptions are no longer needed"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "if g.role == Role.OWNER: pass",
+        "if member.role in ('owner', 'accountant'): pass",
+        "if role is not Role.AUDITOR: pass",
+        "ok = Permission.X in GRANTS[role]",
+        "if 'owner' == place[1]: pass",
+        "if g.role.value != 'auditor': pass",
+    ],
+)
+def test_a_decision_elsewhere_would_be_seen(line: str):
+    assert decisions(f"def view():\n    {line}\n") == {"view"}
+
+
+def test_templates_ask_what_one_may_and_not_who_one_is():
+    found = {}
+    for path in sorted((ROOT / "templates").rglob("*.html")):
+        lines = re.findall(r"\{[{%][^}]*\brole\s*(?:==|!=)\s*[^}]*", path.read_text(encoding="utf-8"))
+        if lines:
+            found[str(path.relative_to(ROOT))] = lines
+    allowed = {
+        # A workspace that is listed outside itself has no permissions there; the act behind the link asks the guard.
+        "templates/tenancy/workspaces.html",
+        # Which choice of the form was made.
+        "templates/office/members/members.html",
+    }
+    assert found.keys() - allowed == set(), found
+
+
+def test_every_pair_of_role_and_permission_is_decided_with_a_reason():
+    for role, permission in product(Role, Permission):
+        decision = decide(permission, role=role, scopes=None)
+        assert decision.permit is (permission in GRANTS[role])
+        assert decision.reason % decision.params
+        if not decision.permit:
+            assert permission.value in decision.reason % decision.params
+            with pytest.raises(Forbidden):
+                check(permission, role=role, scopes=None)
+
+
+def test_a_scope_narrows_and_never_widens():
+    for role, permission in product(Role, Permission):
+        assert decide(permission, role=role, scopes=frozenset(SCOPES)).permit is (permission in GRANTS[role])
+        without = decide(permission, role=role, scopes=frozenset(SCOPES) - {permission.scope})
+        assert not without.permit
+        assert not decide(permission, role=role, scopes=frozenset()).permit
