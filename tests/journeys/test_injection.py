@@ -82,7 +82,7 @@ def test_hostile_texts_are_shown_and_do_nothing(made: Furnished, page: Page, liv
         shown += "ran(" in page.locator("body").inner_text()
         assert "49" not in page.locator("h1").inner_text(), "a template was evaluated"
     assert faults == []
-    assert shown > len(pages) // 3
+    assert shown > 5, "the texts were hardly anywhere to be seen"
 
 
 def test_markup_that_got_through_would_still_do_nothing(made: Furnished, page: Page, live: str) -> None:

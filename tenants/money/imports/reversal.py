@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
-from tenants.money.imports import checking, commands
+from tenants.money.imports import checking, commands, suggestions
 from tenants.money.imports.models import Import, ImportRow
 from tenants.money.imports.refusals import NotNow, RowNotDecidable
 from tenants.money.imports.rules import RowState, State
@@ -24,6 +24,12 @@ _UNTOUCHED = """
 _LAST = text("SELECT coalesce(max(position), 0) FROM import_row WHERE import_id = :id")
 _POSTINGS = text(f"DELETE FROM posting p USING entry e WHERE p.entry_id = e.id AND {_UNTOUCHED}")  # noqa: S608 - constants
 _ENTRIES = text(f"DELETE FROM entry e WHERE {_UNTOUCHED}")  # noqa: S608 - constants
+_UNLEARN = text(f"""
+    SELECT r.counterparty, r.description, r.category_id, -count(*)
+    FROM import_row r JOIN entry e ON e.import_id = r.import_id AND e.import_position = r.position
+    WHERE r.import_id = :id AND r.category_id IS NOT NULL AND {_UNTOUCHED}
+    GROUP BY r.counterparty, r.description, r.category_id
+""")  # noqa: S608 - constants
 _LEFT = text("""
     UPDATE import_row r SET state = 'left', reason = 'left', match_entry_id = e.id
     FROM entry e WHERE e.import_id = :id AND r.import_id = :id AND r.position = e.import_position
@@ -58,12 +64,15 @@ def _reverse(session: Session, context: JobContext, found: Import) -> None:
     at, actor = context.clock(), context.actor
     commands.prepare_long_work(session)
     last: int = session.execute(_LAST, {"id": found.id}).scalar_one()
+    whole = {"id": found.id, "first": 1, "last": last}
+    learned = [(row[0], row[1], row[2], row[3]) for row in session.execute(_UNLEARN, whole)]
     with commands.judged_at_the_end(session):
         for first in range(1, last + 1, BATCH_ROWS):
             values = {"id": found.id, "first": first, "last": first + BATCH_ROWS - 1}
             session.execute(_POSTINGS, values)
             session.execute(_ENTRIES, values)
             context.beat(done=min(first + BATCH_ROWS - 1, last), total=last)
+    suggestions.learn(session=session, examples=learned)
     session.execute(_KEYS, {"id": found.id})
     left: int = session.execute(_LEFT, {"id": found.id}).rowcount  # type: ignore[attr-defined]  # an UPDATE counts
     commands.set_state(session, found.id, at, State.REVERSED, rows_published=left)

@@ -95,6 +95,20 @@ def test_many_at_once_their_undoing_a_deletion_and_a_split_are_counted(desk: Any
     assert counts(desk) == {("", food): 1, ("rewe", food): 1}
 
 
+def test_what_an_undone_import_taught_is_forgotten_but_not_what_a_person_corrected_since(desk: Any) -> None:
+    food, home = desk.account("Food", kind="expense"), desk.account("Home", kind="expense")
+    made = desk.bring(MARCH)
+    desk.act(
+        made["id"], "categories", {"category_id": food, "positions": [row["position"] for row in desk.rows(made["id"])]}
+    )
+    desk.act(made["id"], "publication")
+    assert counts(desk) == {("", food): 2, ("rewe", food): 2}
+    move(desk, entries(desk)[0], home)
+    desk.act(made["id"], "reversal")
+    assert counts(desk) == {("", home): 1, ("rewe", home): 1}
+    assert len(entries(desk)) == 1
+
+
 def test_a_row_that_was_skipped_beside_an_entry_is_not_asked_for_again(desk: Any) -> None:
     desk.post(desk.account(), "-12.34", "2026-03-05", "Rewe supermarket")
     first = desk.bring(MARCH)
