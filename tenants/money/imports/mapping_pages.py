@@ -1,7 +1,5 @@
 """The page of a table's columns: which means what, with the first rows as they would be read."""
 
-from dataclasses import replace
-
 from flask import Blueprint, Response, g, request, url_for
 from flask_babel import gettext as _
 
@@ -102,5 +100,4 @@ def map_import(import_id: int) -> Response:
 
 def _with_width(view: ImportView, mapping: Mapping) -> Mapping:
     shown = preview.preview(session=g.db, view=view, mapping=mapping, currency="EUR")
-    width = len(shown.names) if mapping.header_line else 0
-    return replace(mapping, width=width) if not width or all(n < width for _r, n in mapping.columns()) else mapping
+    return preview.with_width(mapping, len(shown.names) if mapping.header_line else 0)

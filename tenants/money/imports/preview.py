@@ -44,11 +44,17 @@ def preview(*, session: Session, view: ImportView, mapping: Mapping, currency: s
         width = min(COLUMNS_MAX, max([len(names), *(len(row) for row in cells)], default=0))
         names = [*names, *([""] * (width - len(names)))][:width]
         recognition = checking.recognise_content(session, view.id, view.size_bytes, mapping.encoding)
-        read = replace(mapping, width=len(names) if mapping.header_line else 0)
+        read = with_width(mapping, len(names) if mapping.header_line else 0)
         rows = list(islice(sample(head, recognition, read, default_currency=currency), SHOWN_ROWS))
     except StatementError as error:
         return Preview([], [], [], (error.code, error.params))
     return Preview(names, cells, rows)
+
+
+def with_width(mapping: Mapping, width: int) -> Mapping:
+    """Return a mapping for a header of so many columns; one that names a column beyond them is for any number."""
+    fits = not width or all(number < width for _role, number in mapping.columns())
+    return replace(mapping, width=width) if fits else replace(mapping, width=0)
 
 
 def _table(head: bytes, view: ImportView, mapping: Mapping) -> list[list[str]]:
