@@ -87,9 +87,9 @@ def map_import(import_id: int) -> Response:
     view = found_import(import_id)
     base = _base(view)
     try:
-        mapping = base = read_mapping(request.form, base)
+        base = read_mapping(request.form, base)
+        mapping = _of_this_file(view, base)
         check_complete(mapping)
-        mapping = _with_width(view, mapping)
         commands.choose_mapping(
             session=g.db, actor=g.actor, at=g.at, new_id=services().new_id, import_id=import_id, mapping=mapping
         )
@@ -98,6 +98,7 @@ def map_import(import_id: int) -> Response:
     return see_other(url_for("money_imports.show_import", import_id=import_id))
 
 
-def _with_width(view: ImportView, mapping: Mapping) -> Mapping:
+def _of_this_file(view: ImportView, mapping: Mapping) -> Mapping:
+    """Return a mapping without the columns that the file does not have when it is parted so."""
     shown = preview.preview(session=g.db, view=view, mapping=mapping, currency="EUR")
-    return preview.with_width(mapping, len(shown.names) if mapping.header_line else 0)
+    return preview.within(mapping, len(shown.names) if mapping.header_line else 0)

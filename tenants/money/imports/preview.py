@@ -11,7 +11,7 @@ from tenants.money.imports.readers import workbook
 from tenants.money.imports.readers.decoding import decode
 from tenants.money.imports.readers.delimited import split
 from tenants.money.imports.readers.lines import Row, StatementError
-from tenants.money.imports.readers.mapping import COLUMNS_MAX, Mapping
+from tenants.money.imports.readers.mapping import COLUMNS_MAX, LIST_ROLES, SINGLE_ROLES, Mapping
 from tenants.money.imports.readers.read import sample
 from tenants.money.imports.readers.recognise import HEAD_BYTES
 
@@ -43,18 +43,26 @@ def preview(*, session: Session, view: ImportView, mapping: Mapping, currency: s
         cells = [row for row in table[mapping.header_line :] if any(row)][:SHOWN_ROWS]
         width = min(COLUMNS_MAX, max([len(names), *(len(row) for row in cells)], default=0))
         names = [*names, *([""] * (width - len(names)))][:width]
-        recognition = checking.recognise_content(session, view.id, view.size_bytes, mapping.encoding)
-        read = with_width(mapping, len(names) if mapping.header_line else 0)
-        rows = list(islice(sample(head, recognition, read, default_currency=currency), SHOWN_ROWS))
     except StatementError as error:
         return Preview([], [], [], (error.code, error.params))
+    read = within(mapping, len(names) if mapping.header_line else 0)
+    if not read.is_complete():
+        return Preview(names, cells, [])
+    try:
+        recognition = checking.recognise_content(session, view.id, view.size_bytes, mapping.encoding)
+        rows = list(islice(sample(head, recognition, read, default_currency=currency), SHOWN_ROWS))
+    except StatementError as error:
+        return Preview(names, cells, [], (error.code, error.params))
     return Preview(names, cells, rows)
 
 
-def with_width(mapping: Mapping, width: int) -> Mapping:
-    """Return a mapping for a header of so many columns; one that names a column beyond them is for any number."""
-    fits = not width or all(number < width for _role, number in mapping.columns())
-    return replace(mapping, width=width) if fits else replace(mapping, width=0)
+def within(mapping: Mapping, width: int) -> Mapping:
+    """Return a mapping for a header of so many columns (0: unknown), without what it says beyond them."""
+    if not width:
+        return replace(mapping, width=0)
+    single = {role: None for role in SINGLE_ROLES if (getattr(mapping, role) or 0) >= width}
+    lists = {role: tuple(n for n in getattr(mapping, role) if n < width) for role in LIST_ROLES}
+    return replace(mapping, width=width, **single, **lists)  # type: ignore[arg-type] # fields by their names
 
 
 def _table(head: bytes, view: ImportView, mapping: Mapping) -> list[list[str]]:

@@ -95,6 +95,10 @@ def test_columns_are_chosen_with_a_live_sample_and_remembered(desk: Any) -> None
     between = send(desk, f"{path}/mapping/sample", form | {"delimiter": ","})
     assert between.status_code == 200
     assert "Alpha;Beta;Gamma" in between.text
+    assert '<input type="hidden" name="column-2" value="amount">' in between.text
+    parted = send(desk, f"{path}/mapping", form | {"delimiter": ","})
+    assert parted.status_code == 422
+    assert "which is the amount" in parted.text
     incomplete = send(desk, f"{path}/mapping", form | {"column-2": ""})
     assert incomplete.status_code == 422
     assert "which is the amount" in incomplete.text
