@@ -1,5 +1,6 @@
 """The worker and the clock: the one list of the kinds of jobs, and the loops that run and deliver them."""
 
+import gc
 import logging
 import os
 import signal
@@ -203,6 +204,8 @@ def work(settings: Settings) -> None:
     alive.start()
     logging.getLogger("rq.worker").addFilter(_say_outage_in_a_line)
     has_said = False
+    gc.collect()
+    gc.freeze()
     while not stop.is_set():
         try:
             if _work_until_valkey_fails(f"{name}.{new_id().hex[-6:]}"):

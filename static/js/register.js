@@ -177,16 +177,17 @@ document.addEventListener("reset", ({ target }) => {
 });
 
 /* After a swap the focus stays where the work is: in the editor that opened, on the row that was saved, or in the next
-   row's editor when Enter was pressed. A chunk that is drawn again leaves a row that is being edited alone. */
-let left = null;
+   row's editor when Enter was pressed. A chunk that is drawn again leaves a row that is being edited alone. Answers that
+   come together are swapped in turns, so each remembers the row that it was asked from. */
+const left = new WeakMap();
 let onward = null;
-document.addEventListener("htmx:before:swap", (event) => {
-  const target = event.detail.ctx.target;
-  left = (target?.closest?.("tr[data-row]") ?? (target?.matches?.("tbody") && target.querySelector("tr[data-row]:focus-within, tr[data-row]:focus")) ?? null)?.id || null;
+document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
+  const target = ctx.target;
+  left.set(ctx, (target?.closest?.("tr[data-row]") ?? (target?.matches?.("tbody") && target.querySelector("tr[data-row]:focus-within, tr[data-row]:focus")) ?? null)?.id);
 });
-document.addEventListener("htmx:after:swap", () => {
-  const row = left && document.getElementById(left);
-  left = null;
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  const id = left.get(ctx);
+  const row = id && document.getElementById(id);
   const list = row && listOf(row);
   if (!list) { if (document.querySelector("[data-register]")) refresh(listOf()); return; }
   if (row.hasAttribute("data-editing")) {
