@@ -25,6 +25,8 @@ from tests.bench.table import middle, show
 ROWS = 100_000
 FILL = 1_000_000
 RUNS = 3
+SMALL = 6
+"""So many statements of a few rows come first, as in life: what a connection learned from them must not slow the large one."""
 POLL_SECONDS = 0.05
 BOUNDARY = "comptoir-bench"
 
@@ -183,6 +185,8 @@ def one_round(
     """Import a statement, import it again, undo it."""
     account = account or open_account(port, books, name="Bank", kind="asset")
     caller, content = Caller(port, books), statement(seed)
+    for number in range(SMALL):
+        caller.undo(caller.bring(statement(10_000 + seed * SMALL + number, rows=5), account)[0])
     import_id, seconds = caller.bring(content, account)
     times.published.append(seconds)
     if floor:
