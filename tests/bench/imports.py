@@ -26,7 +26,7 @@ ROWS = 100_000
 FILL = 1_000_000
 RUNS = 3
 SMALL = 6
-"""So many statements of a few rows come first, as in life: what a connection learned from them must not slow the large one."""
+"""So many statements of a few rows come first, as in life: what connections keep of them must not slow a large one."""
 POLL_SECONDS = 0.05
 BOUNDARY = "comptoir-bench"
 

@@ -1,11 +1,14 @@
 """Statements in, balanced books out, over the JSON API."""
 
 import io
+from datetime import datetime
 from typing import Any
 
+import pytest
 from sqlalchemy import text as sql
 
 from tenants.money.ledger.commands import close_entry
+from webapp import worker
 from webapp.kernel.clock import utc_now
 
 HEADER = "Date,Payee,Description,Amount,Currency\n"
@@ -44,6 +47,23 @@ def test_a_statement_is_checked_then_published_and_the_books_balance(desk: Any) 
     assert [row["state"] for row in desk.rows(found["id"])] == ["published"] * 4
     assert desk.sql("SELECT sum(amount) FROM posting") == 0
     assert desk.sql("SELECT count(*) FROM account WHERE purpose = 'to_categorise'") == 1
+
+
+def test_every_state_on_the_way_there_and_back_is_told(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = desk.upload(MARCH, publish="auto").json
+    seen = [found["state"]]
+
+    def look() -> datetime:
+        seen.append(desk.get(found["id"])["state"])
+        return utc_now()
+
+    monkeypatch.setitem(worker._process, "clock", look)
+    desk.work()
+    assert desk.act(found["id"], "reversal").status_code == 202
+    desk.work()
+    seen.append(desk.get(found["id"])["state"])
+    told = ["received", "recognising", "checking", "publishing", "published", "reversing", "reversed"]
+    assert list(dict.fromkeys(seen)) == told
 
 
 def test_publish_auto_publishes_when_nothing_is_doubtful_or_wrong(desk: Any) -> None:

@@ -2,7 +2,10 @@
 
 import re
 
+from sqlalchemy import text
+
 from tests.cast import Cast, Person
+from webapp.web.state import KEY
 
 
 def call(person: Person, token: str, path: str = "/accounts", method: str = "GET", **kwargs: object) -> int:
@@ -84,7 +87,22 @@ def test_the_page_shows_the_token_in_its_answer_and_never_again(cast: Cast) -> N
 
 def test_the_page_gives_back_what_was_typed(cast: Cast) -> None:
     page = cast.bob.post(f"/t/{cast.acme.slug}/tokens", {"name": "<b>Odd</b>", "days": "0"})
-    text = page.get_data(as_text=True)
     assert page.status_code == 422
-    assert "&lt;b&gt;Odd&lt;/b&gt;" in text
-    assert "A token lives 1 to 366 days." in text
+    assert "&lt;b&gt;Odd&lt;/b&gt;" in page.text
+    assert "A token lives 1 to 366 days." in page.text
+
+
+def test_a_list_without_tokens_says_what_they_are_for(cast: Cast) -> None:
+    with cast.app.extensions[KEY].database.platform() as session:
+        session.execute(text("DELETE FROM token WHERE tenant_id = :id"), {"id": cast.acme.ref.id})
+    page = cast.bob.browser().get(f"/t/{cast.acme.slug}/tokens")
+    assert "No token yet" in page.get_data(as_text=True)
+    assert "A token lets a program do over the JSON API what you do on these pages" in page.get_data(as_text=True)
+
+
+def test_a_page_refuses_in_the_readers_language(cast: Cast) -> None:
+    settings = {"name": "Bob", "language": "fr", "theme": "system", "density": "comfortable"}
+    assert cast.bob.post("/profile", settings).status_code == 303
+    page = cast.bob.post(f"/t/{cast.acme.slug}/tokens", {"name": "X", "days": "0"})
+    assert page.status_code == 422
+    assert "Un jeton vit de 1 à 366 jours." in page.get_data(as_text=True)
