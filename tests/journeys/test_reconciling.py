@@ -1,10 +1,9 @@
 """What a bookkeeper does with a statement beside the books, and on the dashboard's card, in a real browser."""
 
-from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tenants.money.accounts.commands import ensure_purpose_account
 from tenants.money.accounts.rules import Purpose
@@ -54,21 +53,6 @@ def test_she_ticks_until_nothing_is_left_finishes_and_undoes(cast: Cast, bank: i
     if confirm.count():
         confirm.click()
     expect(page.locator("main")).to_contain_text("Undone")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_a_reconciliation(
-    cast: Cast, bank: int, visit: Visit, find_faults: Callable[[Page], list[str]], scheme: str
-) -> None:
-    begun = cast.alice.api(
-        "POST", f"/accounts/{bank}/reconciliations", json={"date": DAY.isoformat(), "balance": "1.00"}
-    ).json["id"]
-    cast.alice.api("POST", f"/reconciliations/{begun}/ticks", json={"ticked": True})
-    for address in (f"accounts/{bank}/reconciliations", f"reconciliations/{begun}", ""):
-        page = visit(cast.alice, f"/t/{cast.acme.slug}/{address}", color_scheme=scheme)
-        assert find_faults(page) == []
-    narrow = visit(cast.alice, f"/t/{cast.acme.slug}/reconciliations/{begun}", width=320)
-    assert narrow.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 def test_she_accepts_on_the_dashboard_without_a_reload_and_takes_it_back(cast: Cast, bank: int, visit: Visit) -> None:

@@ -311,27 +311,17 @@ def test_an_auditor_sees_no_control_that_writes(shop: Shop, visit: Visit) -> Non
         expect(page.get_by_role("link", name="New")).to_have_count(0)
 
 
-PAGES = (
-    "/accounts",
-    "/accounts/new",
-    "/entries",
-    "/entries?q=nour+is:open",
-    "/entries?q=amount:x",
-    "/entries/new",
-    "/accounts/{bank}",
-    "/accounts/{bank}/edit",
-    "/entries/{entry}",
-    "/entries/{entry}/edit",
-    "/entries?q=zzzz",
-)
+# The pages themselves are examined in test_every_page.py; these are states that only a person brings about.
+STATES = ("/entries?q=nour+is:open", "/entries?q=amount:x", "/entries?q=zzzz")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(shop: Shop, visit: Visit, find_faults: Callable[[Page], list[str]], scheme: str) -> None:
+def test_axe_finds_nothing_while_she_searches_and_edits(
+    shop: Shop, visit: Visit, find_faults: Callable[[Page], list[str]], scheme: str
+) -> None:
     found = {}
-    for path in PAGES:
-        filled = path.format(bank=shop.accounts["Current account"], entry=shop.ids[0])
-        page = visit(shop.alice, f"{shop.path}{filled}", color_scheme=scheme, width=390 if scheme == "dark" else 1280)
+    for path in STATES:
+        page = visit(shop.alice, f"{shop.path}{path}", color_scheme=scheme, width=390 if scheme == "dark" else 1280)
         page.wait_for_load_state("networkidle")
         found[path] = find_faults(page)
         page.close()
