@@ -1,13 +1,17 @@
 """The door of every workspace: member or 404, a permission or it refuses to start, then one bound transaction."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 from flask import Blueprint, Response, abort, current_app, g, request, url_for
+from flask_openapi3 import APIBlueprint, Tag
 
+from tenants.schemas import PROBLEMS
 from webapp.access.guard import check
 from webapp.access.permissions import GRANTS, Permission, Role
-from webapp.identity.door import ask_to_sign_in, recognise_session, recognise_token
+from webapp.identity.door import recognise_session, recognise_token
+from webapp.identity.gate import ask_to_sign_in
 from webapp.jobs import queries as job_queries
 from webapp.kernel.db import bind_tenant
 from webapp.kernel.errors import N_, DomainError
@@ -34,6 +38,20 @@ def guard_room(blueprint: Blueprint) -> None:
     blueprint.url_value_preprocessor(_take_slug)
     blueprint.url_defaults(_give_slug)
     blueprint.before_request(_enter)
+
+
+def api_room(name: str, module: str, *, tag: str, answers: Mapping[int, Any] | None = None) -> APIBlueprint:
+    """Make the blueprint of a room's JSON API, behind the door; `answers` are refusals that only its routes give."""
+    blueprint = APIBlueprint(
+        name,
+        module,
+        url_prefix=API_PREFIX,
+        abp_tags=[Tag(name=tag)],
+        abp_responses=PROBLEMS | dict(answers or {}),
+        abp_security=[{"token": []}],
+    )
+    guard_room(blueprint)
+    return blueprint
 
 
 def _take_slug(_endpoint: str | None, values: dict[str, Any] | None) -> None:

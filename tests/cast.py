@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from webapp.access.permissions import SCOPES, Role
-from webapp.identity import commands as identity
+from webapp.identity import people, sessions, tokens
 from webapp.kernel.actor import Actor
 from webapp.kernel.db import Database, TenantRef
 from webapp.tenancy import commands as tenancy
@@ -127,12 +127,28 @@ def raise_curtain(app: Flask, owner: Engine) -> Cast:
     return Cast(app, acme, bravo, make_person(app, f"olga-{number}", is_operator=True))
 
 
+def newcomer(app: Flask, password: str | None) -> str:
+    """Add a person who is nowhere a member, and return the address."""
+    email = f"pat-{uuid4().hex[:10]}@example.org"
+    with app.extensions[KEY].database.platform() as session:
+        people.add_person(
+            session=session,
+            actor=STAGE,
+            at=datetime.now(UTC),
+            person_id=uuid4(),
+            email=email,
+            name="Pat",
+            password=password,
+        )
+    return email
+
+
 def make_person(app: Flask, name: str, *, is_operator: bool = False) -> Person:
     """Make a person with a session that lasts a day."""
     at, secret = datetime.now(UTC), secrets.token_urlsafe(32)
     person = Person(app, uuid4(), f"{name}@example.org", secret)
     with app.extensions[KEY].database.platform() as session:
-        identity.add_person(
+        people.add_person(
             session=session,
             actor=STAGE,
             at=at,
@@ -142,7 +158,7 @@ def make_person(app: Flask, name: str, *, is_operator: bool = False) -> Person:
             password=None,
             is_operator=is_operator,
         )
-        identity.open_session(
+        sessions.open_session(
             session=session,
             actor=STAGE,
             at=at,
@@ -169,7 +185,7 @@ def make_workspace(app: Flask, owner: Engine, slug: str, people: dict[str, str])
             tenancy.add_member(
                 session=session, actor=STAGE, at=at, tenant_id=ref.id, person_id=person.id, role=Role(role)
             )
-            person.token = identity.create_token(
+            person.token = tokens.create_token(
                 session=session,
                 actor=STAGE,
                 at=at,

@@ -20,7 +20,7 @@ from tests import hands
 from tests.cast import STAGE, Cast, Person, Workspace, raise_curtain
 from webapp import worker
 from webapp.access.permissions import Role
-from webapp.identity.commands import make_link
+from webapp.identity.links import make_link
 from webapp.kernel.clock import utc_now
 from webapp.kernel.ids import new_id, new_secret
 from webapp.mail.queries import written_mails

@@ -6,6 +6,7 @@ import sys
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from flask import Flask, Response, g, request, url_for
 from flask_babel import Babel
@@ -26,15 +27,16 @@ from tenants.money.dashboard.gauges import business_gauges
 from tenants.money.holds import api as holds_api
 from tenants.money.holds import pages as holds_pages
 from tenants.money.imports import api as imports_api
-from tenants.money.imports import learning, mapping_pages, row_pages
+from tenants.money.imports import learning, mapping_pages, row_pages, rows_api, steps_api
 from tenants.money.imports import pages as imports_pages
 from tenants.money.imports import samples as sample_room
 from tenants.money.ledger import api as ledger_api
-from tenants.money.ledger import change_pages, changes_api, entry_pages, news
+from tenants.money.ledger import bookings_api, change_pages, changes_api, entry_pages, news, views_api
 from tenants.money.ledger import pages as ledger_pages
 from tenants.money.periods import api as periods_api
 from tenants.money.periods import pages as periods_pages
 from tenants.money.reconciliations import api as reconciliations_api
+from tenants.money.reconciliations import lines_api
 from tenants.money.reconciliations import pages as reconciliations_pages
 from tenants.office.jobs import api as jobs_api
 from tenants.office.jobs import pages as jobs_pages
@@ -47,7 +49,7 @@ from tenants.office.trail import pages as trail_pages
 from webapp import __version__
 from webapp.access.permissions import Permission
 from webapp.identity import pages as identity_pages
-from webapp.identity.door import check_declarations, refuse_form
+from webapp.identity.gate import check_declarations, refuse_form
 from webapp.jobs.delivery import Courier
 from webapp.kernel.clock import utc_now
 from webapp.kernel.db import Database, app_url
@@ -78,10 +80,15 @@ API_ROOMS = (
     accounts_api.bp,
     holds_api.bp,
     imports_api.bp,
+    steps_api.bp,
+    rows_api.bp,
     ledger_api.bp,
+    bookings_api.bp,
     changes_api.bp,
+    views_api.bp,
     periods_api.bp,
     reconciliations_api.bp,
+    lines_api.bp,
     dashboard_api.bp,
     jobs_api.bp,
     members_api.bp,
@@ -154,6 +161,7 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
     app.extensions["navigation"] = navigation
     app.extensions[sample_room.EXTENSION] = partial(demo_statements.samples, SEED)
     app.extensions["surroundings"] = surroundings
+    app.extensions["first_page"] = first_page
     news.subscribe(learning.NAME, learning.learn_from_changes)
     Babel(app, locale_selector=_locale)
     logs.install(app)
@@ -207,11 +215,12 @@ def navigation(frame: render.Frame, slug: str) -> list[tuple[str, list[Way]]]:
             ],
         ),
     ]
+    here = _room_of_this_page([endpoint for _wing, rooms in wings for _label, endpoint, *_more in rooms], slug)
     return [
         (
             wing,
             [
-                (label, (href := url_for(endpoint, slug=slug)), icon, _is_within(endpoint, href))
+                (label, url_for(endpoint, slug=slug), icon, endpoint == here)
                 for label, endpoint, icon, permission in rooms
                 if frame.may(permission.value)
             ],
@@ -220,9 +229,24 @@ def navigation(frame: render.Frame, slug: str) -> list[tuple[str, list[Way]]]:
     ]
 
 
-def _is_within(endpoint: str, href: str) -> bool:
-    """Tell whether the page that is shown is of a room, or lies below its first page."""
-    return request.blueprint == endpoint.partition(".")[0] or request.path.startswith(f"{href}/")
+def _room_of_this_page(endpoints: list[str], slug: str) -> str:
+    """Return the first page below whose address the shown page lies, else that of its room; an account is of Accounts.
+
+    A statement that is being reconciled has an address of its own and is an account's as well.
+    """
+    below = [one for one in endpoints if f"{request.path}/".startswith(f"{url_for(one, slug=slug).rstrip('/')}/")]
+    room = {"money_reconciliations": "money_accounts"}.get(request.blueprint or "", request.blueprint)
+    of_room = [one for one in endpoints if one.partition(".")[0] == room]
+    deeper = [one for one in below if one != "money_dashboard.show"]
+    return (deeper or of_room or [""])[0]
+
+
+def first_page(person_id: UUID) -> str:
+    """Return the only workspace of a person, else the list to choose from."""
+    places = tenancy.workspaces(session=g.db, person_id=person_id)
+    if len(places) != 1 or places[0].suspended_at is not None:
+        return url_for("tenancy.workspaces")
+    return url_for("money_dashboard.show", slug=places[0].slug)
 
 
 def surroundings(frame: render.Frame) -> None:
@@ -295,7 +319,7 @@ def serve(settings: Settings) -> None:
     )
     # SystemExit lets waitress finish the requests that it has taken.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    # What was made until now stays: to look through it again and again for garbage holds requests up for 0.1 s each time.
+    # What was made until now stays: looking through it for garbage, again and again, holds requests up for 0.1 s.
     gc.collect()
     gc.freeze()
     server.run()

@@ -148,9 +148,12 @@ CREATE TABLE entry (
     closed_by uuid,
     closed_because text CHECK (closed_because IN ('locked', 'reconciled', 'reversed', 'reversal')),
     -- Punctuation is blanked first: the parser would take "a-b", "a.example/b" or "-12" for one word and find no part.
+    -- Accents and vowel signs are taken off: banks write WURTH for Würth.
     -- Stored, because a search that walks the entries by day would otherwise read every text again.
-    words tsvector NOT NULL GENERATED ALWAYS AS (to_tsvector('simple',
-        translate(description || ' ' || counterparty || ' ' || note, '-_/.,@+#*&()[]<>=!?|~^', '                      '))) STORED,
+    words tsvector NOT NULL GENERATED ALWAYS AS (to_tsvector('simple', translate(
+        normalize(description || ' ' || counterparty || ' ' || note, NFKD),
+        U&'-_/.,@+#*&()[]<>=!?|~^\0300\0301\0302\0303\0304\0306\0307\0308\030A\030C\0327\0328'
+        '\064B\064C\064D\064E\064F\0650\0651\0652\0653\0654\0655', '                      '))) STORED,
     UNIQUE (day, id),
     CHECK ((closed_at IS NULL) = (closed_by IS NULL) AND (closed_at IS NULL) = (closed_because IS NULL)),
     CHECK (day BETWEEN DATE '1900-01-01' AND DATE '2999-12-31')
@@ -435,7 +438,7 @@ BEGIN
     IF first_day IS NULL THEN
         RETURN NULL;
     END IF;
-    PERFORM pg_advisory_xact_lock_shared(hashtext('period_closing'), hashtext(current_schema()));
+    PERFORM pg_advisory_xact_lock_shared(hashtext('period_closing'), hashtext(TG_TABLE_SCHEMA));
     PERFORM FROM period_closing WHERE reopened_at IS NULL AND starts <= last_day AND ends >= first_day;
     IF FOUND THEN
         PERFORM FROM new_rows n JOIN period_closing c
@@ -454,7 +457,7 @@ CREATE FUNCTION entry_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 -- A closed entry stays as it is. One that was reconciled opens again, unchanged, once each reconciliation that closed it
 -- is undone on record; if it was reversed meanwhile, it stays closed for that reason.
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(hashtext('period_closing'), hashtext(current_schema()));
+    PERFORM pg_advisory_xact_lock_shared(hashtext('period_closing'), hashtext(TG_TABLE_SCHEMA));
     PERFORM FROM old_rows o FULL JOIN new_rows n ON n.id = o.id
         WHERE n.id IS NULL OR o.id IS NULL
            OR (o.closed_at IS NOT NULL AND NOT (o.closed_because = 'reconciled'
@@ -491,7 +494,7 @@ CREATE TRIGGER entry_changed AFTER UPDATE ON entry REFERENCING OLD TABLE AS old_
 --;
 CREATE FUNCTION entry_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(hashtext('period_closing'), hashtext(current_schema()));
+    PERFORM pg_advisory_xact_lock_shared(hashtext('period_closing'), hashtext(TG_TABLE_SCHEMA));
     PERFORM FROM old_rows WHERE closed_at IS NOT NULL;
     IF FOUND THEN
         RAISE EXCEPTION 'the entry is closed' USING ERRCODE = 'CB002';
@@ -547,7 +550,7 @@ BEGIN
     IF closed_entries > 0 THEN
         RAISE EXCEPTION 'the entry is closed' USING ERRCODE = 'CB002';
     END IF;
-    PERFORM pg_advisory_xact_lock_shared(hashtext('period_closing'), hashtext(current_schema()));
+    PERFORM pg_advisory_xact_lock_shared(hashtext('period_closing'), hashtext(TG_TABLE_SCHEMA));
     PERFORM FROM period_closing WHERE reopened_at IS NULL AND starts <= last_day AND ends >= first_day;
     IF FOUND THEN
         PERFORM FROM new_rows n JOIN period_closing c
@@ -601,7 +604,7 @@ BEGIN
     IF closed_entries > 0 THEN
         RAISE EXCEPTION 'the entry is closed' USING ERRCODE = 'CB002';
     END IF;
-    PERFORM pg_advisory_xact_lock_shared(hashtext('period_closing'), hashtext(current_schema()));
+    PERFORM pg_advisory_xact_lock_shared(hashtext('period_closing'), hashtext(TG_TABLE_SCHEMA));
     PERFORM FROM period_closing c WHERE c.reopened_at IS NULL
         AND EXISTS (SELECT FROM old_rows o WHERE o.day BETWEEN c.starts AND c.ends);
     IF FOUND THEN
@@ -654,7 +657,7 @@ BEGIN
     IF closed_entries > 0 THEN
         RAISE EXCEPTION 'the entry is closed' USING ERRCODE = 'CB002';
     END IF;
-    PERFORM pg_advisory_xact_lock_shared(hashtext('period_closing'), hashtext(current_schema()));
+    PERFORM pg_advisory_xact_lock_shared(hashtext('period_closing'), hashtext(TG_TABLE_SCHEMA));
     PERFORM FROM period_closing c WHERE c.reopened_at IS NULL
         AND (EXISTS (SELECT FROM old_rows o WHERE o.day BETWEEN c.starts AND c.ends)
           OR EXISTS (SELECT FROM new_rows n WHERE n.day BETWEEN c.starts AND c.ends));
@@ -711,7 +714,7 @@ CREATE TRIGGER hold_changed AFTER INSERT OR UPDATE ON hold FOR EACH ROW EXECUTE 
 CREATE FUNCTION period_closing_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 -- A closing waits for postings in flight; it can be reopened once and otherwise stays as it was made.
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtext('period_closing'), hashtext(current_schema()));
+    PERFORM pg_advisory_xact_lock(hashtext('period_closing'), hashtext(TG_TABLE_SCHEMA));
     IF TG_OP = 'UPDATE' AND (OLD.reopened_at IS NOT NULL OR NEW.id <> OLD.id OR NEW.starts <> OLD.starts
         OR NEW.ends <> OLD.ends OR NEW.note <> OLD.note OR NEW.closed_at <> OLD.closed_at
         OR NEW.closed_by <> OLD.closed_by) THEN

@@ -42,9 +42,11 @@ function move(list, step) {
 function amount(minor, currency, exponent) {
   const digits = String(minor < 0n ? -minor : minor).padStart(exponent + 1, "0");
   const text = (minor < 0n ? "-" : "") + (exponent ? `${digits.slice(0, -exponent)}.${digits.slice(-exponent)}` : digits);
-  return new Intl.NumberFormat(document.documentElement.lang, {
+  const said = new Intl.NumberFormat(document.documentElement.lang, {
     style: "currency", currency, minimumFractionDigits: exponent, maximumFractionDigits: exponent,
   }).format(text);
+  // As the server writes it: one left-to-right piece within right-to-left words.
+  return document.documentElement.dir === "rtl" ? `\u2066${said.replace(/[\u200e\u200f\u061c]/g, "")}\u2069` : said;
 }
 
 function sumOf(list, rows) {

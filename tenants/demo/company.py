@@ -12,6 +12,8 @@ from tenants.money.accounts.rules import AccountDraft, Kind
 
 MONTHS = 24
 ENTRIES_PER_MONTH = 168
+STATEMENT_DAYS = 9
+"""Purchases and receipts of the last so many days are not booked yet: a statement brings them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class DemoEntry:
     description: str
     lines: tuple[DemoLine, ...]
     rate: str | None = None
+    comes_by_statement: bool = False
+    """Whether nobody writes it down before the bank tells of it."""
 
 
 ACCOUNTS: dict[str, AccountDraft] = {
@@ -98,9 +102,14 @@ def story(seed: int, today: date) -> Iterator[list[DemoEntry]]:
     """Yield the entries of 24 months up to `today`, one list a month, each in the order of its days."""
     random = Random(seed)  # noqa: S311 - a story, not a secret
     first = _months_before(today.replace(day=1), MONTHS - 1)
+    written = today - timedelta(days=STATEMENT_DAYS)
     for number in range(MONTHS):
         start = _months_before(first, -number)
-        entries = [entry for entry in _month(random, start, number) if entry.day <= today]
+        entries = [
+            entry
+            for entry in _month(random, start, number)
+            if entry.day <= today and (entry.day < written or not entry.comes_by_statement)
+        ]
         yield sorted(entries, key=lambda entry: entry.day)
 
 
@@ -124,6 +133,7 @@ def _month(random: Random, start: date, number: int) -> Iterator[DemoEntry]:
                 DemoLine(income, tax - amount),
                 DemoLine("vat", -tax),
             ),
+            comes_by_statement=True,
         )
     weights = [item[5] for item in _SHOPPING]
     for _ in range(ENTRIES_PER_MONTH - 34):
@@ -138,6 +148,7 @@ def _month(random: Random, start: date, number: int) -> Iterator[DemoEntry]:
                 DemoLine("bank", -minor),
                 DemoLine(account, minor),
             ),
+            comes_by_statement=True,
         )
     for _ in range(random.randint(4, 7)):
         minor = random.randint(1_900, 30_000)

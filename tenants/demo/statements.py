@@ -8,10 +8,11 @@ import io
 from datetime import date, timedelta
 from random import Random
 
-from tenants.demo.company import story
+from tenants.demo.company import STATEMENT_DAYS, DemoEntry, story
+from tenants.money.imports.rules import NEAR
 from tenants.money.imports.samples import Sample
 
-DAYS = 9
+DAYS = STATEMENT_DAYS
 ROWS = 36
 
 
@@ -27,9 +28,10 @@ _SHOPS = (
 
 def samples(seed: int, today: date) -> tuple[Sample, ...]:
     """Return the sample statements up to `today`."""
+    books = [entry for month in story(seed, today) for entry in month]
     return (
-        Sample("releve-compte-courant.csv", "512100", _french_csv(Random(seed + 1), today)),  # noqa: S311
-        Sample("dollar-account.ofx", "512300", _ofx(Random(seed + 2), seed, today)),  # noqa: S311
+        Sample("releve-compte-courant.csv", "512100", _french_csv(Random(seed + 1), books, today)),  # noqa: S311
+        Sample("dollar-account.ofx", "512300", _ofx(Random(seed + 2), books, today)),  # noqa: S311
         Sample("reserve.sta", "512200", _mt940(today)),
     )
 
@@ -38,23 +40,32 @@ def _french(minor: int) -> str:
     return f"{minor // 100:,}".replace(",", "\u202f") + f",{minor % 100:02d}"
 
 
-def _french_csv(random: Random, today: date) -> bytes:
+def _drawn(random: Random, low: int, high: int, booked: set[int]) -> int:
+    """Draw an amount that no entry of the time has, so that every row is new."""
+    while (minor := random.randint(low, high)) in booked:
+        pass
+    return minor
+
+
+def _french_csv(random: Random, books: list[DemoEntry], today: date) -> bytes:
     """Write a French bank's CSV: lines before the header, debit and credit columns, a total, one pair of twins."""
+    recent = [entry for entry in books if entry.day >= today - timedelta(days=DAYS) - NEAR]
+    booked = {abs(line.minor) for entry in recent for line in entry.lines}
     rows: list[tuple[date, str, int]] = []
     for _ in range(ROWS):
         text, low, high = random.choice(_SHOPS)
         day = today - timedelta(days=random.randint(0, DAYS))
-        rows.append((day, f"{text} {random.randint(1000, 9999)}", -random.randint(low, high)))
+        rows.append((day, f"{text} {random.randint(1000, 9999)}", -_drawn(random, low, high, booked)))
     for invoice in range(4):
         day = today - timedelta(days=random.randint(0, DAYS))
         rows.append(
             (
                 day,
                 f"VIR SEPA RECU /DE HOTEL DES DUNES /MOTIF F{today:%y%m}-90{invoice}",
-                random.randint(60_000, 240_000),
+                _drawn(random, 60_000, 240_000, booked),
             )
         )
-    twin = (today - timedelta(days=3), "CARTE BOULANGERIE LEMAIRE", -690)
+    twin = (today - timedelta(days=3), "CARTE BOULANGERIE LEMAIRE", -_drawn(random, 690, 1_290, booked))
     rows = sorted([*rows, twin, twin], key=lambda row: row[0], reverse=True)
     out = io.StringIO(newline="")
     writer = csv.writer(out, delimiter=";", lineterminator="\r\n")
@@ -70,11 +81,11 @@ def _french_csv(random: Random, today: date) -> bytes:
     return b"\xef\xbb\xbf" + out.getvalue().encode()
 
 
-def _ofx(random: Random, seed: int, today: date) -> bytes:
-    """Write an OFX 1.x statement in which two rows are already in the books, entered by hand."""
-    known = [entry for month in story(seed, today) for entry in month if entry.lines[0].account == "dollars"][-2:]
+def _ofx(random: Random, books: list[DemoEntry], today: date) -> bytes:
+    """Write an OFX 1.x statement, a line for each row; two rows are already in the books, in a person's own words."""
+    known = [entry for entry in books if entry.lines[0].account == "dollars"][-2:]
     blocks = [
-        _transaction(f"K{number}", entry.day, entry.lines[0].minor, entry.counterparty, entry.description)
+        _transaction(f"K{number}", entry.day, entry.lines[0].minor, entry.counterparty, f"POS {entry.day:%m%d} NET 30")
         for number, entry in enumerate(known)
     ]
     for number in range(6):
@@ -88,7 +99,7 @@ def _ofx(random: Random, seed: int, today: date) -> bytes:
     body = (
         "<OFX><BANKMSGSRSV1><STMTTRNRS><TRNUID>1<STATUS><CODE>0<SEVERITY>INFO</STATUS><STMTRS><CURDEF>USD"
         "<BANKACCTFROM><BANKID>026009593<ACCTID>US-4471-0093<ACCTTYPE>CHECKING</BANKACCTFROM>"
-        f"<BANKTRANLIST><DTSTART>{today - timedelta(days=DAYS):%Y%m%d}<DTEND>{today:%Y%m%d}{''.join(blocks)}"
+        f"<BANKTRANLIST><DTSTART>{today - timedelta(days=DAYS):%Y%m%d}<DTEND>{today:%Y%m%d}\n{''.join(blocks)}"
         "</BANKTRANLIST></STMTRS></STMTTRNRS></BANKMSGSRSV1></OFX>\n"
     )
     return (head + body).encode("cp1252")
@@ -99,7 +110,7 @@ def _transaction(key: str, day: date, minor: int, name: str, memo: str) -> str:
     kind = "DEBIT" if sign else "CREDIT"
     return (
         f"<STMTTRN><TRNTYPE>{kind}<DTPOSTED>{day:%Y%m%d}<TRNAMT>{sign}{minor // 100}.{minor % 100:02d}"
-        f"<FITID>{day:%Y%m%d}{key}<NAME>{name}<MEMO>{memo}</STMTTRN>"
+        f"<FITID>{day:%Y%m%d}{key}<NAME>{name}<MEMO>{memo}</STMTTRN>\n"
     )
 
 

@@ -8,7 +8,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from webapp.access.permissions import Permission
-from webapp.identity.door import check_declarations
+from webapp.identity.gate import check_declarations
 
 READING = {"GET", "HEAD"}
 PAGES_ALONE: dict[str, str] = {}

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from tests.bench.client import Wire
 from tests.bench.stage import SECRET, STAGE, Books, Stage, open_account, open_books, web_process
 from tests.bench.table import percentile, show
-from webapp.identity import commands as identity
+from webapp.identity import sessions
 
 ENTRIES = 1_000_000
 STEP = 50_000
@@ -68,7 +68,7 @@ def sign_in(on: Stage, port: int, books: Books) -> Reader:
         person_id = session.scalar(
             text("SELECT person_id FROM membership WHERE tenant_id = :tenant"), {"tenant": books.ref.id}
         )
-        identity.open_session(
+        sessions.open_session(
             session=session,
             actor=STAGE,
             at=datetime.now(UTC),

@@ -21,7 +21,7 @@ from tests.bench.client import Wire, free_port
 from webapp.access.permissions import SCOPES, Role
 from webapp.embedded.postgres import EmbeddedPostgres
 from webapp.embedded.valkey import EmbeddedValkey
-from webapp.identity import commands as identity
+from webapp.identity import people, tokens
 from webapp.kernel.actor import Actor
 from webapp.kernel.db import Database, TenantRef, app_url, owner_engine
 from webapp.tenancy import commands as tenancy
@@ -92,7 +92,7 @@ def open_books(on: Stage, slug: str) -> Books:
     ref = create_tenant(on.owner, tenant_id=uuid4(), slug=slug, name=slug.title(), base_currency="EUR", at=at)
     person_id = uuid4()
     with on.database.platform() as session:
-        identity.add_person(
+        people.add_person(
             session=session,
             actor=STAGE,
             at=at,
@@ -103,7 +103,7 @@ def open_books(on: Stage, slug: str) -> Books:
             is_operator=False,
         )
         tenancy.add_member(session=session, actor=STAGE, at=at, tenant_id=ref.id, person_id=person_id, role=Role.OWNER)
-        token = identity.create_token(
+        token = tokens.create_token(
             session=session,
             actor=STAGE,
             at=at,

@@ -1,5 +1,6 @@
 """The one import rule that import-linter has no contract for: what is private to a room."""
 
+from fnmatch import fnmatch
 from typing import Any
 
 from grimp import ImportGraph
@@ -9,8 +10,8 @@ from importlinter import Contract, ContractCheck, fields, output
 class PrivateFilesContract(Contract):
     """Say that a room's private files are imported by that room alone.
 
-    `rooms` are the packages (wildcards allowed), `public` the files of a room that others may use, `allowed_importers`
-    the composition roots.
+    `rooms` are the packages (wildcards allowed), `private` the names of their private files (`*api` too),
+    `allowed_importers` the composition roots.
     """
 
     type_name = "private_files"
@@ -27,14 +28,13 @@ class PrivateFilesContract(Contract):
         broken = []
         for expression in settings.rooms:
             for room in sorted(graph.find_matching_modules(str(expression))):
-                for name in settings.private:
-                    broken += self._outsiders(graph, room, f"{room}.{name}", allowed)
+                for module in sorted(graph.find_children(room)):
+                    if any(fnmatch(module.rpartition(".")[2], name) for name in settings.private):
+                        broken += self._outsiders(graph, room, module, allowed)
         return ContractCheck(kept=not broken, metadata={"broken": broken})
 
     @staticmethod
     def _outsiders(graph: ImportGraph, room: str, module: str, allowed: set[str]) -> list[str]:
-        if module not in graph.modules:
-            return []
         imported = {module, *graph.find_descendants(module)}
         return [
             f"{importer} imports {one}"
@@ -46,4 +46,4 @@ class PrivateFilesContract(Contract):
     def render_broken_contract(self, check: ContractCheck) -> None:
         """Print each offender on a line of its own."""
         for line in check.metadata["broken"]:
-            output.print_error(f"{line} (take commands, queries or rules of the room)", bold=False)
+            output.print_error(f"{line} (take commands, queries, rules or a noun of the room)", bold=False)

@@ -10,7 +10,7 @@ from flask import Flask
 
 from webapp.access.permissions import GRANTS, READS, Permission, Role
 from webapp.cli.main import comptoir
-from webapp.identity.door import check_declarations, public
+from webapp.identity.gate import check_declarations, public
 from webapp.settings import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -67,6 +67,9 @@ def settings_page() -> str:
         "",
         "Each is an environment variable. With `_FILE` after its name the value is read from the file that it names,",
         "which is how secrets are given. A wrong value stops the start with one line that says the way out.",
+        "",
+        "Three must be set for a production run; `comptoir up` makes the database, the queue and the secret itself, in",
+        "its data folder, unless they are given.",
         "",
         "| Variable | Default | What it is |",
         "|---|---|---|",

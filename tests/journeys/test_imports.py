@@ -39,7 +39,7 @@ def drop(page: Page, onto: Locator, name: str, content: str) -> None:
 def import_page(cast: Cast, page: Page) -> None:
     """Let the worker do what waits, and wait until the page has heard of it."""
     work(cast.acme)
-    expect(page.locator("[hx-trigger='every 2s']")).to_have_count(0)
+    expect(page.locator("[data-hx-trigger*='every 2s']")).to_have_count(0)
 
 
 def test_a_file_is_dropped_anywhere_on_the_page(cast: Cast, visit: Visit) -> None:
@@ -55,6 +55,19 @@ def test_a_file_is_dropped_anywhere_on_the_page(cast: Cast, visit: Visit) -> Non
     expect(page.get_by_role("heading", level=1)).to_have_text("dropped.csv")
     found = cast.alice.api("GET", "/imports").json["data"]
     assert [(one["file_name"], one["size_bytes"]) for one in found] == [("dropped.csv", len(UNKNOWN))]
+
+
+def test_the_running_job_leaves_the_frame_without_a_reload(cast: Cast, visit: Visit) -> None:
+    bank(cast)
+    page = visit(cast.alice, f"/t/{cast.acme.slug}/imports")
+    drop(page, page.locator("main"), "known.csv", "Date;Description;Amount;Currency\n2026-02-01;Market;-2.00;EUR\n")
+    running = page.locator("#jobs-line")
+    expect(running).to_contain_text("1 job running")
+    page.evaluate("window.isTheSame = true")
+    import_page(cast, page)
+    expect(page.get_by_role("button", name="Publish 1 row")).to_be_visible()
+    expect(running).to_be_empty()
+    assert page.evaluate("window.isTheSame")
 
 
 def test_the_sample_changes_with_every_setting_and_the_next_statement_takes_two_clicks(
@@ -84,8 +97,11 @@ def test_the_sample_changes_with_every_setting_and_the_next_statement_takes_two_
     expect(sample.get_by_role("row").nth(1).get_by_role("cell").nth(1)).to_have_text("Market")
     page.get_by_label("Between columns").select_option(",")
     expect(page.get_by_text("Say which column is the date").first).to_be_visible()
+    expect(page.get_by_label("Header in line")).to_have_value("2")
     page.get_by_label("Between columns").select_option(";")
     expect(sample).to_contain_text("€1,234.50")
+    expect(page.get_by_label("Header in line")).to_have_value("1")
+    expect(page.get_by_label("Dates")).to_have_value("%d/%m/%Y")
     expect(page.get_by_label("What column 3 means")).to_have_value("amount")
     page.get_by_role("button", name="Use these columns").click()
     import_page(cast, page)

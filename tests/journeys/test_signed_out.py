@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from tests.cast import Cast
 from tests.journeys.conftest import Visit
-from webapp.identity.commands import set_password
+from webapp.identity.passwords import set_password
 from webapp.kernel.clock import utc_now
 from webapp.web.state import KEY
 

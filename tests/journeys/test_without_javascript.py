@@ -9,7 +9,7 @@ from tests.cast import Cast, make_person
 from tests.furnished import work
 from tests.journeys.conftest import Visit
 from webapp.access.permissions import Role
-from webapp.identity.commands import set_password
+from webapp.identity.passwords import set_password
 from webapp.kernel.clock import utc_now
 from webapp.settings import Settings
 from webapp.tenancy.commands import add_member

@@ -3,8 +3,8 @@
 from tenants.demo.commands import tell_story
 from tenants.money.accounts.queries import accounts_count
 from webapp.access.permissions import Role
-from webapp.identity import commands as identity
 from webapp.identity import queries as people
+from webapp.identity.people import add_person
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import utc_now
 from webapp.kernel.db import Database, app_url, owner_engine
@@ -42,7 +42,7 @@ def ensure_demo(settings: Settings) -> None:
                 person_id = (
                     person.id
                     if person
-                    else identity.add_person(
+                    else add_person(
                         session=session,
                         actor=actor,
                         at=at,

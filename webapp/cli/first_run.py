@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from webapp.cli.person import make_sign_in_link
-from webapp.identity import commands, queries
+from webapp.identity import links, queries
 from webapp.kernel.clock import utc_now
 from webapp.kernel.db import Database, app_url
 from webapp.kernel.ids import new_secret
@@ -33,7 +33,7 @@ def _operator(session: Session, at: datetime, base_url: str) -> list[str]:
     if queries.has_operator(session=session):
         return [f"sign in at {base_url}/sign-in"]
     secret = new_secret()
-    commands.make_link(session=session, at=at, secret=secret, purpose="first_operator", person_id=None)
+    links.make_link(session=session, at=at, secret=secret, purpose="first_operator", person_id=None)
     return [f"make your own account (once, within 24 hours): {base_url}/first-operator/{secret}"]
 
 

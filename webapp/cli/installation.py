@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,17 @@ class Installation:
 
 
 @contextmanager
-def installation(data_dir: Path) -> Iterator[Installation]:
-    """Open the installation for the time of a command; raises EmbeddedError, SettingsError."""
-    with Instance(data_dir).servers() as settings:
+def installation(data_dir: Path, *, makes_one: bool = False) -> Iterator[Installation]:
+    """Open the installation for the time of a command; raises EmbeddedError, SettingsError.
+
+    A folder that holds none is refused, lest a slip of the hand makes one; with `makes_one` it is made, and said so.
+    """
+    instance = Instance(data_dir)
+    if not makes_one:
+        instance.require()
+    elif not instance.exists():
+        click.echo(f"comptoir: making a new installation in {instance.data_dir}", err=True)
+    with instance.servers() as settings:
         engine = owner_engine(settings.database_url)
         database = Database(
             app_url(settings.database_url, settings.secret_key), pool_size=1, pooler=settings.database_pooler
@@ -51,7 +59,7 @@ def installation(data_dir: Path) -> Iterator[Installation]:
             engine.dispose()
 
 
-def on_installation(act: Callable[..., None]) -> Callable[..., None]:
+def on_installation(act: Callable[..., None], *, makes_one: bool = False) -> Callable[..., None]:
     """Give a command the option `--data-dir` and, as its first argument, the open installation."""
 
     @click.option(
@@ -64,7 +72,11 @@ def on_installation(act: Callable[..., None]) -> Callable[..., None]:
     )
     @wraps(act)
     def command(data_dir: Path, **options: Any) -> None:
-        with installation(data_dir) as place:
+        with installation(data_dir, makes_one=makes_one) as place:
             act(place, **options)
 
     return command
+
+
+on_new_installation = partial(on_installation, makes_one=True)
+"""The same for the command that a script may run first of all: it makes an installation where there is none."""

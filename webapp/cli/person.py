@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from webapp.cli.installation import ACTOR, Installation, on_installation
 from webapp.cli.refusals import Refusal
-from webapp.identity import commands, queries
+from webapp.identity import links, people, queries
 from webapp.kernel.ids import new_id, new_secret
 
 
@@ -54,13 +54,13 @@ def find_or_add(session: Session, at: datetime, email: str) -> tuple[UUID, bool]
 def make_sign_in_link(session: Session, at: datetime, base_url: str, person_id: UUID) -> str:
     """Make a link that signs a person in, once, within 24 hours, and return its address."""
     secret = new_secret()
-    commands.make_link(session=session, at=at, secret=secret, purpose="sign_in", person_id=person_id)
+    links.make_link(session=session, at=at, secret=secret, purpose="sign_in", person_id=person_id)
     return f"{base_url}/sign-in/{secret}"
 
 
 def _add(session: Session, at: datetime, email: str, name: str, *, is_operator: bool) -> UUID:
     email = email.strip()
-    return commands.add_person(
+    return people.add_person(
         session=session,
         actor=ACTOR,
         at=at,

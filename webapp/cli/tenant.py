@@ -7,7 +7,7 @@ import click
 
 from webapp.access.permissions import Role
 from webapp.audit.commands import record
-from webapp.cli.installation import ACTOR, Installation, on_installation
+from webapp.cli.installation import ACTOR, Installation, on_installation, on_new_installation
 from webapp.cli.person import find_or_add, make_sign_in_link
 from webapp.cli.refusals import Refusal
 from webapp.kernel.ids import new_id
@@ -32,7 +32,7 @@ def tenant() -> None:
 @click.option("--name", required=True, help="Name that people read.")
 @click.option("--owner", required=True, metavar="EMAIL", help="Its first owner, who is added if new.")
 @click.option("--currency", default="EUR", show_default=True, help="Currency of its reports (ISO 4217).")
-@on_installation
+@on_new_installation
 def create(place: Installation, slug: str, name: str, owner: str, currency: str) -> None:
     """Make a workspace; for an owner who is new, print a link that signs in once."""
     name, currency = name.strip(), currency.strip().upper()
@@ -85,6 +85,8 @@ def list_all(place: Installation) -> None:
             page = queries.tenants(session=session, after_slug=after)
         for one in page:
             click.echo(f"{one.slug}\t{_state(one)}\t{one.name}")
+        if not page and not after:
+            click.echo("no workspace yet: make one with comptoir tenant create", err=True)
         if len(page) < queries.LIST_MAX:
             return
         after = page[-1].slug

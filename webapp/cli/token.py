@@ -8,8 +8,8 @@ import click
 from webapp.access.permissions import SCOPES
 from webapp.cli.installation import ACTOR, Installation, on_installation
 from webapp.cli.refusals import Refusal
-from webapp.identity import commands
 from webapp.identity import queries as people
+from webapp.identity import tokens
 from webapp.kernel.ids import new_secret
 from webapp.tenancy import queries
 
@@ -27,7 +27,7 @@ def token() -> None:
 @click.option("--name", default="command line", show_default=True, help="What the list of tokens shows.")
 @click.option(
     "--days",
-    default=commands.TOKEN_LIFE.days,
+    default=tokens.TOKEN_LIFE.days,
     show_default=True,
     type=click.IntRange(1, 366),
     help="Days until it expires.",
@@ -63,7 +63,7 @@ def create(
         found = person and queries.membership(session=session, slug=slug, person_id=person.id)
         if person is None or found is None:
             raise Refusal(_missing(email, slug, known=person is not None))
-        made = commands.create_token(
+        made = tokens.create_token(
             session=session,
             actor=ACTOR,
             at=place.at,

@@ -38,7 +38,10 @@ def check_database(url: str) -> None:
                 "current_setting('server_version_num')::int FROM pg_roles WHERE rolname = current_user"
             ).fetchone()
     except psycopg.ProgrammingError as error:
-        raise DatabaseUnreachable(f"COMPTOIR_DATABASE_URL is not an address: {_first_line(error)}") from None
+        raise DatabaseUnreachable(
+            f"COMPTOIR_DATABASE_URL is not an address ({_first_line(error)}): "
+            "write it as postgresql://user:password@host:5432/database"
+        ) from None
     except psycopg.OperationalError as error:
         at = f"{where.get('host', 'localhost')}:{where.get('port', 5432)}"
         raise DatabaseUnreachable(

@@ -21,10 +21,16 @@ DATA_FORMAT = 1
 SECRET_BYTES = 48
 OTHER_INSTANCE_TIMEOUT_SECONDS = 60
 WAY_OUT = "or choose another folder with --data-dir"
+_OF_A_START = frozenset({"VERSION", "secret", "instance.lock"})
+"""What lies in a data directory before its servers start."""
 
 
 class DataDirUnusable(EmbeddedError):
     """The data directory cannot be read or written."""
+
+
+class DataDirEmpty(EmbeddedError):
+    """Nobody has made an installation in the data directory."""
 
 
 class DataDirInUse(EmbeddedError):
@@ -49,6 +55,7 @@ class Instance:
         self.has_own_postgres = not given(self.environ, "DATABASE_URL")
         self.has_own_valkey = not given(self.environ, "REDIS_URL")
         self.lock_file: int | None = None
+        self._made: list[Path] = []
 
     @property
     def postgres(self) -> "EmbeddedPostgres":
@@ -69,6 +76,11 @@ class Instance:
 
         Raises DataDirUnusable, DataDirNewer.
         """
+        if self.data_dir.exists() and not self.data_dir.is_dir():
+            raise DataDirUnusable(
+                f"the data folder {self.data_dir} cannot be used (it is a file): choose another folder with --data-dir"
+            )
+        self._made = [one for one in (self.data_dir, *self.data_dir.parents) if not one.exists()]
         try:
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             version = self.data_dir / "VERSION"
@@ -92,6 +104,27 @@ class Instance:
                 f"the data folder {self.data_dir} is from a newer Comptoir (data format {told}, this one knows "
                 f"{DATA_FORMAT}): upgrade Comptoir, {WAY_OUT}"
             )
+
+    def exists(self) -> bool:
+        """Tell whether a start has made this installation; a database given by address is one."""
+        return not self.has_own_postgres or (self.data_dir / "VERSION").exists()
+
+    def require(self) -> None:
+        """See that there is an installation, before a command makes one by a slip; raises DataDirEmpty."""
+        if not self.exists() and (self.data_dir.is_dir() or not self.data_dir.exists()):
+            raise DataDirEmpty(
+                f"there is no installation in {self.data_dir}: name its folder with --data-dir, or make one with "
+                "comptoir up"
+            )
+
+    def discard(self) -> None:
+        """Take the folders back that `prepare` made for a start that was refused before anything ran."""
+        with contextlib.suppress(OSError):
+            if self._made and {one.name for one in self.data_dir.iterdir()} <= _OF_A_START:
+                for one in self.data_dir.iterdir():
+                    one.unlink()
+                for folder in self._made:
+                    folder.rmdir()
 
     def lock(self) -> None:
         """Take the directory for this process; raises DataDirInUse."""

@@ -94,6 +94,7 @@ class Supervisor:
         """Start everything, keep it running until SIGINT or SIGTERM, stop it in order; raises EmbeddedError."""
         self.instance.prepare()
         self.instance.lock()
+        is_refused = True
         try:
             host = self.environ.get("COMPTOIR_HOST", "127.0.0.1")
             self.port = free_port(host, self.port)
@@ -103,8 +104,11 @@ class Supervisor:
                 settings = self._start_servers()
                 self._start_roles(settings)
                 self._keep(settings)
+            is_refused = False
         finally:
             self._stop()
+            if is_refused and not self.attempts:
+                self.instance.discard()
             self.signals.close()
             self.selector.close()
             self.instance.unlock()
@@ -119,8 +123,9 @@ class Supervisor:
         # Whatever is wrong with the settings is said before anything starts.
         self.instance.check_given_servers(self._settings(addresses))
         for name, server in self.servers.items():
+            attempts = self._attempts(name)
             server.launch()
-            self._attempts(name).begun(time.monotonic())
+            attempts.begun(time.monotonic())
         roles.preload()
         addresses |= {name: server.wait_ready() for name, server in self.servers.items()}
         settings = self._settings(addresses)
@@ -293,7 +298,7 @@ class Supervisor:
 
     def _stop(self) -> None:
         """Stop web, worker, clock, Valkey and PostgreSQL, one after the other. A second Ctrl-C does not wait."""
-        if self.children or self.servers:
+        if self.attempts:
             self._say("stopping")
         self.is_starting_servers = False
         for attempts in self.attempts.values():
@@ -302,9 +307,9 @@ class Supervisor:
             if name in self.children:
                 self._stop_child(self.children[name])
         for name in ("valkey", "postgres"):
-            if name in self.servers:
+            if name in self.servers and name in self.attempts:
                 self.servers[name].stop()
-        if self.children or self.servers:
+        if self.attempts:
             self.instance.forget_address()
             self._say("stopped")
 

@@ -6,20 +6,12 @@ from uuid import UUID
 from flask import Blueprint, Response, flash, g, redirect, request, url_for
 from flask_babel import gettext as _
 
-from webapp.identity import commands, queries
+from webapp.identity import links, passwords, people, queries
+from webapp.identity import sessions as session_commands
 from webapp.identity.attempts import TooManyAttempts, bucket, count_attempt, forget_attempts
-from webapp.identity.door import (
-    anonymous,
-    begin_session,
-    clear_cookie,
-    known_device,
-    public,
-    recognise_session,
-    remember,
-    safe_next,
-    signed_in,
-    surround,
-)
+from webapp.identity.cookies import clear_cookie, known_device
+from webapp.identity.door import anonymous, begin_session, recognise_session, remember, safe_next
+from webapp.identity.gate import first_page, public, signed_in, surround
 from webapp.identity.interrupted import offer_again
 from webapp.identity.parcel import unseal
 from webapp.identity.rules import hash_secret
@@ -57,8 +49,8 @@ def post_sign_in() -> Response:
     key = bucket(email, known_device(stored[0]) if stored else "")
     try:
         count_attempt(services().redis, key, at=services().clock())
-        person_id = commands.verify_password(stored=stored, password=request.form.get("password", ""))
-    except (commands.SignInRefused, commands.SignInBusy, TooManyAttempts) as error:
+        person_id = passwords.verify_password(stored=stored, password=request.form.get("password", ""))
+    except (passwords.SignInRefused, passwords.SignInBusy, TooManyAttempts) as error:
         response = render(
             "identity/sign_in.html",
             status=error.status,
@@ -81,6 +73,7 @@ def post_sign_in() -> Response:
         flash(_("What was typed here before is not shown: it is too old, or somebody else typed it."), "info")
         return begin_session(person_id, "/")
     surround()
+    target = first_page(person_id) if target == "/" else target
     return begin_session(person_id, target, instead=offer_again(parcel) if parcel else None)
 
 
@@ -88,7 +81,7 @@ def post_sign_in() -> Response:
 @signed_in
 def sign_out() -> Response:
     """End this browser's session."""
-    commands.revoke_session(
+    session_commands.revoke_session(
         session=g.db,
         actor=g.actor,
         at=g.at,
@@ -114,7 +107,7 @@ def first_operator(secret: str) -> Response:
         at=services().clock(),
     )
     if not usable:
-        raise commands.LinkSpent
+        raise links.LinkSpent
     return render("identity/first_operator.html", secret=secret, values={}, errors={})
 
 
@@ -129,8 +122,8 @@ def post_first_operator(secret: str) -> Response:
     values = {name: request.form.get(name, "").strip() for name in ("email", "name")}
     g.actor = anonymous()
     try:
-        commands.use_link(session=session, at=at, secret=secret, purpose="first_operator")
-        person_id = commands.add_person(
+        links.use_link(session=session, at=at, secret=secret, purpose="first_operator")
+        person_id = people.add_person(
             session=session,
             actor=g.actor,
             at=at,
@@ -139,7 +132,7 @@ def post_first_operator(secret: str) -> Response:
             is_operator=True,
             **values,
         )
-    except commands.LinkSpent:
+    except links.LinkSpent:
         raise
     except DomainError as error:
         return render(
@@ -153,6 +146,12 @@ def post_first_operator(secret: str) -> Response:
 @public
 def sign_in_link(secret: str) -> Response:
     """Offer to use a one-time sign-in link: a button, so that a mail scanner does not use it up."""
+    session = open_unit()
+    bind_platform(session)
+    if not queries.usable_link(
+        session=session, secret_hash=hash_secret(secret), purpose="sign_in", at=services().clock()
+    ):
+        raise links.SignInLinkSpent
     return render("identity/sign_in_link.html", secret=secret)
 
 
@@ -164,11 +163,11 @@ def post_sign_in_link(secret: str) -> Response:
     session = open_unit()
     bind_platform(session)
     at = services().clock()
-    person_id = commands.use_link(session=session, at=at, secret=secret, purpose="sign_in")
+    person_id = links.use_link(session=session, at=at, secret=secret, purpose="sign_in")
     if person_id is None:
-        raise commands.LinkSpent
+        raise links.SignInLinkSpent
     remember(queries.people(session=session, ids={person_id})[person_id], via="link")
-    return begin_session(person_id, "/")
+    return begin_session(person_id, first_page(person_id))
 
 
 @bp.get("/profile")
@@ -186,7 +185,7 @@ def post_profile() -> Response:
         name: request.form.get(name, getattr(g.person, name)) for name in ("name", "language", "theme", "density")
     }
     try:
-        commands.change_preferences(session=g.db, actor=g.actor, at=g.at, person_id=g.person.id, **values)
+        people.change_preferences(session=g.db, actor=g.actor, at=g.at, person_id=g.person.id, **values)
     except Invalid as error:
         return render("identity/profile.html", status=422, values=values, errors=field_errors(error))
     flash(_("Saved."), "success")
@@ -210,11 +209,11 @@ def post_password() -> Response:
     try:
         if stored is not None:
             count_attempt(services().redis, bucket(g.person.email, str(g.session_id)), at=g.at)
-            commands.verify_password(stored=stored, password=request.form.get("current", ""))
-        commands.set_password(
+            passwords.verify_password(stored=stored, password=request.form.get("current", ""))
+        passwords.set_password(
             session=g.db, actor=g.actor, at=g.at, person_id=g.person.id, email=g.person.email, password=new
         )
-    except (commands.SignInRefused, commands.SignInBusy):
+    except (passwords.SignInRefused, passwords.SignInBusy):
         return _password_page(status=422, errors={"current": _("This is not your present password.")})
     except TooManyAttempts as error:
         return _password_page(status=429, errors={"form": _(error.text, **error.params)})
@@ -241,6 +240,6 @@ def sessions() -> Response:
 @signed_in
 def revoke_session(session_id: UUID) -> Response:
     """End one of them."""
-    commands.revoke_session(session=g.db, actor=g.actor, at=g.at, person_id=g.person.id, session_id=session_id)
+    session_commands.revoke_session(session=g.db, actor=g.actor, at=g.at, person_id=g.person.id, session_id=session_id)
     flash(_("The session has ended."), "success")
     return see_other(url_for("identity.sessions"))

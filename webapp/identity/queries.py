@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from webapp.identity.models import OneTimeLink, Person, SignInSession, Token
 
 LIST_MAX = 200
+TOKENS_LIST_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +153,13 @@ def sessions(*, session: Session, person_id: UUID, at: datetime) -> list[Session
     return [SessionView(*row) for row in rows]
 
 
-def tokens(*, session: Session, tenant_id: UUID, person_id: UUID | None = None) -> list[TokenView]:
-    """Return a workspace's tokens (of one person if named), newest first (at most 200)."""
+def tokens(
+    *, session: Session, tenant_id: UUID, person_id: UUID | None = None, token_id: str | None = None
+) -> list[TokenView]:
+    """Return a workspace's tokens (of one person, or one alone, if named): at most 1,000, those that work first.
+
+    Newest first otherwise. So nobody hides a token that works behind many that were made and revoked after it.
+    """
     query = (
         select(
             Token.id,
@@ -169,9 +175,13 @@ def tokens(*, session: Session, tenant_id: UUID, person_id: UUID | None = None) 
             Token.former_until,
         )
         .where(Token.tenant_id == tenant_id)
-        .order_by(Token.created_at.desc(), Token.id)
-        .limit(LIST_MAX)
+        .order_by(
+            Token.revoked_at.is_not(None), Token.expires_at <= func.now(), Token.created_at.desc(), Token.id.desc()
+        )
+        .limit(TOKENS_LIST_MAX)
     )
+    if token_id is not None:
+        query = query.where(Token.id == token_id)
     if person_id is not None:
         query = query.where(Token.person_id == person_id)
     return [TokenView(*row) for row in session.execute(query)]

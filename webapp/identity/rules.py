@@ -1,19 +1,27 @@
-"""Pure rules of identity: addresses, passwords, the form of an API token (AP-11)."""
+"""Pure rules of identity: people, addresses, passwords, networks, the form of an API token (AP-11)."""
 
 import hmac
 import re
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
 from itertools import pairwise
 
+from webapp.kernel.errors import N_, FieldError
+
 EMAIL_LENGTH_MAX = 254
+NAME_LENGTH_MAX = 200
 PASSWORD_LENGTH_MIN = 15
 """NIST SP 800-63B-4, 3.1.1.2: a password that is the only factor has at least 15 characters."""
 PASSWORD_LENGTH_MAX = 1024
 NETWORKS_MAX = 20
+TOKEN_NAME_LENGTH_MAX = 100
+TOKEN_LIFE_MAX = timedelta(days=366)
+SEEN_EVERY = timedelta(minutes=1)
+"""How often the use of a session or a token is noted."""
 DIFFERENT_MIN = 5
 """A password of fewer different characters is easy to guess, however long."""
 REPEATED_MAX = 10
@@ -22,7 +30,18 @@ ATTEMPTS_FREE = 5
 DELAY_SECONDS_MAX = 15 * 60
 ATTEMPTS_KEPT_SECONDS = 24 * 3600
 
-_EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
+# Characters that part addresses or quote names in a letter's head are no part of an address here.
+_EMAIL = re.compile(r"[^@\s\x00-\x1f,;:<>()\[\]\"\\]{1,64}@[^@\s\x00-\x1f,;:<>()\[\]\"\\]{1,189}")
+PASSWORD_PROBLEMS = {
+    "password_short": N_("The password needs at least %(minimum)s characters; several words are fine."),
+    "password_long": N_("The password may have at most %(maximum)s characters."),
+    "password_common": N_("This password is too easy to guess."),
+}
+_LOOKS = {
+    "language": frozenset({"en", "fr", "ar"}),
+    "theme": frozenset({"system", "light", "dark"}),
+    "density": frozenset({"comfortable", "compact"}),
+}
 _TOKEN = re.compile(r"cpt_live_(?P<id>[0-9a-f]{16})_(?P<secret>[A-Za-z0-9-]{43})(?P<check>[0-9a-f]{8})", re.ASCII)
 
 
@@ -42,6 +61,38 @@ def is_email(text: str) -> bool:
 def is_name(text: str, length_max: int) -> bool:
     """Tell whether the text can be a name: it shows something, and a column can hold it as it was typed."""
     return bool(text.strip()) and len(text) <= length_max and "\x00" not in text
+
+
+def person_errors(*, email: str, name: str, password: str | None) -> list[FieldError]:
+    """Return what is wrong with a new person, who may be without a password."""
+    errors = []
+    if not is_email(email):
+        errors.append(FieldError("email", "email", N_("This is not an e-mail address.")))
+    errors += _name_errors(name)
+    return errors + ([] if password is None else password_errors(password, email=email))
+
+
+def preference_errors(*, name: str, language: str, theme: str, density: str) -> list[FieldError]:
+    """Return what is wrong with a person's name and choice of looks."""
+    chosen = {"language": language, "theme": theme, "density": density}
+    text = N_("Choose one of the offered values.")
+    wrong = [FieldError(field, "choice", text) for field, value in chosen.items() if value not in _LOOKS[field]]
+    return _name_errors(name) + wrong
+
+
+def _name_errors(name: str) -> list[FieldError]:
+    if is_name(name, NAME_LENGTH_MAX):
+        return []
+    return [FieldError("name", "length", N_("A name has 1 to 200 characters."))]
+
+
+def password_errors(password: str, *, email: str) -> list[FieldError]:
+    """Return what is wrong with a new password, in words."""
+    problem = password_problem(password, email=email)
+    if problem is None:
+        return []
+    params = {"minimum": PASSWORD_LENGTH_MIN, "maximum": PASSWORD_LENGTH_MAX}
+    return [FieldError("password", problem, PASSWORD_PROBLEMS[problem], params)]
 
 
 def password_problem(password: str, *, email: str) -> str | None:
@@ -104,6 +155,26 @@ def narrows(networks: Collection[str], within: Collection[str]) -> bool:
     )
 
 
+def token_errors(
+    *, name: str, scopes: Collection[str], known_scopes: Collection[str], life: timedelta, networks: Sequence[str]
+) -> list[FieldError]:
+    """Return what is wrong with a new token."""
+    errors = []
+    wrong = next((one for one in networks if network(one) is None), None)
+    if wrong is not None:
+        text = N_("%(text)s is no network; write 192.0.2.0/24.")
+        errors.append(FieldError("networks", "network", text, {"text": wrong}))
+    elif len(networks) > NETWORKS_MAX:
+        errors.append(FieldError("networks", "many", N_("A token names at most 20 networks.")))
+    if not is_name(name, TOKEN_NAME_LENGTH_MAX):
+        errors.append(FieldError("name", "length", N_("A name has 1 to 100 characters.")))
+    if not scopes or set(scopes) - set(known_scopes):
+        errors.append(FieldError("scopes", "choice", N_("Choose at least one of the offered scopes.")))
+    if not timedelta(0) < life <= TOKEN_LIFE_MAX:
+        errors.append(FieldError("days", "range", N_("A token lives 1 to 366 days.")))
+    return errors
+
+
 def delay_seconds(attempts: int) -> int:
     """Return how long an account waits after so many attempts without success: 0, then 1, 2, 4 … 900 seconds."""
     if attempts < ATTEMPTS_FREE:
@@ -116,9 +187,18 @@ def hash_secret(secret: str) -> bytes:
     return sha256(secret.encode()).digest()
 
 
+def token_hash(secret: str) -> bytes:
+    """Return the hash under which a new token's secret is stored: that of what is written in the token."""
+    return hash_secret(_within_token(secret))
+
+
+def _within_token(secret: str) -> str:
+    return secret.replace("_", "-")
+
+
 def format_token(token_id: str, secret: str) -> str:
     """Write a token for the person who asked for it: prefix, id, secret and a checksum that scanners can verify."""
-    body = f"cpt_live_{token_id}_{secret.replace('_', '-')}"
+    body = f"cpt_live_{token_id}_{_within_token(secret)}"
     return f"{body}{zlib.crc32(body.encode()):08x}"
 
 

@@ -40,8 +40,12 @@ def _press(language: str) -> Environment:
 
 
 def write(letter: str, language: str, values: dict[str, Any]) -> Letter:
-    """Fill a template; raises jinja2 errors for an unknown template or a missing value."""
-    text = _press(language).get_template(f"{letter}.txt").render(values)
+    """Fill a template; raises jinja2 errors for an unknown template or a missing value.
+
+    A value stands in one line, so that nobody's name becomes paragraphs of a letter of ours.
+    """
+    lines = {name: " ".join(value.split()) if isinstance(value, str) else value for name, value in values.items()}
+    text = _press(language).get_template(f"{letter}.txt").render(lines)
     subject, _, body = text.partition("\n")
     return Letter(" ".join(subject.split())[:SUBJECT_LENGTH_MAX], body.strip() + "\n")
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, abort, flash, g, request, url_for
 from flask_babel import gettext as _
 
 from webapp.audit.commands import record
-from webapp.identity.door import operator_only
+from webapp.identity.gate import operator_only
 from webapp.jobs import commands as job_commands
 from webapp.jobs import queries as jobs
 from webapp.jobs.commands import JobOver

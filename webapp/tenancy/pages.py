@@ -9,10 +9,11 @@ from flask_babel import gettext as _
 
 from webapp.access.guard import check
 from webapp.access.permissions import Permission, Role
-from webapp.identity import commands as identity
 from webapp.identity import queries as people
-from webapp.identity.commands import LinkSpent
-from webapp.identity.door import anonymous, begin_session, operator_only, public, recognise_session, remember, signed_in
+from webapp.identity.door import anonymous, begin_session, recognise_session, remember
+from webapp.identity.gate import operator_only, public, signed_in
+from webapp.identity.links import LinkSpent
+from webapp.identity.people import add_person
 from webapp.identity.rules import hash_secret
 from webapp.jobs import queries as jobs
 from webapp.kernel.errors import Invalid
@@ -142,7 +143,7 @@ def accept_invitation(secret: str) -> Response:
         values = {"name": request.form.get("name", "").replace("\0", "").strip()}
         g.actor = anonymous()
         try:
-            person_id = identity.add_person(
+            person_id = add_person(
                 session=g.db,
                 actor=g.actor,
                 at=g.at,

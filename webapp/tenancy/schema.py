@@ -7,17 +7,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from alembic.script import ScriptDirectory
-from alembic.script.revision import RevisionError
-from alembic.util import CommandError
 from psycopg import sql
 from sqlalchemy.dialects import postgresql
 
 from webapp.kernel.files import product_files
 
 SEPARATOR = "--;\n"
+_NAMED = re.compile(r"""(?m)^(revision|down_revision)\b[^=\n]*=\s*["']([^"']+)["']""")
 _PARAMETER = re.compile(r"(?<![:\w]):(schema|role|tenant_id|revision)\b")
 
 
@@ -34,17 +30,20 @@ class Revisions:
 
     def head(self) -> str:
         """Return the newest revision."""
-        head = _scripts(self.directory).get_current_head()
-        if head is None:
-            raise LookupError(f"the chain {self.name} has no revision")
-        return head
+        return _head(self.directory)
 
     def statements(self, current: str) -> list[str]:
         """Return the SQL that leads from `current` to the newest revision, one statement each.
 
         Raises UnknownRevision.
         """
-        scripts = _scripts(self.directory)
+        from alembic.migration import MigrationContext  # noqa: PLC0415 costs a start time when nothing is to migrate
+        from alembic.operations import Operations  # noqa: PLC0415 the same
+        from alembic.script import ScriptDirectory  # noqa: PLC0415 the same
+        from alembic.script.revision import RevisionError  # noqa: PLC0415 the same
+        from alembic.util import CommandError  # noqa: PLC0415 the same
+
+        scripts = ScriptDirectory(str(self.directory), version_locations=[str(self.directory / "versions")])
         found: list[str] = []
         context = MigrationContext.configure(
             dialect=postgresql.dialect(),
@@ -82,8 +81,16 @@ def tenant_revisions() -> Revisions:
 
 
 @cache
-def _scripts(directory: Path) -> ScriptDirectory:
-    return ScriptDirectory(str(directory), version_locations=[str(directory / "versions")])
+def _head(directory: Path) -> str:
+    """Read the names in the revisions' files: the head is the one that no other follows; raises LookupError."""
+    named: dict[str, set[str]] = {"revision": set(), "down_revision": set()}
+    for path in (directory / "versions").glob("*.py"):
+        for kind, name in _NAMED.findall(path.read_text(encoding="utf-8")):
+            named[kind].add(name)
+    heads = named["revision"] - named["down_revision"]
+    if len(heads) != 1:
+        raise LookupError(f"the chain in {directory} has {len(heads)} newest revisions instead of one")
+    return heads.pop()
 
 
 def blocks(text: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Security headers and the content security policy, on every answer (flask-talisman)."""
 
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -84,7 +85,7 @@ def install(app: Flask, settings: Settings) -> None:
     def isolate(response: Response) -> Response:
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-        if request.endpoint == "static":
+        if request.endpoint == "static" and response.status_code < HTTPStatus.BAD_REQUEST:
             response.headers["Cache-Control"] = f"public, max-age={YEAR_SECONDS}, immutable"
         else:
             response.headers.setdefault("Cache-Control", "no-store")

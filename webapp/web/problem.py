@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, current_app, g, jsonify, request
+from flask.globals import request_ctx
 from flask_babel import gettext as _
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -54,6 +55,8 @@ CODES = {
 """What HTTP's own refusals are called; each stands in the catalogue of problems."""
 AWAY = frozenset({None, "08", "40001", "40P01", "57P01", "57P02", "57P03"})
 """States of a database that is away or that broke a deadlock: nothing was changed, and a repeat may go through."""
+BUSY = frozenset({"55P03", "57014"})
+"""Somebody else's act held what this one needs for too long, or it took too long: a repeat may go through."""
 DETAILS = {
     400: N_("Send what the description of the call asks for, as JSON that can be read."),
     401: N_("Send a valid token of this workspace: Authorization: Bearer cpt_live_…"),
@@ -125,6 +128,9 @@ def answer_status(status: int, *, code: str, detail: str = "", headers: dict[str
     detail = detail or translate(DETAILS.get(status, ""), {})
     if is_api():
         return problem(status, code=code, title=title, detail=detail, headers=headers)
+    if request_ctx.url_adapter is None:
+        # The Host cannot be read, so no page can name its style sheet.
+        return Response(f"{title}\n{detail}\n", status, headers, content_type="text/plain; charset=utf-8")
     response = error_page(status, title=title, detail=detail)
     response.headers.extend(headers or {})
     return response
@@ -159,6 +165,9 @@ def install(app: Flask) -> None:  # noqa: C901 - one short handler for each kind
         if error.connection_invalidated or getattr(error.orig, "sqlstate", "08") in AWAY:
             log.warning("database.unreachable", reason=str(error.orig).splitlines()[0])
             return answer_status(503, code="database_unreachable", headers={"Retry-After": "2"})
+        if getattr(error.orig, "sqlstate", None) in BUSY:
+            log.warning("database.busy", reason=str(error.orig).splitlines()[0])
+            return answer_status(503, code="busy", headers={"Retry-After": "2"})
         return unexpected(error)
 
     @app.errorhandler(UnicodeEncodeError)

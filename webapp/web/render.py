@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_datetime, format_time, get_datetime_format
 from babel.numbers import format_compact_currency, format_currency, format_decimal, format_percent
 from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
 from flask_babel import get_locale
@@ -22,7 +22,7 @@ from webapp.kernel.money import exponent
 FRAME = "base.html"
 
 _MARKS_BEFORE = re.compile("^[\u200e\u200f\u061c]+(-?)[\u200e\u200f\u061c]*")
-_LEFT_TO_RIGHT, _END = "\u2066", "\u2069"
+_LEFT_TO_RIGHT, _RIGHT_TO_LEFT, _END = "\u2066", "\u2067", "\u2069"
 
 
 @dataclass(slots=True)
@@ -186,12 +186,24 @@ def percent(value: float, *, signed: bool = False) -> str:
 
 def day(value: date, style: str = "medium") -> str:
     """Write a date in the reader's language."""
-    return format_date(value, format=style, locale=get_locale())
+    return _apart(format_date(value, format=style, locale=get_locale()))
 
 
 def moment(value: datetime, style: str = "medium") -> str:
-    """Write an instant (UTC) in the reader's language."""
-    return format_datetime(value, format=style, locale=get_locale())
+    """Write an instant (UTC) in the reader's language, to the minute; `style="exact"` adds the second."""
+    if style == "exact":
+        return _apart(format_datetime(value, format="medium", locale=get_locale()))
+    locale = get_locale()
+    glue = get_datetime_format(style, locale=locale)
+    time, date_ = format_time(value, format="short", locale=locale), format_date(value, format=style, locale=locale)
+    return _apart(glue.replace("'", "").replace("{0}", time).replace("{1}", date_))
+
+
+def _apart(text: str) -> str:
+    """Keep a date together within right-to-left words, also after a name of left-to-right letters."""
+    locale = get_locale()
+    is_plain = locale is None or locale.text_direction == "ltr"
+    return text if is_plain else _RIGHT_TO_LEFT + text + _END
 
 
 def count(value: int) -> str:

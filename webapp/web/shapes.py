@@ -40,7 +40,7 @@ MESSAGES = {
     "model_attributes_type": _OBJECT,
     "day": N_("This is not a day of the calendar, written YYYY-MM-DD."),
     "instant": N_("This is not an instant, written like 2026-11-20T12:00:00Z."),
-    "unknown_field": N_("An entry has no field “%(limit)s”."),
+    "unknown_field": N_("There is no field “%(limit)s”."),
     "not_expandable": N_("“%(limit)s” cannot be expanded."),
     "not_offered": N_("This call does not take “%(limit)s”."),
 }

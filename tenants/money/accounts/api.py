@@ -4,16 +4,15 @@ from typing import Annotated, Any
 
 from flask import Response, g, jsonify
 from flask_babel import gettext as _
-from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field
 
-from tenants.door import API_PREFIX, guard_room
+from tenants.door import api_room
+from tenants.lists import fields_of, page_of
 from tenants.money.accounts import commands, queries
 from tenants.money.accounts.charts import ChartTemplate
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.rules import AccountDraft, Kind
 from tenants.schemas import (
-    PROBLEMS,
     AmountText,
     Body,
     CurrencyCode,
@@ -35,15 +34,7 @@ from webapp.web.conditions import check_version, with_etag
 from webapp.web.contract import promises
 from webapp.web.pagination import answer_page, cut, read_cursor
 
-bp = APIBlueprint(
-    "api_accounts",
-    __name__,
-    url_prefix=API_PREFIX,
-    abp_tags=[Tag(name="accounts")],
-    abp_responses=PROBLEMS,
-    abp_security=[{"token": []}],
-)
-guard_room(bp)
+bp = api_room("api_accounts", __name__, tag="accounts")
 
 
 class AccountIn(Body):
@@ -91,12 +82,13 @@ class AccountOut(BaseModel):
     version: int
 
 
-class AccountList(BaseModel):
+AccountList = page_of(AccountOut, "A page of accounts.")
+
+
+class AccountQuery(ListQuery):
     """A page of accounts."""
 
-    data: list[AccountOut]
-    next_cursor: str | None
-    has_more: bool
+    fields: fields_of(AccountOut) = None
 
 
 class AccountPath(WorkspacePath):
@@ -132,7 +124,7 @@ def _draft(body: AccountIn) -> AccountDraft:
 
 @bp.get("/accounts", responses={200: AccountList}, operation_id="listAccounts", summary="List accounts")
 @requires(Permission.LEDGER_ACCOUNTS_READ)
-def list_accounts(path: WorkspacePath, query: ListQuery) -> Response:
+def list_accounts(path: WorkspacePath, query: AccountQuery) -> Response:
     """Accounts in the order in which they were opened."""
     position = read_cursor("accounts", query.cursor)
     rows = queries.accounts(session=g.db, after_id=position[0] if position else 0, limit=query.limit + 1)

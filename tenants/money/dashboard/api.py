@@ -4,26 +4,17 @@ from typing import Any, Literal
 from uuid import UUID
 
 from flask import Response, g, jsonify
-from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from tenants.door import API_PREFIX, guard_room
+from tenants.door import api_room
 from tenants.money.dashboard import queries, review
 from tenants.money.dashboard.rules import PERIOD_DEFAULT, PERIODS, MonthFlow, savings_percent
-from tenants.schemas import PROBLEMS, Body, Day, Id, MoneyOut, Narrowing, WorkspacePath, money_out
+from tenants.schemas import Body, Day, Id, MoneyOut, Narrowing, WorkspacePath, money_out
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.web.state import services
 
-bp = APIBlueprint(
-    "api_dashboard",
-    __name__,
-    url_prefix=API_PREFIX,
-    abp_tags=[Tag(name="dashboard")],
-    abp_responses=PROBLEMS,
-    abp_security=[{"token": []}],
-)
-guard_room(bp)
+bp = api_room("api_dashboard", __name__, tag="dashboard")
 
 
 class DashboardQuery(Narrowing):

@@ -13,6 +13,7 @@ from tenants.money.accounts.queries import AccountView
 from tenants.money.dashboard import review, rules
 from tenants.money.dashboard.rules import Ending, Freshness, MonthFlow
 from tenants.money.imports import queries as imports
+from tenants.money.imports import stated
 from tenants.money.imports.queries import ImportView
 
 CARDS_MAX = 12
@@ -195,10 +196,9 @@ def _checked(
         return None, None, None
     if view.state == "failed":
         return "failed", None, None
-    stated = [one for one in imports.balances(session=session, view=view) if one.account_id == account_id]
-    if not stated:
+    last = stated.latest(session=session, view=view, account_id=account_id)
+    if last is None:
         return "published", None, None
-    last = max(stated, key=lambda one: (one.day, one.kind == "closing"))
     return "published", last.difference == 0, last.day
 
 

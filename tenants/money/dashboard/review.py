@@ -14,7 +14,7 @@ from tenants.money.accounts.rules import CATEGORIES
 from tenants.money.imports import suggestions
 from tenants.money.ledger import changes
 from tenants.money.ledger import queries as ledger
-from tenants.money.ledger.changes import BulkChange
+from tenants.money.ledger.bulk import BulkChange
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound
 

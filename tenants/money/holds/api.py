@@ -4,16 +4,15 @@ from datetime import datetime
 from typing import Any, Literal
 
 from flask import Response, g, jsonify
-from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field
 
-from tenants.door import API_PREFIX, guard_room
+from tenants.door import api_room
 from tenants.idempotency import once
+from tenants.lists import fields_of, page_of
 from tenants.money.holds import commands, queries
 from tenants.money.holds.queries import HoldView
 from tenants.money.holds.rules import HoldDraft
 from tenants.schemas import (
-    PROBLEMS,
     AmountText,
     Body,
     CurrencyCode,
@@ -35,15 +34,7 @@ from webapp.web.contract import promises
 from webapp.web.pagination import answer_page, cut, read_cursor
 from webapp.web.state import services
 
-bp = APIBlueprint(
-    "api_holds",
-    __name__,
-    url_prefix=API_PREFIX,
-    abp_tags=[Tag(name="holds")],
-    abp_responses=PROBLEMS,
-    abp_security=[{"token": []}],
-)
-guard_room(bp)
+bp = api_room("api_holds", __name__, tag="holds")
 
 StateName = Literal["active", "captured", "released", "expired"]
 
@@ -100,12 +91,7 @@ class HoldOut(BaseModel):
     entry_id: int | None
 
 
-class HoldList(BaseModel):
-    """A page of holds, newest first."""
-
-    data: list[HoldOut]
-    next_cursor: str | None
-    has_more: bool
+HoldList = page_of(HoldOut, "A page of holds, newest first.")
 
 
 class HoldPath(WorkspacePath):
@@ -119,6 +105,7 @@ class HoldsQuery(ListQuery):
 
     account_id: Id | None = None
     state: StateName | None = None
+    fields: fields_of(HoldOut) = None
 
 
 def hold_out(hold: HoldView) -> dict[str, Any]:

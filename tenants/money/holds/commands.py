@@ -14,7 +14,8 @@ from tenants.money.holds import queries
 from tenants.money.holds.models import Hold
 from tenants.money.holds.queries import HoldView
 from tenants.money.holds.rules import HoldDraft, State, amount_errors, draft_errors
-from tenants.money.ledger.commands import post_entry, reserve_entry_id
+from tenants.money.ledger.booking import reserve_entry_id
+from tenants.money.ledger.commands import post_entry
 from tenants.money.ledger.refusals import HoldSettled, book_rules
 from tenants.money.ledger.rules import EntryDraft, PostingDraft
 from webapp.audit.commands import record

@@ -6,8 +6,6 @@ Run again from the start after a death: rows are staged in one transaction, so t
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from sqlalchemy import delete
@@ -15,14 +13,14 @@ from sqlalchemy.orm import Session
 
 from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.rules import CATEGORIES
-from tenants.money.imports import account_plan, commands, decisions, duplicates, remembered, staging, suggestions
+from tenants.money.imports import account_plan, commands, decisions, duplicates, staging, suggestions
 from tenants.money.imports.models import Import, ImportRow
-from tenants.money.imports.readers import recognise as recognition_door
 from tenants.money.imports.readers.lines import StatementError
 from tenants.money.imports.readers.mapping import Mapping
 from tenants.money.imports.readers.read import Reading, read
 from tenants.money.imports.readers.recognise import Recognition
-from tenants.money.imports.rules import BLOCKING_DOUBTS, State
+from tenants.money.imports.recognition import Task, check_format, mapping_for, recognise_content
+from tenants.money.imports.rules import State
 from webapp.jobs.context import JobCancelled, JobContext
 
 BEAT_SECONDS = 0.5
@@ -31,19 +29,6 @@ _OPEN = (State.RECEIVED, State.RECOGNISING, State.CHECKING)
 
 class Overtaken(Exception):
     """A person cancelled the import, or read it anew, while this job was at work: its result is not wanted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What a check needs to know of its import."""
-
-    id: int
-    account_id: int
-    currency: str
-    size: int
-    requested_format: str | None
-    encoding: str | None
-    chosen: Mapping | None
 
 
 def check(context: JobContext) -> None:
@@ -102,29 +87,15 @@ def _begin(context: JobContext, import_id: int) -> Task | None:
         return Task(found.id, found.account_id, currency, found.size_bytes, found.requested_format, encoding, chosen)
 
 
-def recognise_content(session: Session, import_id: int, size: int, encoding: str | None) -> Recognition:
-    """Recognise the stored file of an import. Raises Unreadable."""
-    head = b""
-    for chunk in staging.chunks(session=session, import_id=import_id):
-        head = chunk[: recognition_door.HEAD_BYTES]
-        break
-    return recognition_door.recognise(
-        head,
-        size=size,
-        encoding=encoding,
-        whole=lambda: b"".join(staging.chunks(session=session, import_id=import_id)),
-    )
-
-
 def _recognise(context: JobContext, task: Task) -> tuple[Recognition, Mapping | None] | None:
     """Find out what the file is and how to read it; None when a person has to say that first."""
     with context.begin() as session:
         recognition = recognise_content(session, task.id, task.size, task.encoding)
-    _check_format(recognition, task.requested_format)
+    check_format(recognition, task.requested_format)
     with context.begin() as session:
         if _own(session, context, task.id, _OPEN) is None:
             raise Overtaken
-        mapping, shown, by = _mapping(session, context, task, recognition)
+        mapping, shown, by = mapping_for(session, context.clock(), task, recognition)
         by = "person" if task.encoding else by
         waits = mapping is None and recognition.kind in {"csv", "xlsx"}
         commands.set_state(
@@ -141,54 +112,6 @@ def _recognise(context: JobContext, task: Task) -> tuple[Recognition, Mapping | 
             mapping_by=by,
         )
     return None if waits else (recognition, mapping)
-
-
-def _check_format(recognition: Recognition, wanted: str | None) -> None:
-    if wanted and wanted not in {recognition.kind, recognition.format, recognition.format.partition(".")[0]}:
-        raise FormatMismatch(recognition.format, wanted)
-
-
-class FormatMismatch(StatementError):
-    """The file is not of the format that the person named."""
-
-    def __init__(self, found: str, wanted: str) -> None:
-        self.code = "not_that_format"
-        self.params = {"found": found, "wanted": wanted[:40]}
-        Exception.__init__(self, self.code)
-
-
-def _mapping(
-    session: Session, context: JobContext, task: Task, recognition: Recognition
-) -> tuple[Mapping | None, Mapping | None, str]:
-    """Return the mapping to read by (None: ask first), the one to show, and whose it is.
-
-    It is the person's, one that is remembered, or the recognised one if that is clear; a person who is asked is shown
-    how the same header is read for another account, if it is.
-    """
-    known: dict[str, Any] = {
-        "session": session,
-        "account_id": task.account_id,
-        "recognition": recognition,
-        "relay": partial(_elsewhere, session, task.id),
-    }
-    if task.chosen is not None:
-        remembered.remember(at=context.clock(), mapping=task.chosen, **known)
-        return task.chosen, task.chosen, "person"
-    if (kept := remembered.recall(at=context.clock(), **known)) is not None:
-        return kept, kept, "remembered"
-    proposed = recognition.mapping
-    if recognition.kind not in {"csv", "xlsx"}:
-        return proposed, proposed, "recognised"
-    if proposed is None or recognition.needs_mapping or BLOCKING_DOUBTS & set(proposed.doubts):
-        return None, remembered.propose_from_others(**known) or proposed, "recognised"
-    return proposed, proposed, "recognised"
-
-
-def _elsewhere(session: Session, import_id: int, recognition: Recognition, layout: Mapping) -> Recognition:
-    """Recognise the stored table again where a mapping says that it is. Raises Unreadable."""
-    content = staging.chunks(session=session, import_id=import_id)
-    head = b"".join(content) if recognition.kind == "xlsx" else next(content, b"")[: recognition_door.HEAD_BYTES]
-    return recognition_door.relaid(head, recognition, layout)
 
 
 def _load(context: JobContext, task: Task, recognition: Recognition, mapping: Mapping | None) -> None:
@@ -247,6 +170,7 @@ def _settle(session: Session, context: JobContext, task: Task, reading: Reading,
             "day": b.day.isoformat() if b.day else None,
             "minor": b.minor,
             "currency": b.currency,
+            "after": b.after,
         }
         for b in reading.balances[:100]
     ]

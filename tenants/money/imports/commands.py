@@ -1,126 +1,36 @@
-"""Acts of people on an import: receive, map, publish, undo, cancel, retry. The long work is done by jobs."""
+"""Acts of people on an import: map, publish, undo, cancel, retry. The long work is done by jobs."""
 
-import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
-from tenants.money.accounts import queries as account_queries
-from tenants.money.accounts.rules import Kind
-from tenants.money.imports.models import Import, ImportChunk, ImportRow
+from tenants.money.imports.models import Import, ImportRow
 from tenants.money.imports.readers.mapping import Mapping
-from tenants.money.imports.refusals import FileTooLarge, NotNow, Undecided
+from tenants.money.imports.refusals import NotNow, Undecided
 from tenants.money.imports.rules import (
     CANCELLABLE,
-    FILE_NAME_MAX,
     MAPPABLE,
     WORKING,
     State,
 )
+from tenants.money.ledger.booking import limits_at_the_end
 from tenants.money.ledger.refusals import book_rules
 from webapp.audit.commands import record
 from webapp.jobs import commands as job_commands
 from webapp.kernel.actor import Actor
 from webapp.kernel.db import bound_tenant, on_platform
-from webapp.kernel.errors import N_, FieldError, Invalid, NotFound
+from webapp.kernel.errors import NotFound
 
-CHUNK_BYTES = 1024 * 1024
 QUEUE: Literal["imports"] = "imports"
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """What a person says of a file that they upload."""
-
-    account_id: int
-    file_name: str
-    requested_format: str | None = None
-    publish_auto: bool = False
-
-
-def receive(
-    *,
-    session: Session,
-    actor: Actor,
-    at: datetime,
-    new_id: Callable[[], UUID],
-    upload: Upload,
-    content: Iterable[bytes],
-    bytes_max: int,
-) -> int:
-    """Keep an uploaded file and start the work on it; return the import's id.
-
-    Raises Invalid (account_id, file), FileTooLarge.
-    """
-    account = account_queries.account(session=session, account_id=upload.account_id)
-    if account is None or account.kind not in {Kind.ASSET, Kind.LIABILITY}:
-        unknown = N_("Choose the account that the statement is of: an asset or a liability of this workspace.")
-        raise Invalid(errors=(FieldError("account_id", "unknown", unknown),))
-    name = "".join(c for c in upload.file_name if c.isprintable())[-FILE_NAME_MAX:].strip() or "statement"
-    job_id = new_id()
-    import_id = session.execute(
-        insert(Import)
-        .values(
-            account_id=account.id,
-            state=State.RECEIVED.value,
-            file_name=name,
-            size_bytes=0,
-            sha256=b"",
-            requested_format=upload.requested_format or None,
-            publish_auto=upload.publish_auto,
-            job_id=job_id,
-            created_at=at,
-            created_by=actor.person_id,
-            changed_at=at,
-        )
-        .returning(Import.id)
-    ).scalar_one()
-    size, digest = _keep_content(session, import_id, content, bytes_max)
-    session.execute(update(Import).where(Import.id == import_id).values(size_bytes=size, sha256=digest))
-    _start(session, actor, at, job_id, "imports.check", import_id)
-    record(
-        session=session,
-        actor=actor,
-        at=at,
-        action="import.received",
-        object_type="import",
-        object_id=import_id,
-        difference={
-            "file_name": (None, name),
-            "size_bytes": (None, size),
-            "account_id": (None, account.id),
-            "sha256": (None, digest.hex()),
-        },
-    )
-    return import_id
-
-
-def pieces(read: Callable[[int], bytes]) -> Iterator[bytes]:
-    """Yield a file's content in pieces of a megabyte."""
-    while chunk := read(CHUNK_BYTES):
-        yield chunk
-
-
-def _keep_content(session: Session, import_id: int, content: Iterable[bytes], bytes_max: int) -> tuple[int, bytes]:
-    size, digest = 0, hashlib.sha256()
-    for position, chunk in enumerate(content):
-        size += len(chunk)
-        if size > bytes_max:
-            raise FileTooLarge(megabytes=bytes_max // CHUNK_BYTES)
-        digest.update(chunk)
-        session.execute(insert(ImportChunk), {"import_id": import_id, "position": position, "content": chunk})
-    if size == 0:
-        raise Invalid(errors=(FieldError("file", "empty_file", N_("The file is empty.")),))
-    return size, digest.digest()
-
-
-def _start(session: Session, actor: Actor, at: datetime, job_id: UUID, kind: str, import_id: int) -> None:
+def start(session: Session, actor: Actor, at: datetime, job_id: UUID, kind: str, import_id: int) -> None:
+    """Let a job go on with an import; the caller records the act."""
     job_commands.enqueue(
         session=session, actor=actor, at=at, job_id=job_id, kind=kind, arguments={"import_id": import_id}, queue=QUEUE
     )
@@ -140,20 +50,14 @@ def prepare_long_work(session: Session, *, fresh_plans: bool = False) -> None:
         session.execute(_FRESH_PLANS)
 
 
-_LATER = text("SET CONSTRAINTS account_limit DEFERRED")
-_NOW = text("SET CONSTRAINTS account_limit IMMEDIATE")
-
-
 @contextmanager
 def judged_at_the_end(session: Session) -> Iterator[None]:
     """Book in several statements what is one act: limits of accounts hold at its end, not between its statements.
 
     Raises what the books refuse.
     """
-    with book_rules():
-        session.execute(_LATER)
+    with book_rules(), limits_at_the_end(session):
         yield
-        session.execute(_NOW)
 
 
 def lock(session: Session, import_id: int) -> Import:
@@ -207,7 +111,7 @@ def choose_mapping(
         mapping_by="person",
         encoding=chosen,
     )
-    _start(session, actor, at, job_id, "imports.check", import_id)
+    start(session, actor, at, job_id, "imports.check", import_id)
     record(
         session=session,
         actor=actor,
@@ -228,7 +132,7 @@ def request_publication(
         raise Undecided(count=found.rows_doubtful)
     job_id = new_id()
     set_state(session, import_id, at, State.PUBLISHING, job_id=job_id, error_code=None, error_params={})
-    _start(session, actor, at, job_id, "imports.publish", import_id)
+    start(session, actor, at, job_id, "imports.publish", import_id)
 
 
 def request_reversal(
@@ -238,7 +142,7 @@ def request_reversal(
     locked_in(session, import_id, {State.PUBLISHED})
     job_id = new_id()
     set_state(session, import_id, at, State.REVERSING, job_id=job_id, error_code=None, error_params={})
-    _start(session, actor, at, job_id, "imports.reverse", import_id)
+    start(session, actor, at, job_id, "imports.reverse", import_id)
 
 
 def cancel(*, session: Session, actor: Actor, at: datetime, import_id: int) -> None:

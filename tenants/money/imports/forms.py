@@ -57,6 +57,19 @@ def typed_in(form: Form[str, str]) -> dict[str, str]:
     }
 
 
+PROPOSED = ("date_format", "decimal", "header_line")
+"""Fields that are proposed again when another delimiter is chosen, unless a person has chosen them."""
+
+
+def proposed_again(form: Form[str, str], parted: Mapping | None) -> dict[str, str]:
+    """Return what a form should say now that its columns are parted otherwise; what a person chose is not in it."""
+    if parted is None:
+        return {}
+    fresh = values_of(parted)
+    names = PROPOSED if parted.is_complete() else ("header_line",)
+    return {name: fresh[name] for name in names if form.get(name) == form.get(f"proposed-{name}", "")}
+
+
 def read_mapping(form: Form[str, str], base: Mapping) -> Mapping:
     """Read the mapping form; what it does not ask for stays as `base` has it.
 

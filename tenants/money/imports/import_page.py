@@ -1,5 +1,6 @@
 """The page of one import: its steps, its notices, and its rows by what becomes of them."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response, flash, g, request, url_for
@@ -7,11 +8,12 @@ from flask_babel import gettext as _
 
 from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.rules import CATEGORIES
-from tenants.money.imports import queries
+from tenants.money.imports import queries, stated
+from tenants.money.imports.answers import found_import
 from tenants.money.imports.presentation import reason_of, said
 from tenants.money.imports.queries import ImportView, RowView
 from tenants.money.imports.rules import CANCELLABLE, State
-from tenants.money.imports.wizard import found_import, go_on, steps_of
+from tenants.money.imports.wizard import go_on, steps_of
 from webapp.kernel.errors import N_, DomainError, NotFound
 from webapp.kernel.money import decimal
 from webapp.web.pagination import cut, read_cursor
@@ -33,11 +35,11 @@ STATES: dict[str, tuple[str, str, str]] = {
     "failed": (N_("Failed"), "danger", "circle-alert"),
 }
 ROW_STATES: dict[str, str] = {
+    "left": N_("Left in the books"),
     "doubtful": N_("Doubtful"),
     "wrong": N_("Wrong"),
     "new": N_("New"),
     "published": N_("Published"),
-    "left": N_("Left in the books"),
     "reversed": N_("Undone"),
     "duplicate": N_("Duplicates"),
     "merged": N_("Merged"),
@@ -51,13 +53,18 @@ def href_of(import_id: int, **values: Any) -> str:
     return url_for("money_imports.show_import", import_id=import_id, **values)
 
 
-def import_page(import_id: int, *, status: int = 200, editing: dict[str, Any] | None = None) -> Response:
-    """Show where an import is; `editing` is the row that a person corrects, with what was typed and what is wrong."""
+def import_page(
+    import_id: int, *, status: int = 200, editing: dict[str, Any] | None = None, chosen: dict[str, Any] | None = None
+) -> Response:
+    """Show where an import is; `editing` is the row that a person corrects, with what was typed and what is wrong.
+
+    `chosen` is what a person chose of categories and ticked, if it was refused.
+    """
     view = found_import(import_id)
     if view.state == State.NEEDS_MAPPING and "tab" not in request.args:
         return go_on(url_for("money_mappings.show_mapping", import_id=import_id))
     tabs = _tabs(view)
-    tab = request.args.get("tab", "")
+    tab = request.values.get("tab", "")
     tab = tab if tab in dict(tabs) else tabs[0][0] if tabs else ""
     rows, next_href = _rows(view, tab)
     account = account_queries.account(session=g.db, account_id=view.account_id)
@@ -82,11 +89,12 @@ def import_page(import_id: int, *, status: int = 200, editing: dict[str, Any] | 
         next_href=next_href,
         editing=editing,
         decimal=decimal,
-        balances=[] if view.is_working else queries.balances(session=g.db, view=view),
+        balances=[] if view.is_working else stated.balances(session=g.db, view=view),
         planned=[one for one in view.accounts if one["account_id"] is None or len(view.accounts) > 1],
         account_names=_account_names(view, rows),
-        categories=_categories(),
-        left=queries.left_in_books(session=g.db, import_id=import_id) if view.state == State.REVERSED else [],
+        categories=_categories({account.currency if account else "", *(one["currency"] for one in view.accounts)}),
+        chosen=chosen or {"category": "", "positions": set(), "errors": {}},
+        cursor=request.values.get("cursor", ""),
         cancellable=view.state in CANCELLABLE or view.state == State.PUBLISHING,
         seconds_left=view.job.seconds_left(g.at) if view.job else None,
         steps=steps_of(view),
@@ -115,7 +123,7 @@ def _rows(view: ImportView, tab: str) -> tuple[Any, str | None]:
     if not tab:
         return [], None
     purpose = f"import-rows/{view.id}/{tab}"
-    position = read_cursor(purpose, request.args.get("cursor"))
+    position = read_cursor(purpose, request.values.get("cursor") or None)
     found = queries.rows(
         session=g.db, view=view, limit=PAGE_ROWS + 1, state=tab, after=int(position[0]) if position else 0
     )
@@ -129,9 +137,10 @@ def _account_names(view: ImportView, rows: list[RowView]) -> dict[int, str]:
     return {key: one.name for key, one in account_queries.accounts_by_id(session=g.db, ids=ids).items()}
 
 
-def _categories() -> list[tuple[int, str]]:
+def _categories(currencies: set[str]) -> list[tuple[int, str]]:
     found = account_queries.accounts(session=g.db, kinds=[kind.value for kind in CATEGORIES])
-    return [(one.id, f"{one.name} ({one.currency})") for one in found if one.purpose is None and one.closed_on is None]
+    fitting = [one for one in found if one.purpose is None and one.closed_on is None and one.currency in currencies]
+    return [(one.id, f"{one.name} ({one.currency})") for one in fitting]
 
 
 def row_form(view: ImportView, position: int) -> dict[str, Any]:
@@ -152,11 +161,11 @@ def row_form(view: ImportView, position: int) -> dict[str, Any]:
     return {"row": row, "typed": values, "errors": {}}
 
 
-def told(act: Any, import_id: int) -> Response:
+def told(act: Callable[..., object], import_id: int, **said: Any) -> Response:
     """Do one act on an import and go back to its page; what is not possible now is told there."""
     try:
         with g.db.begin_nested():
-            act()
+            act(session=g.db, actor=g.actor, at=g.at, import_id=import_id, **said)
     except DomainError as error:
         if error.status not in {409, 422}:
             raise

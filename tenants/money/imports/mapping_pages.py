@@ -6,11 +6,14 @@ from flask_babel import gettext as _
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts import queries as account_queries
 from tenants.money.imports import commands, preview
+from tenants.money.imports.answers import found_import
 from tenants.money.imports.forms import (
     DATE_FORMS,
     DELIMITERS,
+    PROPOSED,
     ROLES,
     check_complete,
+    proposed_again,
     read_mapping,
     typed_in,
     values_of,
@@ -18,8 +21,10 @@ from tenants.money.imports.forms import (
 from tenants.money.imports.presentation import said
 from tenants.money.imports.queries import ImportView
 from tenants.money.imports.readers.dates import readable
+from tenants.money.imports.readers.lines import StatementError
 from tenants.money.imports.readers.mapping import ENCODINGS, Mapping
-from tenants.money.imports.wizard import found_import, steps_of
+from tenants.money.imports.recognition import parted_anew, recognise_content
+from tenants.money.imports.wizard import steps_of
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import Invalid, NotFound
@@ -42,11 +47,23 @@ def show_mapping(import_id: int) -> Response:
 
 
 def _base(view: ImportView) -> Mapping:
-    return Mapping.from_dict(view.mapping) if view.mapping else Mapping(encoding=view.encoding or "utf-8")
+    """Return the mapping that the form starts from: the one there is, else where the table was found, without roles."""
+    if view.mapping:
+        return Mapping.from_dict(view.mapping)
+    try:
+        layout = recognise_content(g.db, view.id, view.size_bytes, view.encoding).layout
+    except StatementError:
+        layout = None  # the page still says what is wrong with the file
+    return layout or Mapping(encoding=view.encoding or "utf-8")
 
 
-def _mapping_page(view: ImportView, mapping: Mapping, refused: Invalid | None = None) -> Response:
-    """Show the form for a mapping; of one that was refused show what was typed, with the errors at the fields."""
+def _mapping_page(
+    view: ImportView, mapping: Mapping, refused: Invalid | None = None, again: dict[str, str] | None = None
+) -> Response:
+    """Show the form for a mapping; of one that was refused show what was typed, with the errors at the fields.
+
+    `again` is what of the form was proposed again.
+    """
     account = account_queries.account(session=g.db, account_id=view.account_id)
     if account is None:
         raise NotFound
@@ -56,7 +73,9 @@ def _mapping_page(view: ImportView, mapping: Mapping, refused: Invalid | None = 
         status=refused.status if refused else 200,
         view=view,
         account=account,
-        values=typed_in(request.form) if refused else values_of(mapping),
+        values=typed_in(request.form.to_dict() | (again or {})) if refused else values_of(mapping),
+        proposed=_proposals(view, mapping) | (again or {}),
+        renewed=bool(again) and request.headers.get("HX-Request-Type") == "partial",
         preview=shown,
         roles=[(key, _(label)) for key, label in ROLES],
         errors=field_errors(refused) if refused else {},
@@ -68,16 +87,40 @@ def _mapping_page(view: ImportView, mapping: Mapping, refused: Invalid | None = 
     )
 
 
+def _proposals(view: ImportView, mapping: Mapping) -> dict[str, str]:
+    """Return what of the form's values nobody chose; none of them where a person has said how the file is read."""
+    if request.method == "POST":
+        kept = {name: request.form.get(f"proposed-{name}", "") for name in PROPOSED}
+        return kept | {"delimiter": request.form.get("delimiter", "")}
+    values = values_of(mapping)
+    names = ("delimiter",) if view.mapping_by == "person" and view.mapping else ("delimiter", *PROPOSED)
+    return {name: values[name] for name in names}
+
+
+def _proposed_again(view: ImportView) -> dict[str, str]:
+    """Return what the form should say since a person has just chosen another delimiter."""
+    was, chosen = request.form.get("proposed-delimiter"), request.form.get("delimiter", "")
+    delimiter = "\t" if chosen == "tab" else chosen
+    if not was or chosen == was or view.kind != "csv" or delimiter not in dict(DELIMITERS):
+        return {}
+    try:
+        parted = parted_anew(g.db, view.id, view.encoding or "utf-8", delimiter)
+    except StatementError:
+        return {}
+    return proposed_again(request.form, parted)
+
+
 @bp.post("/imports/<int:import_id>/mapping/sample")
 @requires(Permission.IMPORTS_IMPORTS_READ)
 def show_sample(import_id: int) -> Response:
     """Show the first rows as the form says, changing nothing."""
     view = found_import(import_id)
+    again = _proposed_again(view)
     try:
-        mapping = read_mapping(request.form, _base(view))
+        mapping = read_mapping(request.form.to_dict() | again, _base(view))
     except Invalid as error:
-        return _mapping_page(view, _base(view), error)
-    return _mapping_page(view, mapping)
+        return _mapping_page(view, _base(view), error, again)
+    return _mapping_page(view, mapping, again=again)
 
 
 @bp.post("/imports/<int:import_id>/mapping")

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, current_app, g, request, url_for
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.rules import Kind
-from tenants.money.imports import commands, queries
+from tenants.money.imports import commands, queries, receiving
 from tenants.money.imports.import_page import PAGE_ROWS, STATES, href_of, import_page, told
 from tenants.money.imports.presentation import too_large
 from tenants.money.imports.samples import EXTENSION, Sample, Samples
@@ -53,7 +53,7 @@ def _list(*, values: dict[str, str], errors: dict[str, str], status: int = 200) 
         errors=errors,
         accounts=[(one.id, f"{one.name} ({one.currency})") for one in accounts],
         samples=[one.name for one in _samples()],
-        megabytes=services().settings.upload_bytes_max // commands.CHUNK_BYTES,
+        megabytes=services().settings.upload_bytes_max // receiving.CHUNK_BYTES,
         next_href=url_for("money_imports.list_imports", cursor=cursor) if cursor else None,
         first_href=url_for("money_imports.list_imports") if before else None,
     )
@@ -76,13 +76,13 @@ def create_import() -> Response:
             account = str(account_queries.id_by_code(session=g.db, code=code) or "")
         account_id = int(account) if account.isascii() and account.isdecimal() and len(account) < 19 else 0  # noqa: PLR2004 - a bigint's digits
         with g.db.begin_nested():
-            import_id = commands.receive(
+            import_id = receiving.receive(
                 session=g.db,
                 actor=g.actor,
                 at=g.at,
                 new_id=services().new_id,
                 content=content,
-                upload=commands.Upload(account_id, name),
+                upload=receiving.Upload(account_id, name),
                 bytes_max=services().settings.upload_bytes_max,
             )
     except Invalid as error:
@@ -107,7 +107,7 @@ def _uploaded() -> tuple[str, Iterator[bytes], str | None]:
         return found.name, iter([found.content]), found.account_code
     if uploaded is None or not uploaded.filename:
         raise Invalid(errors=(FieldError("file", "missing", N_("Choose the statement's file.")),))
-    return uploaded.filename, commands.pieces(uploaded.stream.read), None
+    return uploaded.filename, receiving.pieces(uploaded.stream.read), None
 
 
 @bp.get("/imports/<int:import_id>")
@@ -121,43 +121,25 @@ def show_import(import_id: int) -> Response:
 @requires(Permission.IMPORTS_IMPORTS_PUBLISH)
 def publish_import(import_id: int) -> Response:
     """Book every new row."""
-    return told(
-        lambda: commands.request_publication(
-            session=g.db,
-            actor=g.actor,
-            at=g.at,
-            new_id=services().new_id,
-            import_id=import_id,
-        ),
-        import_id,
-    )
+    return told(commands.request_publication, import_id, new_id=services().new_id)
 
 
 @bp.post("/imports/<int:import_id>/reversal")
 @requires(Permission.IMPORTS_IMPORTS_REVERSE)
 def reverse_import(import_id: int) -> Response:
     """Take the import back out of the books."""
-    return told(
-        lambda: commands.request_reversal(
-            session=g.db,
-            actor=g.actor,
-            at=g.at,
-            new_id=services().new_id,
-            import_id=import_id,
-        ),
-        import_id,
-    )
+    return told(commands.request_reversal, import_id, new_id=services().new_id)
 
 
 @bp.post("/imports/<int:import_id>/cancellation")
 @requires(Permission.IMPORTS_IMPORTS_WRITE)
 def cancel_import(import_id: int) -> Response:
     """Give the import up."""
-    return told(lambda: commands.cancel(session=g.db, actor=g.actor, at=g.at, import_id=import_id), import_id)
+    return told(commands.cancel, import_id)
 
 
 @bp.post("/imports/<int:import_id>/retry")
 @requires(Permission.IMPORTS_IMPORTS_WRITE)
 def retry_import(import_id: int) -> Response:
     """Try the work again that was given up."""
-    return told(lambda: commands.retry(session=g.db, actor=g.actor, at=g.at, import_id=import_id), import_id)
+    return told(commands.retry, import_id)

@@ -5,9 +5,10 @@ from typing import Any
 
 from flask import Response
 
-from tenants.money.imports.commands import CHUNK_BYTES
-from tenants.money.imports.queries import BalanceView, ImportView, RowView
+from tenants.money.imports.queries import ImportView, RowView
+from tenants.money.imports.receiving import CHUNK_BYTES
 from tenants.money.imports.refusals import MESSAGES, FileTooLarge
+from tenants.money.imports.stated import BalanceView
 from tenants.schemas import money_out
 from webapp.kernel.money import MoneyError, decimal
 from webapp.web.problem import answer, translate
@@ -34,7 +35,8 @@ def reason_of(row: RowView) -> str | None:
     """Return why a row is what it is."""
     if row.reason is None or (row.reason == "near_match" and row.state in {"new", "published"}):
         return None
-    return said(row.reason, (row.params or {}).get("params"))
+    params = row.params or {}
+    return said(params.get("because", row.reason) if row.reason == "left" else row.reason, params.get("params"))
 
 
 def counts_out(view: ImportView) -> dict[str, int]:

@@ -5,7 +5,7 @@ from itertools import islice
 
 from sqlalchemy.orm import Session
 
-from tenants.money.imports import checking, staging
+from tenants.money.imports import staging
 from tenants.money.imports.queries import ImportView
 from tenants.money.imports.readers import workbook
 from tenants.money.imports.readers.decoding import decode
@@ -14,6 +14,7 @@ from tenants.money.imports.readers.lines import Row, StatementError
 from tenants.money.imports.readers.mapping import COLUMNS_MAX, LIST_ROLES, SINGLE_ROLES, Mapping
 from tenants.money.imports.readers.read import sample
 from tenants.money.imports.readers.recognise import HEAD_BYTES
+from tenants.money.imports.recognition import recognise_content
 
 SHOWN_ROWS = 8
 LINES_MAX = 200
@@ -49,7 +50,7 @@ def preview(*, session: Session, view: ImportView, mapping: Mapping, currency: s
     if not read.is_complete():
         return Preview(names, cells, [])
     try:
-        recognition = checking.recognise_content(session, view.id, view.size_bytes, mapping.encoding)
+        recognition = recognise_content(session, view.id, view.size_bytes, mapping.encoding)
         rows = list(islice(sample(head, recognition, read, default_currency=currency), SHOWN_ROWS))
     except StatementError as error:
         return Preview(names, cells, [], (error.code, error.params))

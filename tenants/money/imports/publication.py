@@ -17,7 +17,7 @@ from tenants.money.imports.models import Import
 from tenants.money.imports.rules import State
 from tenants.money.ledger import commands as ledger_commands
 from tenants.money.ledger import queries as ledger_queries
-from tenants.money.ledger.commands import draft_of
+from tenants.money.ledger.content import draft_of
 from webapp.audit.commands import record
 from webapp.jobs.context import JobContext
 from webapp.kernel.actor import Actor
@@ -54,6 +54,18 @@ _BOOK = text("""
     SELECT entry_id, side, day, CASE side WHEN 1 THEN account_id ELSE category_id END,
         CASE side WHEN 1 THEN amount ELSE -amount END, currency
     FROM staged CROSS JOIN (VALUES (1), (2)) AS sides (side)
+""")
+_MATCHED = text("""
+    SELECT count(*) FROM (
+        SELECT FROM entry WHERE id IN (SELECT match_entry_id FROM import_row WHERE import_id = :id AND state = 'merged')
+        ORDER BY id FOR UPDATE
+    ) AS held
+""")
+# What was merged into an entry that was deleted or reversed since is in the books nowhere: it is booked by itself.
+_UNMATCHED = text("""
+    UPDATE import_row r SET state = 'new', reason = NULL, match_entry_id = NULL
+    WHERE r.import_id = :id AND r.state = 'merged' AND NOT EXISTS (SELECT FROM entry e WHERE e.id = r.match_entry_id
+        AND (e.closed_because IS NULL OR e.closed_because IN ('locked', 'reconciled')))
 """)
 _MERGED_KEYS = text("""
     INSERT INTO statement_key (account_id, fingerprint, entry_id, import_id)
@@ -143,6 +155,8 @@ def _publish(session: Session, context: JobContext, found: Import) -> None:
 
 def _book(session: Session, context: JobContext, found: Import, at: datetime, actor: Actor) -> None:
     values = {"id": found.id}
+    session.execute(_MATCHED, values)
+    session.execute(_UNMATCHED, values)
     purposes = {
         currency: account_commands.ensure_purpose_account(
             session=session,

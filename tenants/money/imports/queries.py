@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
-from tenants.money.accounts import queries as account_queries
 from tenants.money.imports.models import Import, ImportRow
 from tenants.money.imports.rules import WORKING, RowState, State, shown_state
 from tenants.money.ledger import queries as ledger_queries
@@ -16,9 +15,6 @@ from tenants.money.ledger.queries import EntryView
 from webapp.jobs import queries as job_queries
 from webapp.jobs.queries import JobView
 from webapp.kernel.db import bound_tenant, on_platform
-
-LEFT_MAX = 200
-"""Most entries that an undone import lists as left in the books."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +85,6 @@ class RowView:
     suggestion_percent: int | None
     decided_by: UUID | None
     match: EntryView | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BalanceView:
-    """A balance that the file states beside the one in the books, with the rows of this import counted in."""
-
-    account_id: int | None
-    account_label: str | None
-    kind: str
-    day: date
-    currency: str
-    stated: int
-    booked: int
-
-    @property
-    def difference(self) -> int:
-        """Return what the bank has more than the books."""
-        return self.stated - self.booked
 
 
 _IMPORT = tuple(getattr(Import, name) for name in ImportView.__dataclass_fields__ if name != "job")
@@ -198,52 +176,6 @@ def similar_unread(*, session: Session, import_id: int, raw: str, before: int) -
         ImportRow.position < before,
     )
     return session.scalar(query) or 0
-
-
-def balances(*, session: Session, view: ImportView) -> list[BalanceView]:
-    """Return the balances that the file states beside the books; before publication its new rows count as booked."""
-    where = {(plan["label"], plan["currency"]): plan["account_id"] for plan in view.accounts}
-    currencies = account_queries.currencies_of(session=session, ids=[view.account_id])
-    found = []
-    for one in view.stated_balances:
-        if one["day"] is None:
-            continue
-        day = date.fromisoformat(one["day"])
-        account_id = where.get((one["label"], one["currency"]))
-        if account_id is None and not view.accounts and currencies.get(view.account_id) == one["currency"]:
-            account_id = view.account_id
-        booked = account_queries.balance_on(session=session, account_id=account_id, day=day) if account_id else 0
-        if view.state == State.REVIEW:
-            booked += _staged_sum(session, view.id, one, day)
-        found.append(BalanceView(account_id, one["label"], one["kind"], day, one["currency"], one["minor"], booked))
-    return found
-
-
-def _staged_sum(session: Session, import_id: int, stated: dict[str, Any], day: date) -> int:
-    label = stated["label"]
-    query = select(func.coalesce(func.sum(ImportRow.amount), 0)).where(
-        ImportRow.import_id == import_id,
-        ImportRow.state == RowState.NEW.value,
-        ImportRow.day <= day,
-        ImportRow.currency == stated["currency"],
-        ImportRow.account_label.is_(None) if label is None else ImportRow.account_label == label,
-    )
-    return int(session.scalar(query) or 0)
-
-
-def left_in_books(*, session: Session, import_id: int, limit: int = LEFT_MAX) -> list[tuple[RowView, EntryView]]:
-    """Return the rows of an undone import whose entries stayed, as they were closed or edited since."""
-    view = imported(session=session, import_id=import_id)
-    if view is None:
-        return []
-    query = (
-        select(*_ROW)
-        .where(ImportRow.import_id == import_id, ImportRow.state == RowState.LEFT.value)
-        .order_by(ImportRow.position)
-        .limit(limit)
-    )
-    views = _with_matches(session, [_row_view(found, view) for found in session.execute(query)])
-    return [(one, one.match) for one in views if one.match is not None]
 
 
 def attention_count(*, session: Session) -> int:

@@ -78,6 +78,12 @@ MESSAGES: dict[str, str] = REASONS | {
     "day_range": N_("“%(value)s” lies outside the years that entries can have (1900 to 2999)."),
     "job_parked": N_("The work on this file was given up after three attempts. It can be tried again."),
     "left": N_("Closed or changed since it was imported, so it stayed in the books."),
+    "left_changed": N_("Changed since it was imported, so it stayed in the books."),
+    "left_hold": N_("A hold was settled by it, so it stayed in the books."),
+    "left_locked": N_("Locked since it was imported, so it stayed in the books."),
+    "left_period": N_("Its period is closed, so it stayed in the books."),
+    "left_reconciled": N_("Reconciled since it was imported, so it stayed in the books."),
+    "left_reversed": N_("Reversed since it was imported, so it stayed in the books."),
     "kept": N_("Kept in the books."),
     "reversed": N_("Reversed by a new entry."),
 }

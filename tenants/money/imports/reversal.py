@@ -17,23 +17,66 @@ from webapp.kernel.errors import DomainError
 
 BATCH_ROWS = 25_000
 _UNTOUCHED = """
-    e.import_id = :id AND e.import_position BETWEEN :first AND :last AND e.version = 1 AND e.closed_at IS NULL
+    e.import_id = :id AND e.closed_at IS NULL
+    AND (e.version = 1 OR (e.id, e.version) IN
+        (SELECT * FROM unnest(CAST(:restored AS bigint[]), CAST(:versions AS integer[]))))
     AND NOT EXISTS (SELECT FROM period_closing c WHERE c.reopened_at IS NULL AND e.day BETWEEN c.starts AND c.ends)
     AND NOT EXISTS (SELECT FROM hold h WHERE h.entry_id = e.id)
 """
+_OF_ROWS = f"{_UNTOUCHED} AND e.import_position BETWEEN :first AND :last"
+# An entry that was deleted and put back knows its import, but no longer its row.
+_PUT_BACK = f"{_UNTOUCHED} AND e.import_position IS NULL"
+# Whose change was undone says again what was booked, in a later version. Found before any posting is gone.
+_RESTORED = text("""
+    SELECT e.id, e.version FROM entry e JOIN entry_version v ON v.entry_id = e.id AND v.version = 1
+    WHERE e.import_id = :id AND e.version > 1 AND e.day = CAST(v.content->>'day' AS date)
+        AND (e.description, e.counterparty, e.note) =
+            (v.content->>'description', v.content->>'counterparty', v.content->>'note')
+        AND e.rate IS NOT DISTINCT FROM v.content->>'rate'
+        AND coalesce(to_jsonb(e.tags), '[]') = coalesce(v.content->'tags', '[]')
+        AND v.content->'postings' = (
+            SELECT jsonb_agg(jsonb_build_object('account_id', p.account_id, 'amount', p.amount,
+                'currency', p.currency, 'memo', p.memo) ORDER BY p.position)
+            FROM posting p WHERE p.entry_id = e.id)
+""")
 _LAST = text("SELECT coalesce(max(position), 0) FROM import_row WHERE import_id = :id")
-_POSTINGS = text(f"DELETE FROM posting p USING entry e WHERE p.entry_id = e.id AND {_UNTOUCHED}")  # noqa: S608 - constants
-_ENTRIES = text(f"DELETE FROM entry e WHERE {_UNTOUCHED}")  # noqa: S608 - constants
+# Whoever edits an entry at this moment is waited for; without it their entry would stay, but lose its postings.
+_LOCK = "SELECT count(*) FROM (SELECT FROM entry e WHERE {which} ORDER BY e.id FOR UPDATE) AS held"
+_POSTINGS = "DELETE FROM posting p USING entry e WHERE p.entry_id = e.id AND {which}"
+_ENTRIES = "DELETE FROM entry e WHERE {which}"
+_TAKE_OUT = [text(step.format(which=_OF_ROWS)) for step in (_LOCK, _POSTINGS, _ENTRIES)]
+_TAKE_OUT_PUT_BACK = [text(step.format(which=_PUT_BACK)) for step in (_LOCK, _POSTINGS, _ENTRIES)]
 _UNLEARN = text(f"""
     SELECT r.counterparty, r.description, r.category_id, -count(*)
     FROM import_row r JOIN entry e ON e.import_id = r.import_id AND e.import_position = r.position
-    WHERE r.import_id = :id AND r.category_id IS NOT NULL AND {_UNTOUCHED}
+    WHERE r.import_id = :id AND r.category_id IS NOT NULL AND {_OF_ROWS}
     GROUP BY r.counterparty, r.description, r.category_id
 """)  # noqa: S608 - constants
-_LEFT = text("""
-    UPDATE import_row r SET state = 'left', reason = 'left', match_entry_id = e.id
-    FROM entry e WHERE e.import_id = :id AND r.import_id = :id AND r.position = e.import_position
-""")
+_STAYS = """
+    UPDATE import_row r SET state = 'left', reason = 'left', match_entry_id = e.id,
+        params = coalesce(r.params, '{{}}') || jsonb_build_object('because', CASE
+            WHEN e.closed_because = 'reconciled' THEN 'left_reconciled'
+            WHEN e.closed_because = 'locked' THEN 'left_locked'
+            WHEN e.closed_at IS NOT NULL THEN 'left_reversed'
+            WHEN EXISTS (SELECT FROM period_closing c WHERE c.reopened_at IS NULL AND e.day BETWEEN c.starts AND c.ends)
+                THEN 'left_period'
+            WHEN EXISTS (SELECT FROM hold h WHERE h.entry_id = e.id) THEN 'left_hold'
+            ELSE 'left_changed' END)
+    FROM entry e {row}
+"""
+_LEFT = text(
+    _STAYS.format(row="WHERE e.import_id = :id AND r.import_id = :id AND r.position = e.import_position"),
+)
+_LEFT_PUT_BACK = text(
+    _STAYS.format(
+        row="""
+    JOIN statement_key k ON k.entry_id = e.id
+    WHERE e.import_id = :id AND e.import_position IS NULL AND k.import_id = :id AND r.import_id = :id
+        AND r.fingerprint = k.fingerprint AND r.account_id = k.account_id
+"""
+    )
+)
+_ANY_PUT_BACK = text("SELECT EXISTS (SELECT FROM entry WHERE import_id = :id AND import_position IS NULL)")
 _KEYS = text("""
     DELETE FROM statement_key k WHERE k.import_id = :id
         AND (SELECT e.import_id FROM entry e WHERE e.id = k.entry_id) IS DISTINCT FROM :id
@@ -64,17 +107,23 @@ def _reverse(session: Session, context: JobContext, found: Import) -> None:
     at, actor = context.clock(), context.actor
     commands.prepare_long_work(session)
     last: int = session.execute(_LAST, {"id": found.id}).scalar_one()
-    whole = {"id": found.id, "first": 1, "last": last}
+    restored = session.execute(_RESTORED, {"id": found.id}).all()
+    known = {"id": found.id, "restored": [row[0] for row in restored], "versions": [row[1] for row in restored]}
+    whole = known | {"first": 1, "last": last}
     learned = [(row[0], row[1], row[2], row[3]) for row in session.execute(_UNLEARN, whole)]
     with commands.judged_at_the_end(session):
         for first in range(1, last + 1, BATCH_ROWS):
-            values = {"id": found.id, "first": first, "last": first + BATCH_ROWS - 1}
-            session.execute(_POSTINGS, values)
-            session.execute(_ENTRIES, values)
+            values = known | {"first": first, "last": first + BATCH_ROWS - 1}
+            for step in _TAKE_OUT:
+                session.execute(step, values)
             context.beat(done=min(first + BATCH_ROWS - 1, last), total=last)
+        for step in _TAKE_OUT_PUT_BACK:
+            session.execute(step, known)
     suggestions.learn(session=session, examples=learned)
     session.execute(_KEYS, {"id": found.id})
     left: int = session.execute(_LEFT, {"id": found.id}).rowcount  # type: ignore[attr-defined]  # an UPDATE counts
+    if session.scalar(_ANY_PUT_BACK, {"id": found.id}):
+        left += session.execute(_LEFT_PUT_BACK, {"id": found.id}).rowcount  # type: ignore[attr-defined]  # the same
     commands.set_state(session, found.id, at, State.REVERSED, rows_published=left)
     record(
         session=session,

@@ -5,10 +5,10 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from tenants.door import PAGES_PREFIX, guard_room
-from tenants.money.imports import corrections, decisions, exports, reversal
+from tenants.money.imports import corrections, decisions, reversal
+from tenants.money.imports.answers import csv_answer, found_import
 from tenants.money.imports.import_page import ROW_STATES, href_of, import_page, row_form, told
 from tenants.money.imports.rules import Decision
-from tenants.money.imports.wizard import found_import
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import N_, FieldError, Invalid
@@ -78,31 +78,27 @@ def categorise_rows(import_id: int) -> Response:
     text = request.form.get("category_id", "")
     wanted = int(text) if text.isascii() and text.isdecimal() and request.values.get("accept") != "1" else None
     positions = _positions() or None
+    here = href_of(import_id, tab="new", cursor=request.form.get("cursor") or None)
     if wanted is not None and positions is None:
         flash(_("Tick the rows first."), "warning")
-        return see_other(href_of(import_id, tab="new"))
-    count = decisions.categorise(
-        session=g.db, actor=g.actor, at=g.at, import_id=import_id, positions=positions, category_id=wanted
-    )
+        return see_other(here)
+    try:
+        count = decisions.categorise(
+            session=g.db, actor=g.actor, at=g.at, import_id=import_id, positions=positions, category_id=wanted
+        )
+    except Invalid as error:
+        chosen = {"category": text, "positions": set(positions or ()), "errors": field_errors(error)}
+        return import_page(import_id, status=error.status, chosen=chosen)
     flash(ngettext("%(num)d row has a category now.", "%(num)d rows have a category now.", count), "success")
-    return see_other(href_of(import_id, tab="new"))
+    return see_other(here)
 
 
 @bp.post("/imports/<int:import_id>/rows/<int:position>/settlement")
 @requires(Permission.IMPORTS_IMPORTS_REVERSE)
 def settle_left(import_id: int, position: int) -> Response:
     """Keep or reverse an entry that an undone import left in the books."""
-    return told(
-        lambda: reversal.settle_left(
-            session=g.db,
-            actor=g.actor,
-            at=g.at,
-            import_id=import_id,
-            position=position,
-            reverse_it=request.form.get("decision") == "reverse",
-        ),
-        import_id,
-    )
+    reverse_it = request.form.get("decision") == "reverse"
+    return told(reversal.settle_left, import_id, position=position, reverse_it=reverse_it)
 
 
 @bp.get("/imports/<int:import_id>/rows.csv")
@@ -110,9 +106,4 @@ def settle_left(import_id: int, position: int) -> Response:
 def export_rows(import_id: int) -> Response:
     """Give the rows as a CSV file."""
     tab = request.args.get("tab", "")
-    body = "".join(
-        exports.csv_rows(session=g.db, view=found_import(import_id), state=tab if tab in ROW_STATES else None)
-    )
-    response = Response(body, content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="import-{import_id}.csv"'
-    return response
+    return csv_answer(found_import(import_id), tab if tab in ROW_STATES else None)

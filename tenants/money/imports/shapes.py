@@ -7,6 +7,7 @@ from flask_openapi3 import FileStorage
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
+from tenants.lists import fields_of, page_of
 from tenants.money.imports.rules import Decision
 from tenants.schemas import Asked, Body, Id, ListQuery, MoneyOut, WorkspacePath, whole
 
@@ -105,12 +106,13 @@ class ImportOut(BaseModel):
     published_at: str | None
 
 
-class ImportList(BaseModel):
+ImportList = page_of(ImportOut, "A page of imports, newest first.")
+
+
+class ImportQuery(ListQuery):
     """A page of imports, newest first."""
 
-    data: list[ImportOut]
-    next_cursor: str | None
-    has_more: bool
+    fields: fields_of(ImportOut) = None
 
 
 class RowOut(BaseModel):
@@ -138,12 +140,7 @@ class RowOut(BaseModel):
     match: dict[str, Any] | None
 
 
-class RowList(BaseModel):
-    """A page of rows in the file's order."""
-
-    data: list[RowOut]
-    next_cursor: str | None
-    has_more: bool
+RowList = page_of(RowOut, "A page of rows in the file's order.")
 
 
 class ImportPath(WorkspacePath):
@@ -167,6 +164,7 @@ class RowQuery(ListQuery):
     """A page of rows, of one state if named."""
 
     state: RowStateName | None = None
+    fields: fields_of(RowOut) = None
 
 
 class MappingIn(Body):

@@ -1,21 +1,11 @@
 """The way through an import's pages: its steps, and what each page of it begins with."""
 
-from flask import Response, g, request, url_for
+from flask import Response, request, url_for
 from flask_babel import gettext as _
 
-from tenants.money.imports import queries
 from tenants.money.imports.queries import ImportView
 from tenants.money.imports.rules import State
-from webapp.kernel.errors import NotFound
 from webapp.web.render import see_other
-
-
-def found_import(import_id: int) -> ImportView:
-    """Return the import of the address. Raises NotFound."""
-    view = queries.imported(session=g.db, import_id=import_id)
-    if view is None:
-        raise NotFound
-    return view
 
 
 def go_on(location: str) -> Response:

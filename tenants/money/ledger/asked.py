@@ -14,7 +14,8 @@ from tenants.money.accounts.names import by_id, spoken
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.rules import CREDIT_KINDS, Kind
 from tenants.money.ledger import register
-from tenants.money.ledger.register import Key, Totals
+from tenants.money.ledger.reach import Key
+from tenants.money.ledger.register import Totals
 from tenants.money.ledger.rows import MONEY_KINDS, Row, account_rows, entry_row
 from tenants.money.ledger.search import (
     LENGTH_MAX,

@@ -12,9 +12,10 @@ from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts.tree import KIND_NAMES, choices
 from tenants.money.ledger import changes, commands
 from tenants.money.ledger.asked import Asked
-from tenants.money.ledger.changes import BulkChange, Outcome
+from tenants.money.ledger.bulk import BulkChange
+from tenants.money.ledger.changes import Outcome
 from tenants.money.ledger.forms import read_bulk, read_row
-from tenants.money.ledger.register import Key
+from tenants.money.ledger.reach import Key
 from tenants.money.ledger.rows import Row, flow
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission

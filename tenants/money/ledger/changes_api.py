@@ -1,34 +1,26 @@
-"""JSON API of changes over many entries, their undoing, an entry's history and lock, and saved views."""
+"""JSON API of changes over many entries, their undoing, an entry's history and lock."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from flask import Response, g, jsonify
-from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field
 
-from tenants.door import API_PREFIX, guard_room
+from tenants.door import api_room
 from tenants.money.accounts import queries as account_queries
-from tenants.money.ledger import changes, commands, queries, register, views
-from tenants.money.ledger.changes import BulkChange
+from tenants.money.ledger import changes, commands, queries, register
+from tenants.money.ledger.bulk import BulkChange
 from tenants.money.ledger.search import LENGTH_MAX, read_search
-from tenants.schemas import PROBLEMS, Body, Day, Id, WorkspacePath
+from tenants.money.ledger.shapes import EntryPath
+from tenants.schemas import Body, Day, Id, WorkspacePath
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import N_, FieldError, Invalid, NotFound
 from webapp.web.pagination import answer_page
 from webapp.web.state import services
 
-bp = APIBlueprint(
-    "api_changes",
-    __name__,
-    url_prefix=API_PREFIX,
-    abp_tags=[Tag(name="entries")],
-    abp_responses=PROBLEMS,
-    abp_security=[{"token": []}],
-)
-guard_room(bp)
+bp = api_room("api_changes", __name__, tag="entries")
 
 
 class ChangeIn(Body):
@@ -88,54 +80,6 @@ class ChangePath(WorkspacePath):
     """One act."""
 
     change_id: UUID
-
-
-class EntryPath(WorkspacePath):
-    """One entry of a workspace."""
-
-    entry_id: Id
-
-
-class ViewIn(Body):
-    """A search to keep."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Rent", "q": "rent", "shared": True}]})
-
-    name: str = Field(min_length=1, max_length=100)
-    q: str = Field("", max_length=LENGTH_MAX)
-    shared: bool = False
-    is_default: bool = False
-
-
-class ViewOut(BaseModel):
-    """A search that is kept; `own` when it is yours."""
-
-    id: int
-    name: str
-    q: str
-    shared: bool
-    is_default: bool
-    own: bool
-
-
-class ViewMade(BaseModel):
-    """The id of a search that was kept."""
-
-    id: int
-
-
-class ViewList(BaseModel):
-    """Your own views and those that members share."""
-
-    data: list[ViewOut]
-    next_cursor: None
-    has_more: bool
-
-
-class ViewPath(WorkspacePath):
-    """One kept search."""
-
-    view_id: Id
 
 
 @bp.post("/entries/changes", responses={201: ChangeOut}, operation_id="changeEntries", summary="Change many entries")
@@ -209,49 +153,4 @@ def list_versions(path: EntryPath) -> Response:
 def close_entry(path: EntryPath) -> tuple[str, int]:
     """Lock an entry for good: it can only be reversed afterwards."""
     commands.close_entry(session=g.db, actor=g.actor, at=g.at, entry_id=path.entry_id)
-    return "", 204
-
-
-@bp.get("/views", responses={200: ViewList}, operation_id="listViews", summary="List saved views")
-@requires(Permission.LEDGER_ENTRIES_READ)
-def list_views(path: WorkspacePath) -> Response:
-    """Return your own views and those that members share."""
-    found = views.views(session=g.db, person_id=g.actor.person_id)
-    return answer_page([_view_out(one) for one in found], None)
-
-
-def _view_out(view: views.View) -> dict[str, Any]:
-    return {
-        "id": view.id,
-        "name": view.name,
-        "q": view.query,
-        "shared": view.shared,
-        "is_default": view.is_default,
-        "own": view.person_id == g.actor.person_id,
-    }
-
-
-@bp.post("/views", responses={201: ViewMade}, operation_id="saveView", summary="Keep a search")
-@requires(Permission.LEDGER_VIEWS_WRITE)
-def save_view(path: WorkspacePath, body: ViewIn) -> Response:
-    """Keep a search under a name; your view of the same name is replaced."""
-    view_id = views.save_view(
-        session=g.db,
-        actor=g.actor,
-        at=g.at,
-        name=body.name,
-        query=body.q,
-        shared=body.shared,
-        is_default=body.is_default,
-    )
-    response = jsonify(id=view_id)
-    response.status_code = 201
-    return response
-
-
-@bp.delete("/views/<int:view_id>", responses={204: None}, operation_id="removeView", summary="Forget a search")
-@requires(Permission.LEDGER_VIEWS_WRITE)
-def remove_view(path: ViewPath) -> tuple[str, int]:
-    """Remove one of your own views."""
-    views.remove_view(session=g.db, actor=g.actor, at=g.at, view_id=path.view_id)
     return "", 204

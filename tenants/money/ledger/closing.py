@@ -6,9 +6,9 @@ from datetime import date, datetime
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from tenants.money.ledger.conditions import any_of
 from tenants.money.ledger.models import Entry
 from tenants.money.ledger.refusals import book_rules
-from tenants.money.ledger.register import any_of
 from webapp.kernel.actor import Actor
 
 _MARK = text("""

@@ -1,23 +1,20 @@
 """Acts on the books: post, edit, delete, reverse, close. The database checks every one of them again."""
 
-import json
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from tenants.money.accounts import queries as account_queries
-from tenants.money.accounts.commands import lock_balances
 from tenants.money.ledger import news, queries
+from tenants.money.ledger.booking import account_errors, book, book_one, insert_postings, judged_by_the_end
+from tenants.money.ledger.content import changed, columns_of, content_of, draft_of, kept_content
 from tenants.money.ledger.models import Entry, EntryVersion, Posting
 from tenants.money.ledger.queries import EntryView
 from tenants.money.ledger.refusals import EntryClosed, book_rules
-from tenants.money.ledger.rules import EntryDraft, PostingDraft, draft_errors, reversed_postings, still_cleared
+from tenants.money.ledger.rules import EntryDraft, draft_errors, reversed_postings, still_cleared
 from webapp.audit.commands import record
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound, Stale
@@ -32,44 +29,6 @@ class AlreadyReversed(Conflict):
     message = N_("The entry was already reversed, by entry %(reversal_id)s.")
 
 
-# Rows travel as one JSON text: it is written and read in C, where arrays are put together element by element.
-_INSERT_ENTRIES = text("""
-    INSERT INTO entry (id, day, description, counterparty, note, rate, tags, created_at, created_by)
-    SELECT id, day, description, counterparty, note, rate, tags, :at, :by
-    FROM json_to_recordset(CAST(:rows AS json)) AS d
-        (id bigint, day date, description text, counterparty text, note text, rate text, tags text[])
-""")
-_INSERT_POSTINGS = text("""
-    INSERT INTO posting (entry_id, position, day, account_id, amount, currency, memo, cleared)
-    SELECT entry_id, position, day, account_id, amount, currency, memo, cleared
-    FROM json_to_recordset(CAST(:rows AS json)) AS d
-        (entry_id bigint, position smallint, day date, account_id bigint, amount bigint, currency text, memo text,
-        cleared boolean)
-""")
-# One entry is the common case: one trip, and the accounts' balances stay locked the shorter.
-_INSERT_ONE = text("""
-    WITH booked AS (
-        INSERT INTO entry (id, day, description, counterparty, note, rate, tags, created_at, created_by)
-        VALUES (coalesce(CAST(:id AS bigint), nextval('entry_id_seq')), :day, :description, :counterparty, :note,
-            :rate, CAST(:tags AS text[]), :at, :by)
-        RETURNING id, day
-    )
-    INSERT INTO posting (entry_id, position, day, account_id, amount, currency, memo)
-    SELECT booked.id, position, booked.day, account_id, amount, currency, memo
-    FROM booked, unnest(CAST(:accounts AS bigint[]), CAST(:amounts AS bigint[]), CAST(:currencies AS text[]),
-        CAST(:memos AS text[])) WITH ORDINALITY AS d (account_id, amount, currency, memo, position)
-    RETURNING entry_id
-""")
-_LIMITS_LATER = text("SET CONSTRAINTS account_limit DEFERRED")
-_LIMITS_NOW = text("SET CONSTRAINTS account_limit IMMEDIATE")
-_NEXT_IDS = text("SELECT nextval('entry_id_seq') FROM generate_series(1, :count)")
-
-
-def reserve_entry_id(*, session: Session) -> int:
-    """Return an id that no entry has yet, for an act that must name its entry before it can book it."""
-    return session.execute(_NEXT_IDS, {"count": 1}).scalar_one()
-
-
 def post_entry(*, session: Session, actor: Actor, at: datetime, draft: EntryDraft, entry_id: int | None = None) -> int:
     """Book one entry, under a reserved id if one is given, and return its id.
 
@@ -77,7 +36,7 @@ def post_entry(*, session: Session, actor: Actor, at: datetime, draft: EntryDraf
     """
     if errors := list(draft_errors(draft)) or account_errors(session, [draft], prefix=False):
         raise Invalid(errors=tuple(errors))
-    entry_id = _insert_one(session, actor=actor, at=at, draft=draft, entry_id=entry_id)
+    entry_id = book_one(session, actor=actor, at=at, draft=draft, entry_id=entry_id)
     record(
         session=session,
         actor=actor,
@@ -112,138 +71,6 @@ def post_entries(*, session: Session, actor: Actor, at: datetime, drafts: Sequen
     return ids
 
 
-def book(
-    *, session: Session, actor: Actor, at: datetime, drafts: Sequence[EntryDraft], prefix: bool = False
-) -> list[int]:
-    """Check drafts and store them with their postings, one statement each; the caller records the act."""
-    errors = []
-    for index, draft in enumerate(drafts):
-        lead = f"{index}/" if prefix else ""
-        errors += [FieldError(lead + e.field, e.code, e.message, e.params) for e in draft_errors(draft)]
-    errors = errors or account_errors(session, drafts, prefix=prefix)
-    if errors:
-        raise Invalid(errors=tuple(errors[:100]))
-    if len(drafts) == 1:
-        return [_insert_one(session, actor=actor, at=at, draft=drafts[0])]
-    ids = list(session.scalars(_NEXT_IDS, {"count": len(drafts)}))
-    with book_rules():
-        session.execute(
-            _INSERT_ENTRIES,
-            {
-                "at": at,
-                "by": actor.person_id,
-                "rows": json.dumps(
-                    [
-                        {
-                            "id": key,
-                            "day": draft.day.isoformat(),
-                            "description": draft.description,
-                            "counterparty": draft.counterparty,
-                            "note": draft.note,
-                            "rate": draft.rate,
-                            "tags": list(draft.tags) or None,
-                        }
-                        for key, draft in zip(ids, drafts, strict=True)
-                    ]
-                ),
-            },
-        )
-        insert_postings(session, [(key, draft.day, draft.postings) for key, draft in zip(ids, drafts, strict=True)])
-    return ids
-
-
-def _insert_one(session: Session, *, actor: Actor, at: datetime, draft: EntryDraft, entry_id: int | None = None) -> int:
-    with book_rules():
-        booked: int = (
-            session.execute(
-                _INSERT_ONE,
-                {
-                    "id": entry_id,
-                    "at": at,
-                    "by": actor.person_id,
-                    "day": draft.day,
-                    "description": draft.description,
-                    "counterparty": draft.counterparty,
-                    "note": draft.note,
-                    "rate": draft.rate,
-                    "tags": list(draft.tags) or None,
-                    "accounts": [posting.account_id for posting in draft.postings],
-                    "amounts": [posting.minor for posting in draft.postings],
-                    "currencies": [posting.currency for posting in draft.postings],
-                    "memos": [posting.memo for posting in draft.postings],
-                },
-            )
-            .scalars()
-            .first()
-        )
-    return booked
-
-
-@contextmanager
-def judged_by_the_end(session: Session, account_ids: Collection[int]) -> Iterator[None]:
-    """Let an act take postings out and put others in: an overdraft limit may be passed between, but not at the end.
-
-    The balances of all accounts are locked first, so that two such acts never wait for each other in a ring.
-    """
-    lock_balances(session=session, account_ids=account_ids)
-    session.execute(_LIMITS_LATER)
-    yield
-    session.execute(_LIMITS_NOW)
-
-
-def insert_postings(
-    session: Session,
-    lines: Sequence[tuple[int, date, tuple[PostingDraft, ...]]],
-    *,
-    cleared: Collection[tuple[int, int]] = (),
-) -> None:
-    """Store the postings of entries (id, day, postings) in one statement; `cleared` has (entry id, position)."""
-    session.execute(
-        _INSERT_POSTINGS,
-        {
-            "rows": json.dumps(
-                [
-                    {
-                        "entry_id": key,
-                        "position": n,
-                        "day": written,
-                        "account_id": p.account_id,
-                        "amount": p.minor,
-                        "currency": p.currency,
-                        "memo": p.memo,
-                        "cleared": (key, n) in cleared,
-                    }
-                    for key, written, postings in ((key, day.isoformat(), postings) for key, day, postings in lines)
-                    for n, p in enumerate(postings, 1)
-                ]
-            )
-        },
-    )
-
-
-def account_errors(session: Session, drafts: Sequence[EntryDraft], *, prefix: bool) -> list[FieldError]:
-    """Return the postings whose account does not exist or is kept in another currency."""
-    ids = {posting.account_id for draft in drafts for posting in draft.postings}
-    known = account_queries.currencies_of(session=session, ids=ids)
-    errors = []
-    for index, draft in enumerate(drafts):
-        lead = f"{index}/" if prefix else ""
-        for n, posting in enumerate(draft.postings):
-            currency = known.get(posting.account_id)
-            if currency is None:
-                errors.append(FieldError(f"{lead}postings/{n}/account_id", "unknown", N_("There is no such account.")))
-            elif currency != posting.currency:
-                errors.append(
-                    FieldError(
-                        f"{lead}postings/{n}/currency",
-                        "currency",
-                        N_("The account is kept in %(expected)s, not in %(given)s."),
-                        {"expected": currency, "given": posting.currency},
-                    )
-                )
-    return errors
-
-
 def edit_entry(
     *,
     session: Session,
@@ -274,16 +101,7 @@ def edit_entry(
         session.execute(
             update(Entry)
             .where(Entry.id == entry_id)
-            .values(
-                day=draft.day,
-                description=draft.description,
-                counterparty=draft.counterparty,
-                note=draft.note,
-                rate=draft.rate,
-                tags=list(draft.tags) or None,
-                version=before.version + 1,
-                changed_at=at,
-            ),
+            .values(**columns_of(draft), version=before.version + 1, changed_at=at),
         )
         if "postings" in difference:
             kept = still_cleared(before.postings, draft.postings)
@@ -338,23 +156,15 @@ def reverse_entry(
         raise NotFound
     if (reversal_id := queries.reversal_of(session=session, entry_id=entry_id)) is not None:
         raise AlreadyReversed(reversal_id=reversal_id)
-    draft = draft_of(before)
-    if errors := draft_errors(replace(draft, day=day, description=description or before.description)):
+    said = draft_of(before)
+    draft = replace(said, day=day, description=description or said.description, note="")
+    if errors := draft_errors(draft):
         raise Invalid(errors=errors)
     closed = {"closed_at": at, "closed_by": actor.person_id}
     with book_rules():
         new_id = session.execute(
             insert(Entry)
-            .values(
-                day=day,
-                description=description or before.description,
-                counterparty=before.counterparty,
-                rate=before.rate,
-                tags=list(before.tags) or None,
-                created_at=at,
-                created_by=actor.person_id,
-                reverses_id=entry_id,
-            )
+            .values(**columns_of(draft), created_at=at, created_by=actor.person_id, reverses_id=entry_id)
             .returning(Entry.id),
         ).scalar_one()
         insert_postings(session, [(new_id, day, reversed_postings(draft.postings))])
@@ -440,47 +250,3 @@ def _keep_version(
             deleted=deleted,
         ),
     )
-
-
-def kept_content(entry: EntryView) -> dict[str, Any]:
-    """Return all that an entry says, so that it can be put back even after it was deleted."""
-    return content_of(draft_of(entry)) | {
-        "cleared": [posting.position for posting in entry.postings if posting.cleared],
-        "created_at": entry.created_at.isoformat(),
-        "created_by": str(entry.created_by),
-        "import_id": entry.import_id,
-    }
-
-
-def changed(before: EntryView, after: EntryDraft | None) -> news.Changed:
-    """Return the news of an entry that was changed, or deleted."""
-    return news.Changed(before.id, before.version, before.import_id is not None, draft_of(before), after)
-
-
-def draft_of(entry: EntryView) -> EntryDraft:
-    """Return the draft that would make this entry."""
-    return EntryDraft(
-        day=entry.day,
-        description=entry.description,
-        counterparty=entry.counterparty,
-        note=entry.note,
-        rate=entry.rate,
-        tags=entry.tags,
-        postings=tuple(PostingDraft(p.account_id, p.amount, p.currency, p.memo) for p in entry.postings),
-    )
-
-
-def content_of(draft: EntryDraft) -> dict[str, Any]:
-    """Return a draft as JSON, the form of history and trail; amounts in minor units."""
-    return {
-        "day": draft.day.isoformat(),
-        "description": draft.description,
-        "counterparty": draft.counterparty,
-        "note": draft.note,
-        "rate": draft.rate,
-        "tags": list(draft.tags),
-        "postings": [
-            {"account_id": p.account_id, "amount": p.minor, "currency": p.currency, "memo": p.memo}
-            for p in draft.postings
-        ],
-    }

@@ -6,8 +6,8 @@ from datetime import date
 from typing import Any
 
 from tenants.money.accounts.queries import AccountView
-from tenants.money.ledger.changes import BulkChange
-from tenants.money.ledger.commands import draft_of
+from tenants.money.ledger.bulk import BulkChange
+from tenants.money.ledger.content import draft_of
 from tenants.money.ledger.queries import EntryView
 from tenants.money.ledger.rows import Row
 from tenants.money.ledger.rules import EntryDraft, PostingDraft, read_tags

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from tenants.money.ledger.commands import kept_content
+from tenants.money.ledger.content import kept_content
 from tenants.money.ledger.queries import EntryView, VersionView
 
 FIELDS = ("day", "description", "counterparty", "note", "rate", "tags", "postings")

@@ -19,15 +19,16 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tenants.money.ledger.rules import ACCENTS
 from webapp.kernel.db import TenantBase
 
 Instant = DateTime(timezone=True)
 _MARKS = "-_/.,@+#*&()[]<>=!?|~^"
 WORDS = (
-    "to_tsvector('simple', translate(description || ' ' || counterparty || ' ' || note,"
-    f" '{_MARKS}', '{' ' * len(_MARKS)}'))"
+    "to_tsvector('simple', translate(normalize(description || ' ' || counterparty || ' ' || note, NFKD),"
+    f" '{_MARKS}{ACCENTS}', '{' ' * len(_MARKS)}'))"
 )
-"""What is searched of an entry: the beginnings of its words, punctuation blanked."""
+"""What is searched of an entry: the beginnings of its words, punctuation blanked, accents taken off."""
 
 
 class Entry(TenantBase):

@@ -53,6 +53,13 @@ class HoldSettled(Conflict):
     message = N_("The hold was already captured, released or has expired.")
 
 
+class BalanceTooLarge(Conflict):
+    """A balance would leave the numbers that the database can add (SQLSTATE 22003)."""
+
+    code = "balance_too_large"
+    message = N_("The balance of an account would become larger than can be kept.")
+
+
 REFUSALS: dict[str, type[DomainError]] = {
     "CB001": Unbalanced,
     "CB002": EntryClosed,
@@ -60,6 +67,7 @@ REFUSALS: dict[str, type[DomainError]] = {
     "CB004": OverdraftExceeded,
     "CB006": AccountClosed,
     "CB007": HoldSettled,
+    "22003": BalanceTooLarge,
 }
 
 

@@ -7,17 +7,25 @@ as a whole by the index of its words or amounts; walking the book for it would c
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, and_, exists, func, literal, or_, select, text, tuple_, union
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, func, select, text, tuple_, union
+from sqlalchemy.orm import Session
 
 from tenants.money.ledger import queries
+from tenants.money.ledger.conditions import (
+    any_of,
+    has_account,
+    has_amount,
+    has_mark,
+    is_amount,
+    posting_conditions,
+    text_and_state,
+    within_days,
+)
 from tenants.money.ledger.models import Entry, Posting
 from tenants.money.ledger.queries import EntryView
-from tenants.money.ledger.rules import FIRST_DAY, LAST_DAY
+from tenants.money.ledger.reach import Key, Reach, ordered
 from tenants.money.ledger.search import AmountRange, Criteria
 
 PAGE = 60
@@ -33,15 +41,6 @@ _WALK = tuple(text(f"SET LOCAL enable_{way} = off") for way in ("bitmapscan", "s
 _LOOK_UP = tuple(text(f"SET LOCAL enable_{way} = on") for way in ("bitmapscan", "seqscan"))
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
-    """Where a row stands: entries by day and id, postings of an account also by position."""
-
-    day: date
-    entry_id: int
-    position: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class Totals:
     """How many rows match and what they come to, by currency in minor units; None when more than can be counted."""
@@ -51,49 +50,16 @@ class Totals:
     is_more: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Reach:
-    """Which rows a question is about: at most `limit` past the key `beyond`, in one direction, not past `until`.
-
-    With `is_whole` it is answered by looking up all that matches, which are few, and sorting that.
-    """
-
-    beyond: Key | None
-    limit: int
-    ascending: bool
-    until: Key | None = None
-    is_whole: bool = False
-
-    def page(self, query: Select[Any], columns: Sequence[Any]) -> Select[Any]:
-        """Narrow a question to the page; `columns` are the key's."""
-        here = tuple_(*columns)
-        if self.beyond is not None:
-            there = _position(self.beyond, columns)
-            query = query.where(here > there if self.ascending else here < there)
-        if self.until is not None:
-            there = _position(self.until, columns)
-            query = query.where(here <= there if self.ascending else here >= there)
-        if self.is_whole:
-            # The offset keeps the planner from reading the order's index instead.
-            query = select(*query.offset(0).subquery().c)
-            columns = list(query.selected_columns)
-        return _ordered(query, *columns, ascending=self.ascending).limit(self.limit)
-
-
-def _position(key: Key, columns: Sequence[Any]) -> tuple[Any, ...]:
-    return (key.day, key.entry_id, key.position)[: len(columns)]
-
-
 def entry_keys(
     *, session: Session, criteria: Sequence[Criteria], limit: int, beyond: Key | None = None, ascending: bool = False
 ) -> list[Key]:
     """Return the keys of at most `limit` entries that fit one of the criteria, newest first, past the key `beyond`."""
 
-    def found(reach: _Reach) -> list[Key]:
+    def found(reach: Reach) -> list[Key]:
         branches = [one for each in criteria for one in _entry_branches(each, reach)]
         return [Key(*row) for row in session.execute(_merged(branches, limit, ascending=ascending))]
 
-    return _searched(session, criteria, found, (Entry.day, Entry.id), _Reach(beyond, limit, ascending))
+    return _searched(session, criteria, found, (Entry.day, Entry.id), Reach(beyond, limit, ascending))
 
 
 def posting_keys(
@@ -108,28 +74,26 @@ def posting_keys(
     """Return the keys of at most `limit` postings of one account, newest first, past the key `beyond`."""
     order = (Posting.day, Posting.entry_id, Posting.position)
 
-    def found(reach: _Reach) -> list[Key]:
+    def found(reach: Reach) -> list[Key]:
         branches = [reach.page(_account_postings(account_id, each, *order), order) for each in criteria]
         return [Key(*row) for row in session.execute(_merged(branches, limit, ascending=ascending))]
 
-    return _searched(
-        session, criteria, found, order, _Reach(beyond, limit, ascending), Posting.account_id == account_id
-    )
+    return _searched(session, criteria, found, order, Reach(beyond, limit, ascending), Posting.account_id == account_id)
 
 
 def _searched(
     session: Session,
     criteria: Sequence[Criteria],
-    found: Callable[[_Reach], list[Key]],
+    found: Callable[[Reach], list[Key]],
     order: Sequence[Any],
-    reach: _Reach,
+    reach: Reach,
     *where: Any,
 ) -> list[Key]:
     """Return what is found at a glance at the next rows (of those with `where`), else what is found as a whole."""
     _plan_each(session, criteria)
     if all(each.only_days for each in criteria):
         return found(reach)
-    days = [condition for condition in _days(order[0], criteria[0]) if len(criteria) == 1]
+    days = [condition for condition in within_days(order[0], criteria[0]) if len(criteria) == 1]
     walk = replace(reach, limit=1).page(select(*order).where(*where, *days), order).offset(GLANCE)
     end = session.execute(walk).first()
     if end is None:
@@ -179,7 +143,7 @@ def matching_ids(*, session: Session, criteria: Sequence[Criteria], account_id: 
     most = MATCHING_MAX + 1
     if account_id is None:
         # Without an order the index of the words can be read up to the limit, however often a word occurs.
-        reach = _Reach(None, most, ascending=False)
+        reach = Reach(None, most, ascending=False)
         found = [one.order_by(None) for each in criteria for one in _entry_branches(each, reach)]
         rows = session.execute(_joined(found, most))
         return list(dict.fromkeys(row[1] for row in rows))
@@ -199,8 +163,8 @@ def amounts_after(*, session: Session, account_id: int, key: Key) -> int:
 
 
 def _account_postings(account_id: int, criteria: Criteria, *columns: Any) -> Select[Any]:
-    query = select(*columns).where(Posting.account_id == account_id, *_posting_conditions(criteria))
-    if _text_and_state(criteria):
+    query = select(*columns).where(Posting.account_id == account_id, *posting_conditions(criteria))
+    if text_and_state(criteria):
         query = query.join(Entry, Entry.id == Posting.entry_id)
     return query
 
@@ -210,7 +174,7 @@ def _merged(branches: Sequence[Select[Any]], limit: int, *, ascending: bool) -> 
     if len(branches) == 1:
         return branches[0]
     query = _joined(branches, limit)
-    return _ordered(query, *query.selected_columns, ascending=ascending)
+    return ordered(query, *query.selected_columns, ascending=ascending)
 
 
 def _joined(branches: Sequence[Select[Any]], limit: int) -> Any:
@@ -220,7 +184,7 @@ def _joined(branches: Sequence[Select[Any]], limit: int) -> Any:
     return select(*merged.c).limit(limit)
 
 
-def _entry_branches(criteria: Criteria, reach: _Reach) -> list[Select[Any]]:
+def _entry_branches(criteria: Criteria, reach: Reach) -> list[Select[Any]]:
     """Return the questions whose answers, merged, are the page: each follows one index in order.
 
     An account's postings and an exact amount's postings are indexed by day; everything else follows the entries.
@@ -234,12 +198,14 @@ def _entry_branches(criteria: Criteria, reach: _Reach) -> list[Select[Any]]:
     for group in criteria.amounts:
         if all(one.low == one.high for one in group):
             others = tuple(other for other in criteria.amounts if other is not group)
-            return [_from_postings(criteria, _amount(Posting, one), [], others, reach) for one in group] or [_nothing()]
+            return [_from_postings(criteria, is_amount(Posting, one), [], others, reach) for one in group] or [
+                _nothing()
+            ]
     query = select(Entry.day, Entry.id.label("entry_id")).where(
-        *_days(Entry.day, criteria),
-        *_text_and_state(criteria),
-        *(_has_amount(Entry.id, group) for group in criteria.amounts),
-        *_cleared(Entry.id, criteria),
+        *within_days(Entry.day, criteria),
+        *text_and_state(criteria),
+        *(has_amount(Entry.id, group) for group in criteria.amounts),
+        *has_mark(Entry.id, criteria),
     )
     return [reach.page(query, (Entry.day, Entry.id))]
 
@@ -249,88 +215,22 @@ def _from_postings(
     driver: Any,
     accounts: Sequence[tuple[int, ...]],
     amounts: Sequence[tuple[AmountRange, ...]],
-    reach: _Reach,
+    reach: Reach,
 ) -> Select[Any]:
-    query = select(Posting.day, Posting.entry_id).distinct().where(driver, *_days(Posting.day, criteria))
-    conditions = _text_and_state(criteria)
+    query = select(Posting.day, Posting.entry_id).distinct().where(driver, *within_days(Posting.day, criteria))
+    conditions = text_and_state(criteria)
     if conditions:
         query = query.join(Entry, Entry.id == Posting.entry_id).where(*conditions)
     query = query.where(
-        *(_has_account(Posting.entry_id, ids) for ids in accounts),
-        *(_has_amount(Posting.entry_id, group) for group in amounts),
-        *_cleared(Posting.entry_id, criteria),
+        *(has_account(Posting.entry_id, ids) for ids in accounts),
+        *(has_amount(Posting.entry_id, group) for group in amounts),
+        *has_mark(Posting.entry_id, criteria),
     )
     return reach.page(query, (Posting.day, Posting.entry_id))
 
 
-def _ordered(query: Select[Any], *columns: Any, ascending: bool) -> Select[Any]:
-    return query.order_by(*(column.asc() if ascending else column.desc() for column in columns))
-
-
 def _nothing() -> Select[Any]:
     return select(Entry.day, Entry.id.label("entry_id")).where(text("false"))
-
-
-def _posting_conditions(criteria: Criteria) -> list[Any]:
-    """Conditions on one account's postings: amounts mean this posting, accounts mean the other side."""
-    found = [text("true"), *_days(Posting.day, criteria), *_text_and_state(criteria)]
-    found += [or_(*(_amount(Posting, one) for one in group)) if group else text("false") for group in criteria.amounts]
-    found += [_has_account(Posting.entry_id, ids) for ids in criteria.accounts]
-    if "cleared" in criteria.states:
-        found.append(Posting.cleared)
-    if "uncleared" in criteria.states:
-        found.append(~Posting.cleared)
-    return found
-
-
-def _text_and_state(criteria: Criteria) -> list[Any]:
-    found = [Entry.words.op("@@")(func.to_tsquery(text("'simple'"), words)) for words in criteria.words]
-    if "open" in criteria.states:
-        found.append(Entry.closed_at.is_(None))
-    if "closed" in criteria.states:
-        found.append(Entry.closed_at.is_not(None))
-    found += [Entry.tags.contains([tag]) for tag in criteria.tags]
-    found += [or_(Entry.tags.is_(None), ~Entry.tags.contains([tag])) for tag in criteria.without_tags]
-    return found
-
-
-def _days(column: Any, criteria: Criteria) -> list[Any]:
-    found = []
-    if criteria.first_day > FIRST_DAY:
-        found.append(column >= criteria.first_day)
-    if criteria.last_day < LAST_DAY:
-        found.append(column <= criteria.last_day)
-    return found
-
-
-def _cleared(entry_id: Any, criteria: Criteria) -> list[Any]:
-    """Return the condition on marks: an entry is cleared when one of its postings is."""
-    other = aliased(Posting)
-    marked = exists().where(other.entry_id == entry_id, other.cleared)
-    marked = marked if "cleared" in criteria.states else ~marked
-    return [marked] if criteria.states & {"cleared", "uncleared"} else []
-
-
-def _has_account(entry_id: Any, ids: Sequence[int]) -> Any:
-    other = aliased(Posting)
-    return exists().where(other.entry_id == entry_id, other.account_id == any_of(ids))
-
-
-def _has_amount(entry_id: Any, group: Sequence[AmountRange]) -> Any:
-    other = aliased(Posting)
-    one_of = or_(*(_amount(other, one) for one in group)) if group else text("false")
-    return exists().where(other.entry_id == entry_id, one_of)
-
-
-def _amount(posting: Any, one: AmountRange) -> Any:
-    size = func.abs(posting.amount)
-    within = size == one.low if one.low == one.high else size.between(one.low, one.high)
-    return and_(within, posting.currency.in_(one.currencies))
-
-
-def any_of(ids: Sequence[int]) -> Any:
-    """Return the right side of `column = any(…)` for ids of any number, in one parameter."""
-    return func.any(literal(list(ids), ARRAY(BigInteger)))
 
 
 def _plan_each(session: Session, criteria: Sequence[Criteria]) -> None:

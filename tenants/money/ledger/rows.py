@@ -7,7 +7,7 @@ from typing import Literal
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.rules import CREDIT_KINDS, Kind
 from tenants.money.ledger.queries import EntryView, PostingView
-from tenants.money.ledger.register import Key
+from tenants.money.ledger.reach import Key
 
 MONEY_KINDS = frozenset({Kind.ASSET, Kind.LIABILITY})
 """Kinds of account in which money sits or is owed: what they gain or lose is an entry's amount."""

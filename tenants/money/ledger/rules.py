@@ -1,6 +1,7 @@
 """What an entry is: dated, described, with signed postings that sum to zero per currency."""
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,6 +20,10 @@ RATE_LENGTH_MAX = 40
 POSTINGS_MAX = 500
 FIRST_DAY = date(1900, 1, 1)
 LAST_DAY = date(2999, 12, 31)
+ACCENTS = "".join(
+    map(chr, (*range(0x300, 0x305), *range(0x306, 0x309), 0x30A, 0x30C, 0x327, 0x328, *range(0x64B, 0x656)))
+)
+"""Accents of Latin letters and vowel signs of Arabic ones, which a search does not mind; `entry.words` has none."""
 _TAG = re.compile(r"\w[\w-]*")
 _PARTS = re.compile(r"[\s,;،]+")
 
@@ -142,3 +147,8 @@ def still_cleared(before: Iterable[Line], after: Iterable[PostingDraft]) -> list
             marked.remove((posting.account_id, posting.minor))
             found.append(position)
     return found
+
+
+def without_accents(text: str) -> str:
+    """Return a text as `entry.words` holds it: taken apart (Unicode NFKD), without accents and vowel signs."""
+    return unicodedata.normalize("NFKD", text).translate(dict.fromkeys(map(ord, ACCENTS)))

@@ -11,16 +11,16 @@
 A term is read by itself; terms are joined by "and". Amounts compare without their sign.
 """
 
-import calendar
 import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Literal
 
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.rules import Purpose
-from tenants.money.ledger.rules import FIRST_DAY, LAST_DAY
+from tenants.money.ledger.days import day_range, looks_like_days
+from tenants.money.ledger.rules import FIRST_DAY, LAST_DAY, without_accents
 from webapp.kernel.amounts import AmountError, read_amount
 from webapp.kernel.errors import N_, FieldError, Invalid
 from webapp.kernel.money import LIMIT_MINOR, exponent
@@ -36,11 +36,6 @@ _TERM = re.compile(r'(?P<minus>-?)(?:(?P<key>[a-z]+)(?P<sign>:|(?=[<>])))?(?P<va
 _KEYS = frozenset({"amount", "date", "account", "category", "is", "tag"})
 _WORDS = re.compile(r"[^\W_]+")
 _LOOKS_LIKE_AMOUNT = re.compile(r"[0-9][0-9']*(?:[.,][0-9']+)*[.,][0-9]{1,3}", re.ASCII)
-_DAY = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
-_DAY_FIRST = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4})", re.ASCII)
-_MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
-_QUARTER = re.compile(r"(\d{4})-[qQ]([1-4])", re.ASCII)
-_YEAR = re.compile(r"(\d{4})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +84,7 @@ class Criteria:
 
 
 def terms_of(text: str) -> list[Term]:
-    """Split a search line into its terms, at most 20."""
+    """Split a search line into its terms; of those beyond 20 the first stands for all, so that it can be refused."""
     found = []
     for match in _TERM.finditer(text[:LENGTH_MAX].replace("\x00", " ")):
         key, value = match["key"], match["value"].strip('"')
@@ -99,14 +94,12 @@ def terms_of(text: str) -> list[Term]:
             key, value = None, match[0].removeprefix("-").strip('"')
         kind: Kind = key or ("words" if match["value"].startswith('"') else _kind_of(value))  # type: ignore[assignment]
         found.append(Term(kind, match[0], value, bool(match["minus"]) and kind in {"words", "tag"}))
-    return found[:TERMS_MAX]
+    return found[: TERMS_MAX + 1]
 
 
 def _kind_of(value: str) -> Kind:
     """Tell what a bare word is: only what cannot well be anything else is an amount or a date."""
-    if _DAY.fullmatch(value) or _DAY_FIRST.fullmatch(value) or _MONTH.fullmatch(value) or _QUARTER.fullmatch(value):
-        return "date"
-    if ".." in value and all(_days(part) for part in value.split("..", 1) if part):
+    if looks_like_days(value):
         return "date"
     return "amount" if _LOOKS_LIKE_AMOUNT.fullmatch(value) else "words"
 
@@ -135,6 +128,12 @@ def read_search(
     `accounts` is asked only when a term needs them. Raises Invalid (q) naming the term that cannot be read.
     """
     terms = terms_of(text)
+    if len(terms) > TERMS_MAX:
+        raise Invalid(
+            errors=(
+                FieldError("q", "many", N_("Search for at most %(maximum)s things at once."), {"maximum": TERMS_MAX}),
+            )
+        )
     criteria = Criteria()
     numbers = [term for term in terms if term.kind == "words" and term.value.isdecimal() and not term.negated]
     for term in terms:
@@ -152,13 +151,13 @@ def _narrowed(  # noqa: C901, PLR0911 - one answer for each kind of word
     criteria: Criteria, term: Term, accounts: Callable[[], Collection[AccountView]], decimal_sign: str
 ) -> Criteria:
     if term.kind == "words":
-        words = [f"'{word}':*" for word in _WORDS.findall(term.value)]
+        words = [f"'{word}':*" for word in _WORDS.findall(without_accents(term.value))]
         if not words:
-            return criteria
+            raise _unreadable(term, N_("“%(term)s” has no letter and no digit to search for."))
         phrase = " <-> ".join(words)
         return replace(criteria, words=(*criteria.words, f"!({phrase})" if term.negated else f"({phrase})"))
     if term.kind == "date":
-        days = _day_range(term.value)
+        days = day_range(term.value)
         if days is None:
             raise _unreadable(
                 term, N_("“%(term)s” is not a date. Write 2026-11-20, 2026-11, 2026-Q4 or 2026-01..2026-03.")
@@ -235,48 +234,6 @@ def _limits(value: str, currency: str, decimal_sign: str) -> tuple[int, int]:
         return (minor(left) if left else 0, minor(right) if right else LIMIT_MINOR)
     exact = minor(value.removeprefix("="))
     return exact, exact
-
-
-def _day_range(value: str) -> tuple[date, date] | None:
-    for sign, step in ((">=", 0), ("<=", 0), (">", 1), ("<", -1)):
-        if value.startswith(sign):
-            days = _days(value[len(sign) :])
-            if days is None:
-                return None
-            moved = (days[1] if sign == ">" else days[0] if sign in {"<", ">="} else days[1]) + timedelta(days=step)
-            return (moved, LAST_DAY) if sign.startswith(">") else (FIRST_DAY, moved)
-    if ".." not in value:
-        return _days(value)
-    left, _, right = value.partition("..")
-    first = _days(left) if left else (FIRST_DAY, FIRST_DAY)
-    last = _days(right) if right else (LAST_DAY, LAST_DAY)
-    return None if first is None or last is None else (first[0], last[1])
-
-
-def _days(value: str) -> tuple[date, date] | None:  # noqa: PLR0911 - one answer for each way to write a day
-    """Return the first and the last day that a date, month, quarter or year covers."""
-    try:
-        if match := _DAY.fullmatch(value):
-            day = date(int(match[1]), int(match[2]), int(match[3]))
-            return (day, day) if FIRST_DAY <= day <= LAST_DAY else None
-        if match := _DAY_FIRST.fullmatch(value):
-            day = date(int(match[3]), int(match[2]), int(match[1]))
-            return (day, day) if FIRST_DAY <= day <= LAST_DAY else None
-        if match := _MONTH.fullmatch(value):
-            return _months(int(match[1]), int(match[2]), int(match[2]))
-        if match := _QUARTER.fullmatch(value):
-            return _months(int(match[1]), int(match[2]) * 3 - 2, int(match[2]) * 3)
-        if match := _YEAR.fullmatch(value):
-            return _months(int(match[1]), 1, 12)
-    except ValueError:
-        return None
-    return None
-
-
-def _months(year: int, first: int, last: int) -> tuple[date, date] | None:
-    if not FIRST_DAY.year <= year <= LAST_DAY.year:
-        return None
-    return date(year, first, 1), date(year, last, calendar.monthrange(year, last)[1])
 
 
 def _unreadable(term: Term, message: str) -> Invalid:

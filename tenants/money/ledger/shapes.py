@@ -3,9 +3,10 @@
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from tenants.lists import fields_of, page_of, part_of
 from tenants.money.ledger.search import LENGTH_MAX
 from tenants.schemas import AmountText, Body, CurrencyCode, Day, Id, ListQuery, Narrowing, WorkspacePath
 
@@ -112,12 +113,7 @@ class EntryOut(BaseModel):
     postings: list[PostingOut]
 
 
-EntryPart = create_model(
-    "EntryPart",
-    __doc__="The fields of an entry that were asked for.",
-    __config__=ConfigDict(extra="forbid"),
-    **{name: (field.annotation, Field(default=None)) for name, field in EntryOut.model_fields.items()},
-)
+EntryPart = part_of(EntryOut)
 
 
 class EntryAnswer(RootModel[EntryOut | EntryPart]):
@@ -140,12 +136,7 @@ class BatchOut(BaseModel):
     data: list[EntryMade]
 
 
-class EntryList(BaseModel):
-    """A page of entries, newest day first."""
-
-    data: list[EntryOut | EntryPart]
-    next_cursor: str | None
-    has_more: bool
+EntryList = page_of(EntryOut, "A page of entries, newest day first.")
 
 
 class EntryPath(WorkspacePath):
@@ -154,34 +145,19 @@ class EntryPath(WorkspacePath):
     entry_id: Id
 
 
-_NAME = f"({'|'.join(EntryOut.model_fields)})"
-_FIELDS = f"^{_NAME}(,{_NAME})*$"
 EXPANDABLE = frozenset({"postings.account"})
 
 
 class EntryAsk(Narrowing):
     """Which parts of an entry to answer with."""
 
-    fields: str | None = Field(
-        None,
-        json_schema_extra={"pattern": _FIELDS},
-        max_length=300,
-        description="Fields of an entry to answer with, the others are left out.",
-    )
+    fields: fields_of(EntryOut) = None
     expand: str | None = Field(
         None,
         json_schema_extra={"pattern": r"^postings\.account$"},
         max_length=300,
         description="What else to answer with: `postings.account` puts each posting's account into it.",
     )
-
-    @field_validator("fields")
-    @classmethod
-    def _known(cls, text: str | None) -> str | None:
-        unknown = [name for name in (text or "").split(",") if name not in EntryOut.model_fields]
-        if text is not None and unknown:
-            raise PydanticCustomError("unknown_field", "An entry has no field “{name}”.", {"name": unknown[0][:40]})
-        return text
 
     @field_validator("expand")
     @classmethod

@@ -5,30 +5,22 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response, g, jsonify
-from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field
 
-from tenants.door import API_PREFIX, guard_room
+from tenants.door import api_room
 from tenants.idempotency import once
+from tenants.lists import fields_of, page_of
 from tenants.money.periods import commands, queries
 from tenants.money.periods.queries import ClosingView
 from tenants.money.periods.rules import ClosingDraft
-from tenants.schemas import PROBLEMS, Body, Day, Id, ListQuery, WorkspacePath
+from tenants.schemas import Body, Day, Id, ListQuery, WorkspacePath
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import NotFound
 from webapp.web.contract import promises
 from webapp.web.pagination import answer_page, cut, read_cursor
 
-bp = APIBlueprint(
-    "api_periods",
-    __name__,
-    url_prefix=API_PREFIX,
-    abp_tags=[Tag(name="periods")],
-    abp_responses=PROBLEMS,
-    abp_security=[{"token": []}],
-)
-guard_room(bp)
+bp = api_room("api_periods", __name__, tag="periods")
 
 
 class ClosingIn(Body):
@@ -58,12 +50,13 @@ class ClosingOut(BaseModel):
     reopened_by: UUID | None
 
 
-class ClosingList(BaseModel):
+ClosingList = page_of(ClosingOut, "A page of closings, newest first.")
+
+
+class ClosingQuery(ListQuery):
     """A page of closings, newest first."""
 
-    data: list[ClosingOut]
-    next_cursor: str | None
-    has_more: bool
+    fields: fields_of(ClosingOut) = None
 
 
 class ClosingPath(WorkspacePath):
@@ -93,7 +86,7 @@ def closing_out(closing: ClosingView) -> dict[str, Any]:
     summary="List closings of periods",
 )
 @requires(Permission.LEDGER_PERIODS_READ)
-def list_closings(path: WorkspacePath, query: ListQuery) -> Response:
+def list_closings(path: WorkspacePath, query: ClosingQuery) -> Response:
     """List closings, newest first."""
     position = read_cursor("period-closings", query.cursor)
     rows = queries.closings(session=g.db, limit=query.limit + 1, before_id=position[0] if position else None)

@@ -4,8 +4,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tenants.lists import fields_of, page_of
 from tenants.money.reconciliations.rules import TICKS_MAX
-from tenants.schemas import AmountText, Body, Day, Id, Instant, MoneyOut, WorkspacePath
+from tenants.schemas import AmountText, Body, Day, Id, Instant, ListQuery, MoneyOut, WorkspacePath
 
 
 class StatementIn(Body):
@@ -63,12 +64,13 @@ class ReconciliationOut(BaseModel):
     undone_by: UUID | None
 
 
-class ReconciliationList(BaseModel):
+ReconciliationList = page_of(ReconciliationOut, "A page of reconciliations, newest first.")
+
+
+class ReconciliationQuery(ListQuery):
     """A page of reconciliations, newest first."""
 
-    data: list[ReconciliationOut]
-    next_cursor: str | None
-    has_more: bool
+    fields: fields_of(ReconciliationOut) = None
 
 
 class LineOut(BaseModel):
@@ -80,12 +82,13 @@ class LineOut(BaseModel):
     ticked: bool
 
 
-class LineList(BaseModel):
+LineList = page_of(LineOut, "A page of entries, newest first.")
+
+
+class LineQuery(ListQuery):
     """A page of entries, newest first."""
 
-    data: list[LineOut]
-    next_cursor: str | None
-    has_more: bool
+    fields: fields_of(LineOut) = None
 
 
 class AccountPath(WorkspacePath):

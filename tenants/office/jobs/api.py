@@ -5,35 +5,21 @@ from typing import Any, Literal
 from uuid import UUID
 
 from flask import Response, g, jsonify
-from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
-from tenants.door import API_PREFIX, guard_room
+from tenants.door import api_room
+from tenants.lists import fields_of, page_of
 from tenants.office.jobs import commands, queries
-from tenants.schemas import PROBLEMS, Instant, ListQuery, WorkspacePath, instant
+from tenants.schemas import Instant, ListQuery, WorkspacePath, instant
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.jobs.queries import JobView
 from webapp.kernel.errors import NotFound
 from webapp.web.pagination import answer_page, cut, read_cursor
 
-bp = APIBlueprint(
-    "api_jobs",
-    __name__,
-    url_prefix=API_PREFIX,
-    abp_tags=[Tag(name="jobs")],
-    abp_responses=PROBLEMS,
-    abp_security=[{"token": []}],
-)
-guard_room(bp)
+bp = api_room("api_jobs", __name__, tag="jobs")
 
 State = Literal["queued", "running", "done", "parked", "cancelled"]
-
-
-class JobQuery(ListQuery):
-    """A page of jobs."""
-
-    state: State | None = Field(None, description="Only jobs in this state.")
 
 
 class JobOut(BaseModel):
@@ -54,12 +40,14 @@ class JobOut(BaseModel):
     cancel_requested_at: Instant | None
 
 
-class JobList(BaseModel):
+JobList = page_of(JobOut, "A page of jobs.")
+
+
+class JobQuery(ListQuery):
     """A page of jobs."""
 
-    data: list[JobOut]
-    next_cursor: str | None
-    has_more: bool
+    state: State | None = Field(None, description="Only jobs in this state.")
+    fields: fields_of(JobOut) = None
 
 
 class JobPath(WorkspacePath):

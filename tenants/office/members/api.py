@@ -4,12 +4,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from flask import Response, g, jsonify
-from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field
 
-from tenants.door import API_PREFIX, guard_room
+from tenants.door import api_room
+from tenants.lists import fields_of, page_of
 from tenants.office.members import commands, queries
-from tenants.schemas import PROBLEMS, Body, Instant, ListQuery, WorkspacePath, instant
+from tenants.schemas import Body, Instant, ListQuery, WorkspacePath, instant
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission, Role
 from webapp.kernel.errors import NotFound
@@ -18,15 +18,7 @@ from webapp.web.addresses import outside
 from webapp.web.pagination import answer_page, cut, read_cursor
 from webapp.web.state import services
 
-bp = APIBlueprint(
-    "api_members",
-    __name__,
-    url_prefix=API_PREFIX,
-    abp_tags=[Tag(name="members")],
-    abp_responses=PROBLEMS,
-    abp_security=[{"token": []}],
-)
-guard_room(bp)
+bp = api_room("api_members", __name__, tag="members")
 
 INVITATION_PATH = "/invitations/"
 """Where the page that accepts an invitation lives."""
@@ -42,12 +34,13 @@ class MemberOut(BaseModel):
     since: Instant
 
 
-class MemberList(BaseModel):
+MemberList = page_of(MemberOut, "A page of members.")
+
+
+class MemberQuery(ListQuery):
     """A page of members."""
 
-    data: list[MemberOut]
-    next_cursor: str | None
-    has_more: bool
+    fields: fields_of(MemberOut) = None
 
 
 class RoleIn(Body):
@@ -77,12 +70,13 @@ class InvitationOut(BaseModel):
     expires_at: Instant
 
 
-class InvitationList(BaseModel):
+InvitationList = page_of(InvitationOut, "A page of open invitations.")
+
+
+class InvitationQuery(ListQuery):
     """A page of open invitations."""
 
-    data: list[InvitationOut]
-    next_cursor: str | None
-    has_more: bool
+    fields: fields_of(InvitationOut) = None
 
 
 class MemberPath(WorkspacePath):
@@ -121,7 +115,7 @@ def invitation_out(row: InvitationView) -> dict[str, Any]:
 
 @bp.get("/members", responses={200: MemberList}, operation_id="listMembers", summary="List members")
 @requires(Permission.MEMBERS_MEMBERS_READ)
-def list_members(path: WorkspacePath, query: ListQuery) -> Response:
+def list_members(path: WorkspacePath, query: MemberQuery) -> Response:
     """Members, longest first."""
     position = read_cursor("members", query.cursor)
     rows = [
@@ -168,7 +162,7 @@ def remove_member(path: MemberPath) -> Response:
     "/invitations", responses={200: InvitationList}, operation_id="listInvitations", summary="List open invitations"
 )
 @requires(Permission.MEMBERS_MEMBERS_READ)
-def list_invitations(path: WorkspacePath, query: ListQuery) -> Response:
+def list_invitations(path: WorkspacePath, query: InvitationQuery) -> Response:
     """Open invitations, newest first."""
     position = read_cursor("invitations", query.cursor)
     rows = sorted(queries.invitations(session=g.db, at=g.at), key=_place, reverse=True)

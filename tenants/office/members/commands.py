@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from tenants.office.members import queries
 from webapp.access.permissions import Role
 from webapp.audit.commands import record
-from webapp.identity import commands as identity
 from webapp.identity import queries as people
+from webapp.identity import tokens
 from webapp.kernel.actor import Actor
 from webapp.kernel.db import bound_tenant, on_platform
 from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound
@@ -152,7 +152,7 @@ def remove_member(*, session: Session, actor: Actor, at: datetime, person_id: UU
         tenancy.remove_member(session=session, actor=actor, at=at, tenant_id=tenant.id, person_id=person_id)
         for token in people.tokens(session=session, tenant_id=tenant.id, person_id=person_id):
             if token.revoked_at is None:
-                identity.revoke_token(
+                tokens.revoke_token(
                     session=session, actor=actor, at=at, tenant_id=tenant.id, token_id=token.id, person_id=person_id
                 )
     record(

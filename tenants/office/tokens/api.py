@@ -5,27 +5,19 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response, g, jsonify
-from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field
 
-from tenants.door import API_PREFIX, guard_room
+from tenants.door import api_room
+from tenants.lists import fields_of, page_of
 from tenants.office.tokens import commands, queries
-from tenants.schemas import PROBLEMS, Body, Instant, ListQuery, WorkspacePath, instant, whole
+from tenants.schemas import Body, Instant, ListQuery, WorkspacePath, instant, whole
 from webapp.access.guard import decide, requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import NotFound
 from webapp.web.pagination import answer_page, cut, read_cursor
 from webapp.web.state import services
 
-bp = APIBlueprint(
-    "api_tokens",
-    __name__,
-    url_prefix=API_PREFIX,
-    abp_tags=[Tag(name="tokens")],
-    abp_responses=PROBLEMS,
-    abp_security=[{"token": []}],
-)
-guard_room(bp)
+bp = api_room("api_tokens", __name__, tag="tokens")
 
 
 class TokenIn(Body):
@@ -82,12 +74,13 @@ class TokenMade(TokenOut):
     token: str = Field(examples=["cpt_live_0123456789abcdef_…"])
 
 
-class TokenList(BaseModel):
+TokenList = page_of(TokenOut, "A page of tokens.")
+
+
+class TokenQuery(ListQuery):
     """A page of tokens."""
 
-    data: list[TokenOut]
-    next_cursor: str | None
-    has_more: bool
+    fields: fields_of(TokenOut) = None
 
 
 class TokenPath(WorkspacePath):
@@ -122,7 +115,7 @@ def _whose() -> UUID | None:
 
 @bp.get("/tokens", responses={200: TokenList}, operation_id="listTokens", summary="List tokens")
 @requires(Permission.TOKENS_TOKENS_READ)
-def list_tokens(path: WorkspacePath, query: ListQuery) -> Response:
+def list_tokens(path: WorkspacePath, query: TokenQuery) -> Response:
     """Tokens, newest first: everybody's for owners and accountants, your own otherwise."""
     position = read_cursor("tokens", query.cursor)
     rows = sorted(queries.tokens(session=g.db, person_id=_whose()), key=_place, reverse=True)

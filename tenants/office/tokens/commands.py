@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from webapp.access.permissions import GRANTS, SCOPES, Role
 from webapp.audit.commands import record
-from webapp.identity import commands as identity
 from webapp.identity import queries as identity_queries
-from webapp.identity.rules import narrows
+from webapp.identity import tokens
+from webapp.identity.rules import TOKEN_LIFE_MAX, narrows
 from webapp.kernel.actor import Actor
 from webapp.kernel.db import bound_tenant, on_platform
 from webapp.kernel.errors import N_, DomainError, FieldError, Invalid, NotFound
@@ -65,10 +65,10 @@ def create_token(
     A token never makes one that may more than itself. Raises Invalid (name, scopes, days, networks), TooManyTokens.
     """
     tenant = bound_tenant(session)
-    if not 1 <= draft.days <= identity.TOKEN_LIFE_MAX.days:
+    if not 1 <= draft.days <= TOKEN_LIFE_MAX.days:
         raise Invalid(errors=(FieldError("days", "range", N_("A token lives 1 to 366 days.")),))
     with on_platform(session):
-        whole = identity.create_token(
+        whole = tokens.create_token(
             session=session,
             actor=actor,
             at=at,
@@ -118,7 +118,7 @@ def rotate_token(
             within.scopes >= set(token.scopes) and narrows(token.networks, within.networks)
         ):
             raise TooWide
-        whole = identity.rotate_token(
+        whole = tokens.rotate_token(
             session=session,
             actor=actor,
             at=at,
@@ -146,7 +146,7 @@ def revoke_token(*, session: Session, actor: Actor, at: datetime, token_id: str,
     """
     tenant = bound_tenant(session)
     with on_platform(session):
-        identity.revoke_token(
+        tokens.revoke_token(
             session=session, actor=actor, at=at, tenant_id=tenant.id, token_id=token_id, person_id=person_id
         )
     record(session=session, actor=actor, at=at, action="token.revoked", object_type="token", object_id=token_id)

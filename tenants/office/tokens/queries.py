@@ -26,15 +26,15 @@ class TokenRow:
         return "active" if self.token.expires_at > at else "expired"
 
 
-def tokens(*, session: Session, person_id: UUID | None) -> list[TokenRow]:
-    """Return tokens, newest first (at most 200): everybody's, or one person's."""
+def tokens(*, session: Session, person_id: UUID | None, token_id: str | None = None) -> list[TokenRow]:
+    """Return tokens, those that work first, then newest first (at most 1,000): everybody's, one person's, or one."""
     tenant = bound_tenant(session)
     with on_platform(session):
-        found = identity.tokens(session=session, tenant_id=tenant.id, person_id=person_id)
+        found = identity.tokens(session=session, tenant_id=tenant.id, person_id=person_id, token_id=token_id)
         people = identity.people(session=session, ids={token.person_id for token in found})
     return [TokenRow(token, people[token.person_id].name, people[token.person_id].email) for token in found]
 
 
 def token(*, session: Session, token_id: str, person_id: UUID | None) -> TokenRow | None:
     """Return one of them."""
-    return next((row for row in tokens(session=session, person_id=person_id) if row.token.id == token_id), None)
+    return next(iter(tokens(session=session, person_id=person_id, token_id=token_id)), None)

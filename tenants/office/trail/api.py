@@ -4,37 +4,18 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response, g, jsonify
-from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
-from tenants.door import API_PREFIX, guard_room
-from tenants.schemas import PROBLEMS, Id, Instant, ListQuery, WorkspacePath, instant
+from tenants.door import api_room
+from tenants.lists import fields_of, page_of
+from tenants.schemas import Id, Instant, ListQuery, WorkspacePath, instant
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.audit import queries
 from webapp.kernel.errors import NotFound
 from webapp.web.pagination import answer_page, cut, read_cursor
 
-bp = APIBlueprint(
-    "api_audit_events",
-    __name__,
-    url_prefix=API_PREFIX,
-    abp_tags=[Tag(name="audit events")],
-    abp_responses=PROBLEMS,
-    abp_security=[{"token": []}],
-)
-guard_room(bp)
-
-
-class EventQuery(ListQuery):
-    """A page of events; every filter is exact."""
-
-    object_type: str | None = Field(None, max_length=100, pattern="^[^\\x00]*$")
-    object_id: str | None = Field(None, max_length=200, pattern="^[^\\x00]*$", description="Together with object_type.")
-    action: str | None = Field(None, max_length=100, pattern="^[^\\x00]*$")
-    actor: str | None = Field(
-        None, max_length=254, pattern="^[^\\x00]*$", description="The acting person's address as it was then."
-    )
+bp = api_room("api_audit_events", __name__, tag="audit events")
 
 
 class EventOut(BaseModel):
@@ -53,12 +34,19 @@ class EventOut(BaseModel):
     source_address: str
 
 
-class EventList(BaseModel):
-    """A page of events."""
+EventList = page_of(EventOut, "A page of events.")
 
-    data: list[EventOut]
-    next_cursor: str | None
-    has_more: bool
+
+class EventQuery(ListQuery):
+    """A page of events; every filter is exact."""
+
+    object_type: str | None = Field(None, max_length=100, pattern="^[^\\x00]*$")
+    object_id: str | None = Field(None, max_length=200, pattern="^[^\\x00]*$", description="Together with object_type.")
+    action: str | None = Field(None, max_length=100, pattern="^[^\\x00]*$")
+    actor: str | None = Field(
+        None, max_length=254, pattern="^[^\\x00]*$", description="The acting person's address as it was then."
+    )
+    fields: fields_of(EventOut) = None
 
 
 class EventPath(WorkspacePath):

@@ -60,11 +60,11 @@ ACTIONS: dict[str, str] = {
 
 OBJECTS: dict[str, str] = {
     "account": N_("Account"),
-    "change": N_("Change"),
+    "change": N_("Change of many entries"),
     "chart": N_("Chart of accounts"),
     "entry": N_("Entry"),
-    "hold": N_("Hold"),
-    "import": N_("Import"),
+    "hold": N_("Hold of money"),
+    "import": N_("Import of a statement"),
     "invitation": N_("Invitation"),
     "job": N_("Job"),
     "member": N_("Member"),
@@ -91,6 +91,7 @@ FIELDS: dict[str, str] = {
     "currency": N_("Currency"),
     "date": N_("Date"),
     "day": N_("Date"),
+    "days": N_("Days"),
     "decision": N_("Decision"),
     "delete": N_("Delete"),
     "description": N_("Description"),
@@ -150,6 +151,18 @@ VALUES: dict[str, dict[str, str]] = {
         "auditor": N_("Auditor"),
         "member": N_("Member"),
         "owner": N_("Owner"),
+    },
+    "state": {
+        "active": N_("Active"),
+        "cancelled": N_("Cancelled"),
+        "captured": N_("Captured"),
+        "expired": N_("Expired"),
+        "failed": N_("Failed"),
+        "needs_mapping": N_("Columns needed"),
+        "published": N_("Published"),
+        "released": N_("Released"),
+        "reversed": N_("Undone"),
+        "review": N_("To review"),
     },
 }
 """Fields whose values are a few names."""

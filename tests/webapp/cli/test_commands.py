@@ -343,21 +343,54 @@ def test_a_setting_that_is_wrong(comptoir: Run, monkeypatch: pytest.MonkeyPatch)
 def test_a_data_folder_that_cannot_be_used(comptoir: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "file").write_text("")
     monkeypatch.delenv("COMPTOIR_DATABASE_URL")
-    assert "choose another folder" in refused(comptoir("doctor", "--data-dir", str(tmp_path / "file" / "data")))
+    assert "choose another folder" in refused(comptoir("doctor", "--data-dir", str(tmp_path / "file")))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("tenant", "list"),
+        ("tenant", "suspend", "--slug", "acme"),
+        ("token", "create", "--tenant", "acme", "--person", "a@b.example"),
+        ("person", "link", "--email", "a@b.example"),
+        ("doctor",),
+        ("migrate",),
+    ],
+)
+def test_a_mistyped_data_folder_is_refused_and_not_made(
+    comptoir: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+):
+    monkeypatch.delenv("COMPTOIR_DATABASE_URL")
+    folder = tmp_path / "no such"
+    said = refused(comptoir(*arguments, "--data-dir", str(folder)))
+    assert said.startswith(f"comptoir: there is no installation in {folder}: name its folder with --data-dir")
+    assert not folder.exists()
+
+
+def test_a_list_without_a_workspace_says_so_beside_it(comptoir: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("webapp.cli.tenant.queries.tenants", lambda **_: [])
+    ended = comptoir("tenant", "list")
+    assert (ended.code, ended.out) == (0, "")
+    assert ended.err.startswith("no workspace yet: ")
 
 
 def test_commands_work_on_a_data_folder_that_nobody_runs(tmp_path: Path):
     environ = {name: value for name, value in os.environ.items() if not name.startswith("COMPTOIR_")}
     folder = str(tmp_path / "my data")
 
+    said: list[str] = []
+
     def run(*arguments: str) -> str:
-        return subprocess.run(
+        ended = subprocess.run(
             [sys.executable, "-c", PROGRAM, *arguments, "--data-dir", folder],
             env=environ,
             capture_output=True,
             text=True,
             check=True,
-        ).stdout
+        )
+        said.append(ended.stderr)
+        return ended.stdout
 
     run("tenant", "create", "--slug", "acme", "--name", "Acme", "--owner", "owner@acme.example")
     assert run("token", "create", "--tenant", "acme", "--person", "owner@acme.example").startswith("cpt_live_")
+    assert said == [f"comptoir: making a new installation in {folder}\n", ""]

@@ -41,6 +41,8 @@ def refuse(data_dir: Path) -> Refuse:
         assert len(lines) == 1, ended.stderr
         assert lines[0].startswith("comptoir: ")
         assert "ready" not in ended.stdout
+        if not before:
+            assert ended.stdout == "", "nothing was begun that would have to be stopped"
         assert processes_naming(str(data_dir)) == []
         return lines[0]
 
@@ -100,8 +102,29 @@ def test_a_database_that_does_not_answer(refuse: Refuse):
     assert said.endswith("correct the address, or unset it to use the embedded one")
 
 
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"COMPTOIR_DATABASE_URL": "postgresql://someone@127.0.0.1:1/nothing"},
+        {"COMPTOIR_REDIS_URL": "redis://127.0.0.1:1/0"},
+        {"COMPTOIR_WEB_THREADS": "many"},
+    ],
+)
+def test_a_refused_start_leaves_no_folder(refuse: Refuse, data_dir: Path, environ: dict[str, str]):
+    refuse(environ=environ)
+    assert not data_dir.parent.exists()
+
+
+def test_a_file_in_place_of_the_data_folder(refuse: Refuse, tmp_path: Path):
+    (tmp_path / "file").write_text("kept")
+    assert "cannot be used (it is a file): choose another folder with --data-dir" in refuse(data=tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "kept"
+
+
 def test_a_database_address_that_is_none(refuse: Refuse):
-    assert "COMPTOIR_DATABASE_URL" in refuse(environ={"COMPTOIR_DATABASE_URL": "my database"})
+    said = refuse(environ={"COMPTOIR_DATABASE_URL": "my database"})
+    assert "COMPTOIR_DATABASE_URL is not an address (" in said
+    assert said.endswith("write it as postgresql://user:password@host:5432/database")
 
 
 def test_a_password_is_never_said(refuse: Refuse):

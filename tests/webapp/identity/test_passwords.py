@@ -1,18 +1,15 @@
 """What is kept of a password: Argon2id with the parameters of the day, and never the password."""
 
 import re
-from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from argon2 import PasswordHasher, Type, extract_parameters
 from flask import Flask
 from sqlalchemy import text
 
-from tests.cast import STAGE
+from tests.cast import newcomer
 from tests.hands import submit
-from webapp.identity import commands
 from webapp.identity.rules import password_problem
 from webapp.kernel.errors import Invalid
 from webapp.web.state import KEY
@@ -22,17 +19,8 @@ PASSWORD = "näive cafés, 73 bytes and more: the last of them matter as much as
 
 def person(app: Flask, password: str) -> tuple[str, str]:
     """Add a person; return the address and what the database keeps of the password."""
-    email = f"pat-{uuid4().hex[:10]}@example.org"
+    email = newcomer(app, password)
     with app.extensions[KEY].database.platform() as session:
-        commands.add_person(
-            session=session,
-            actor=STAGE,
-            at=datetime.now(UTC),
-            person_id=uuid4(),
-            email=email,
-            name="Pat",
-            password=password,
-        )
         stored = session.scalar(text("SELECT password_hash FROM person WHERE email = :email"), {"email": email})
     return email, str(stored)
 

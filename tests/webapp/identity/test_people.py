@@ -8,7 +8,9 @@ from flask import Flask
 
 from tests.cast import STAGE, Cast
 from tests.hands import Clock, submit
-from webapp.identity import commands
+from webapp.access.permissions import Role
+from webapp.identity import links, passwords, sessions
+from webapp.tenancy import commands as tenancy
 from webapp.web.state import KEY
 
 PASSWORD = "a sentence that is easy to keep"
@@ -18,7 +20,7 @@ def link(app: Flask, purpose: str, person_id: object = None) -> str:
     """Make a one-time link and return its secret."""
     secret = secrets.token_urlsafe(32)
     with app.extensions[KEY].database.platform() as session:
-        commands.make_link(session=session, at=datetime.now(UTC), secret=secret, purpose=purpose, person_id=person_id)  # type: ignore[arg-type]
+        links.make_link(session=session, at=datetime.now(UTC), secret=secret, purpose=purpose, person_id=person_id)  # type: ignore[arg-type]
     return secret
 
 
@@ -40,15 +42,57 @@ def test_looking_at_a_sign_in_link_does_not_use_it_up(cast: Cast, app: Flask) ->
     path, client = f"/sign-in/{link(app, 'sign_in', cast.bob.id)}", app.test_client()
     for _ in range(2):
         assert client.get(path).status_code == 200
-    assert submit(client, path, path).status_code == 303
+    used = submit(client, path, path)
+    assert (used.status_code, used.headers["Location"]) == (303, f"/t/{cast.acme.slug}/"), "there is one place to go to"
     assert cast.bob.email in client.get("/profile").get_data(as_text=True)
-    assert submit(app.test_client(), path, path).status_code == 410
+    assert submit(app.test_client(), "/sign-in", path).status_code == 410
+    shown = app.test_client().get(path)
+    assert shown.status_code == 410
+    assert "comptoir person link --email" in shown.text
+
+
+def test_a_link_that_was_never_made_is_not_offered(app: Flask) -> None:
+    assert app.test_client().get("/sign-in/invented").status_code == 410
+
+
+def test_who_has_several_workspaces_or_a_suspended_one_chooses(cast: Cast, app: Flask) -> None:
+    path = f"/sign-in/{link(app, 'sign_in', cast.bob.id)}"
+    with app.extensions[KEY].database.platform() as session:
+        tenancy.add_member(
+            session=session,
+            actor=STAGE,
+            at=datetime.now(UTC),
+            tenant_id=cast.bravo.ref.id,
+            person_id=cast.bob.id,
+            role=Role.MEMBER,
+        )
+    assert submit(app.test_client(), path, path).headers["Location"] == "/"
+    path = f"/sign-in/{link(app, 'sign_in', cast.carol.id)}"
+    with app.extensions[KEY].database.platform() as session:
+        tenancy.set_suspended(session=session, actor=STAGE, at=datetime.now(UTC), slug=cast.acme.slug, suspended=True)
+    assert submit(app.test_client(), path, path).headers["Location"] == "/"
+
+
+def test_a_password_leads_to_the_only_workspace_unless_one_was_headed_elsewhere(cast: Cast, app: Flask) -> None:
+    with app.extensions[KEY].database.platform() as session:
+        passwords.set_password(
+            session=session,
+            actor=STAGE,
+            at=datetime.now(UTC),
+            person_id=cast.bob.id,
+            email=cast.bob.email,
+            password=PASSWORD,
+        )
+    typed = {"email": cast.bob.email, "password": PASSWORD}
+    assert submit(app.test_client(), "/sign-in", "/sign-in", typed).headers["Location"] == f"/t/{cast.acme.slug}/"
+    typed["next"] = "/profile"
+    assert submit(app.test_client(), "/sign-in", "/sign-in", typed).headers["Location"] == "/profile"
 
 
 def test_a_link_is_dead_after_a_day(still: Flask, clock: Clock, cast: Cast) -> None:
     path, client = f"/sign-in/{link(still, 'sign_in', cast.bob.id)}", still.test_client()
     clock.forward(hours=25)
-    assert submit(client, path, path).status_code == 410
+    assert submit(client, "/sign-in", path).status_code == 410
 
 
 def test_the_profile_changes_language_theme_and_density(cast: Cast) -> None:
@@ -67,7 +111,7 @@ def test_a_profile_that_cannot_be_is_given_back_with_its_error(cast: Cast) -> No
 def test_a_session_elsewhere_is_seen_and_ended(cast: Cast, app: Flask) -> None:
     other, secret, session_id = app.test_client(), secrets.token_urlsafe(32), uuid4()
     with app.extensions[KEY].database.platform() as session:
-        commands.open_session(
+        sessions.open_session(
             session=session,
             actor=STAGE,
             at=datetime.now(UTC),

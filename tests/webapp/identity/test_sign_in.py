@@ -4,7 +4,7 @@ import statistics
 import threading
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -12,30 +12,15 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.cast import STAGE, Cast
+from tests.cast import Cast, newcomer
 from tests.hands import Clock, submit
 from webapp.app import create_app
-from webapp.identity import commands
+from webapp.identity import passwords
 from webapp.settings import Settings
 from webapp.web.state import KEY
 
 PASSWORD = "correct horse battery staple"
-
-
-def person(app: Flask, password: str | None = PASSWORD) -> str:
-    """Add a person and return the address."""
-    email = f"pat-{uuid4().hex[:10]}@example.org"
-    with app.extensions[KEY].database.platform() as session:
-        commands.add_person(
-            session=session,
-            actor=STAGE,
-            at=datetime.now(UTC),
-            person_id=uuid4(),
-            email=email,
-            name="Pat",
-            password=password,
-        )
-    return email
+person = partial(newcomer, password=PASSWORD)
 
 
 def sign_in(client: FlaskClient, email: str, password: str = PASSWORD, **kwargs: Any) -> Any:
@@ -58,7 +43,10 @@ def test_the_right_password_opens_a_session_and_goes_where_one_was_headed(app: F
     assert client.get("/profile/sessions").status_code == 200
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:x"])
+@pytest.mark.parametrize(
+    "target",
+    ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:x", "///evil.example", "/a\r\nX: y"],
+)
 def test_nobody_is_sent_to_another_site(app: Flask, target: str) -> None:
     assert sign_in(app.test_client(), person(app), next=target).headers["Location"] == "/"
 
@@ -230,9 +218,9 @@ def test_at_most_two_passwords_are_compared_at_once(monkeypatch: pytest.MonkeyPa
             with lock:
                 running[0] -= 1
 
-    monkeypatch.setattr(commands, "_hasher", Slow())
+    monkeypatch.setattr(passwords, "_hasher", Slow())
     threads = [
-        threading.Thread(target=commands.verify_password, kwargs={"stored": (uuid4(), "x"), "password": "y"})
+        threading.Thread(target=passwords.verify_password, kwargs={"stored": (uuid4(), "x"), "password": "y"})
         for _ in range(8)
     ]
     for thread in threads:

@@ -91,3 +91,10 @@ def test_a_server_that_is_away_is_a_failure_that_the_job_tries_again(tmp_path: P
         port = free.getsockname()[1]
     with pytest.raises(OSError, match=r"."):
         deliver(message, smtp_url=f"smtp://127.0.0.1:{port}", folder=tmp_path, name="x")
+
+
+def test_a_name_of_several_lines_is_one_line_of_a_letter() -> None:
+    several = "Eve\n\nYour account is locked.\u2028Open evil.example"
+    letter = write("invitation", "en", {**VALUES, "invited_by": several})
+    assert "Eve Your account is locked. Open evil.example invites you" in " ".join(letter.text.split("\n"))
+    assert "\n\nYour account" not in letter.text

@@ -17,7 +17,7 @@ from tests.webapp.tenancy.contents import PLACES, Nest, fill, fingerprint, make_
 from tests.webapp.tenancy.routes import Call, Caller, Document, Form, Ids, calls, read_page, told
 from tests.webapp.tenancy.statements import StatementLog, statement_log
 from webapp.access.permissions import SCOPES
-from webapp.identity import commands as identity
+from webapp.identity import tokens
 from webapp.kernel.db import Database
 from webapp.web.state import KEY
 
@@ -95,7 +95,7 @@ def watched(stage: Stage) -> Iterator[Stage]:
 def token_for(stage: Stage, nest: Nest, person: Person) -> str:
     """Make an API token of a person for one workspace."""
     with stage.database.platform() as session:
-        return identity.create_token(
+        return tokens.create_token(
             session=session,
             actor=person.actor,
             at=datetime.now(UTC),

@@ -20,8 +20,8 @@ from tests.webapp.tenancy.mutation import mutate
 from tests.webapp.tenancy.routes import calls
 from tests.webapp.tenancy.stage import Stage
 from webapp.access.permissions import Role
-from webapp.identity import commands as identity
 from webapp.identity import queries as people
+from webapp.identity import sessions
 from webapp.kernel.db import Database
 from webapp.tenancy import commands as tenancy
 from webapp.tenancy import pages, queries
@@ -189,7 +189,7 @@ def test_a_build_whose_invitations_work_twice_turns_red(cast: Cast, owner: Engin
 
 
 def test_a_build_that_ends_anybodys_session_turns_red(cast: Cast, owner: Engine, monkeypatch: pytest.MonkeyPatch):
-    mutate(monkeypatch, identity.revoke_session, "SignInSession.person_id == person_id,", "")
+    mutate(monkeypatch, sessions.revoke_session, "SignInSession.person_id == person_id,", "")
     with pytest.raises(AssertionError):
         test_a_session_of_somebody_else_cannot_be_ended(cast, owner)
 

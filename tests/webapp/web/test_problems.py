@@ -1,20 +1,24 @@
 """Every refusal is a problem document whose `type` leads to what it means, in the reader's language (AP-2)."""
 
 import re
+from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import Connection, event
 
 from tenants.money.accounts import api as accounts_api
+from tenants.money.accounts.commands import lock_balances
 from tests.cast import Cast
 from tests.webapp.tenancy.mutation import mutate
 from tests.webapp.web.conftest import CALLS_A_MINUTE
 from webapp.app import _locale
 from webapp.kernel.errors import DomainError
 from webapp.web.catalogue import catalogue
+from webapp.web.state import KEY
 
 SOURCES = Path(__file__).parents[3]
 SECRET = "what nobody outside may read"
@@ -99,6 +103,46 @@ def test_500_names_the_request_and_tells_nothing_else(answering: Flask, cast: Ca
     problem(answering, answer, 500, "internal_error")
     assert SECRET not in answer.text
     assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/api/v1/t/acme/accounts"])
+def test_400_for_a_host_that_cannot_be_read(app: Flask, path: str):
+    answer = app.test_client().get(path, headers={"Host": "a" * 300})
+
+    assert answer.status_code == HTTPStatus.BAD_REQUEST
+    assert "cannot be understood" in answer.text
+
+
+@pytest.fixture
+def impatient(app: Flask) -> Iterator[None]:
+    """Let the database wait for a lock a moment only."""
+    engine = app.extensions[KEY].database.engine
+
+    def shorten(connection: Connection) -> None:
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '100ms'")
+
+    event.listen(engine, "begin", shorten)
+    yield
+    event.remove(engine, "begin", shorten)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_503_when_somebody_else_holds_the_account_for_too_long(app: Flask, cast: Cast):
+    bank, other = (
+        cast.alice.api("POST", "/accounts", json={"name": name, "kind": "asset", "currency": "EUR"}).json["id"]
+        for name in ("Bank", "Cash")
+    )
+    postings = [
+        {"account_id": one, "amount": amount, "currency": "EUR"} for one, amount in ((bank, "1"), (other, "-1"))
+    ]
+    with cast.acme.begin() as session:
+        lock_balances(session=session, account_ids=[bank])
+        answer = cast.alice.api(
+            "POST", "/entries", json={"date": "2026-01-01", "description": "", "postings": postings}
+        )
+
+    problem(app, answer, 503, "busy")
+    assert int(answer.headers["Retry-After"]) > 0
 
 
 def test_the_catalogue_has_every_code_with_a_title_and_what_to_do(app: Flask):

@@ -50,7 +50,9 @@ def stated_in(cells: list[str], form: str, decimal: str, default_currency: str) 
         except AmountError:
             continue
         break
-    return None if amount is None else StatedBalance(None, kind, day, amount, currency)
+    # A table may run backwards in time: all its rows come after the balance that opens it, wherever that stands.
+    after = 0 if kind == "opening" else None
+    return None if amount is None else StatedBalance(None, kind, day, amount, currency, after)
 
 
 def _day(text: str, form: str) -> date | None:

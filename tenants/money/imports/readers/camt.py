@@ -32,6 +32,7 @@ def read_camt(chunks: Iterable[bytes], default_currency: str, notes: Notes) -> I
             yield from reader.taken()
         parser.Parse(b"", True)
     except expat.ExpatError as error:
+        reader.end_statement()
         yield from reader.taken()
         yield reader.broken(error)
     except (ValueError, LookupError):
@@ -47,6 +48,9 @@ class _Reader:
         self._default = default_currency
         self._notes = notes
         self._rows: list[Row] = []
+        self._read = 0
+        self._before = 0
+        self._stated: list[StatedBalance] = []
         self._path: list[str] = []
         self._stack: list[Node] = []
         self._nodes = 0
@@ -67,6 +71,13 @@ class _Reader:
         """Return the rows that are complete, once."""
         rows, self._rows = self._rows, []
         return rows
+
+    def end_statement(self) -> None:
+        """Note the balances that the statement states: one opens before its rows, one closes behind them."""
+        for stated in self._stated:
+            after = self._before if stated.kind == "opening" else self._read
+            self._notes.balances.append(stated._replace(after=after))
+        self._stated, self._before = [], self._read
 
     def broken(self, error: expat.ExpatError) -> Wrong:
         """Return the wrong row for a file that breaks off or is malformed."""
@@ -104,9 +115,11 @@ class _Reader:
         if self._stack and len(self._stack[-1].text) < TEXT_MAX:
             self._stack[-1].text += text
 
-    def _end(self, _name: str) -> None:
+    def _end(self, name: str) -> None:
         self._path.pop()
         if not self._stack:
+            if name.rpartition("\x1f")[2] in _STATEMENTS:
+                self.end_statement()
             return
         node = self._stack.pop()
         if node.children:
@@ -120,9 +133,11 @@ class _Reader:
         elif node.name == "Bal":
             stated = _balance(node, self._label, self._currency)
             if stated:
-                self._notes.balances.append(stated)
+                self._stated.append(stated)
         else:
-            self._rows.extend(entry_rows(node, label=self._label, owner=self._owner, currency=self._currency))
+            rows = entry_rows(node, label=self._label, owner=self._owner, currency=self._currency)
+            self._read += len(rows)
+            self._rows.extend(rows)
 
 
 def _refuse(*_event: object) -> int:
@@ -130,9 +145,12 @@ def _refuse(*_event: object) -> int:
 
 
 def _balance(node: Node, label: str | None, default_currency: str) -> StatedBalance | None:
-    """Read a booked balance: OPBD or PRCD opens, CLBD closes; available and forward balances are not compared."""
+    """Read a booked balance: OPBD or PRCD opens, CLBD closes.
+
+    Available and forward balances, and those between the pages of a statement, are not compared.
+    """
     code = node.said("Tp/CdOrPrtry/Cd")
-    if code not in {"OPBD", "PRCD", "CLBD"}:
+    if code not in {"OPBD", "PRCD", "CLBD"} or node.said("Tp/SubTp/Cd") == "INTM":
         return None
     amount = node.find("Amt")
     currency = (amount.attributes.get("Ccy", "") if amount else "") or default_currency

@@ -55,20 +55,29 @@ Row = Line | Wrong | Ignored
 
 
 class StatedBalance(NamedTuple):
-    """A balance that the bank states in the file, in minor units, at the end of `day`."""
+    """A balance that the bank states in the file, in minor units, on `day`.
+
+    `after` is how many rows of the file come before it: of the rows of its day it counts those and no others. None: the
+    order of the file says nothing, and it is the one at the end of the day.
+    """
 
     account_label: str | None
     kind: Literal["opening", "closing"]
     day: date | None
     minor: int
     currency: str
+    after: int | None = None
 
 
 @dataclass(slots=True)
 class Notes:
-    """What a reader learns beside the rows: stated balances, and rows to book per account label and currency."""
+    """What a reader learns beside the rows: stated balances, and rows to book per account label and currency.
+
+    `rows` counts the rows that were taken from the reader.
+    """
 
     balances: list[StatedBalance] = field(default_factory=list)
+    rows: int = 0
     labels: Counter[tuple[str | None, str]] = field(default_factory=Counter)
 
 

@@ -143,11 +143,13 @@ class _Statement:
             day = to_day(match["day"], "%Y%m%d")
         except (AmountError, DateError):
             return  # a balance that cannot be read is none that could be compared
+        if tag.endswith("M"):
+            return  # a page ends or begins in the middle of a statement
         signed = -minor if match["mark"] == "D" else minor
-        kind = "opening" if tag.startswith("60") else "closing"
-        self._notes.balances.append(
-            StatedBalance(self._label, "opening" if kind == "opening" else "closing", day, signed, currency)
+        stated = StatedBalance(
+            self._label, "opening" if tag == "60F" else "closing", day, signed, currency, self._notes.rows
         )
+        self._notes.balances.append(stated)
 
     def _row(self, entry: _Entry) -> Row:
         raw = "\n".join([f":61:{entry.line[0]}", *entry.line[1:]])

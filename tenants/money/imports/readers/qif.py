@@ -139,7 +139,8 @@ def _read(
         opening = record.first("P").casefold() == "opening balance"
         if opening and isinstance(row, Ignored | Line):
             minor, day = (row.minor, row.day) if isinstance(row, Line) else (0, None)
-            notes.balances.append(StatedBalance(label, "opening", day, minor, currency))
+            # the record is itself the movement that opens the account
+            notes.balances.append(StatedBalance(label, "opening", day, minor, currency, notes.rows + 1))
         yield row
 
 

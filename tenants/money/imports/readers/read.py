@@ -36,9 +36,10 @@ class Reading:
         return self._notes.labels
 
     def __iter__(self) -> Iterator[Row]:
-        labels, limit = self._notes.labels, self._max_rows
-        for count, row in enumerate(self._rows, 1):
-            if count > limit:
+        notes, labels, limit = self._notes, self._notes.labels, self._max_rows
+        for row in self._rows:
+            notes.rows += 1
+            if notes.rows > limit:
                 raise TooManyRows(limit)
             if type(row) is Line:
                 labels[row.account_label, row.currency] += 1

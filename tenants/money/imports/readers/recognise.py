@@ -152,6 +152,16 @@ def _table(text: str, encoding: str, *, complete: bool) -> Recognition:
     return _as_table("csv", found, replace(found.layout(), encoding=encoding))
 
 
+def parted(head: bytes, encoding: str, delimiter: str) -> Mapping | None:
+    """Return how a text is read if a person says what stands between its columns; None if that parts nothing."""
+    lines = decode(head, encoding).lstrip("\ufeff").split("\n", _SAMPLE_LINES)[:_SAMPLE_LINES]
+    found = tables.in_lines([line[:20_000] for line in lines], delimiter)
+    if found is None:
+        return None
+    layout = replace(found.layout(), encoding=encoding)
+    return layout if found.mapping is None else found.mapping.on(layout)
+
+
 def _workbook(data: bytes) -> Recognition:
     """Recognise the first sheet of a workbook that holds a table."""
     best: tuple[tables.Found, str] | None = None

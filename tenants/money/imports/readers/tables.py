@@ -39,12 +39,11 @@ def fingerprint(header: Sequence[str], width: int) -> str:
     return hashlib.sha256(names.encode()).hexdigest()[:32]
 
 
-def in_lines(lines: list[str]) -> Found | None:
-    """Find the table in the physical lines of a text; None if there are no columns."""
-    if lines and lines[0].strip().lower().startswith("sep=") and len(lines[0].strip()) == 5:
-        delimiters: tuple[str, ...] = (lines[0].strip()[4],)
-    else:
-        delimiters = DELIMITERS
+def in_lines(lines: list[str], chosen: str = "") -> Found | None:
+    """Find the table in the lines of a text, by the delimiter that was chosen if any; None if there are no columns."""
+    delimiters: tuple[str, ...] = (chosen,) if chosen else DELIMITERS
+    if not chosen and lines and lines[0].strip().lower().startswith("sep=") and len(lines[0].strip()) == 5:
+        delimiters = (lines[0].strip()[4],)
     tables = {d: _records(lines, d) for d in delimiters if d not in '"\r\n\0'}
     named = next((found for d, records in tables.items() if (found := _known(records, d))), None)
     if named:

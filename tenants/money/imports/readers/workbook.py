@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import islice
+from xml.parsers import expat
 
 import python_calamine
 
@@ -22,26 +23,43 @@ CELLS_MAX = 5_000_000
 """A sheet is laid out in full in memory: its last row times its last column has a limit."""
 _SMALL = 1024 * 1024
 _CHUNK = 256 * 1024
-_ROW_NUMBER = re.compile(rb"""<(?:\w+:)?row\b[^>]{0,300}?\br=["'](\d{1,9})["']""")
-_CELL_COLUMN = re.compile(rb"""\br=["']([A-Z]{1,4})\d{1,9}["']""")
+_SEAM = 64
+"""So many bytes of a piece are looked at again with the next one."""
+_ROW = re.compile(r"[0-9]{1,9}")
+_CELL = re.compile(r"([A-Za-z]{1,8})([0-9]{1,9})")
+_SHEET = b"sheetData"
+"""What makes a member a sheet, whatever it is called and wherever it lies."""
+_FORMATS_OF_OTHERS = frozenset({"content.xml", "mimetype", "xl/workbook.bin"})
+"""Members by which the library would take the archive for a format whose sheets are not measured here."""
 _DTD = re.compile(rb"<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
-def check(data: bytes) -> None:
-    """Inflate every member and count, so that nothing in the archive is believed. Raises Unreadable."""
+def check(data: bytes) -> bytes:
+    """Inflate every member, count and measure; return the archive as it was checked, so that nothing else is believed.
+
+    Two readers may disagree about an archive that was made to deceive: what is read is written anew. Raises Unreadable.
+    """
+    checked = io.BytesIO()
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(checked, "w") as written:
             names = [info.filename for info in archive.infolist()]
             if len(names) > MEMBERS_MAX:
                 raise _too_big()
-            if "[Content_Types].xml" not in names or not any(name.startswith("xl/workbook") for name in names):
+            if "[Content_Types].xml" not in names or "xl/workbook.xml" not in names:
                 raise Unreadable("archive")
+            if len(names) != len(set(names)) or not _FORMATS_OF_OTHERS.isdisjoint(map(str.lower, names)):
+                raise Unreadable("damaged")
             total = 0
             for info in archive.infolist():
                 _check_name(info)
-                total = _inflate(archive, info, total)
+                content = _inflated(archive, info, total)
+                total += len(content)
+                if _SHEET in content:
+                    _measure(content)
+                written.writestr(info.filename, content)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError, RuntimeError):
         raise Unreadable("damaged") from None
+    return checked.getvalue()
 
 
 def _too_big() -> Unreadable:
@@ -57,38 +75,77 @@ def _check_name(info: zipfile.ZipInfo) -> None:
         raise Unreadable("damaged")
 
 
-def _inflate(archive: zipfile.ZipFile, info: zipfile.ZipInfo, total: int) -> int:
-    """Inflate one member in pieces; returns the total so far. Raises Unreadable at the first limit."""
-    size, last_row, last_column, tail = 0, 0, 1, b""
+def _inflated(archive: zipfile.ZipFile, info: zipfile.ZipInfo, total: int) -> bytes:
+    """Inflate one member in pieces; `total` bytes were inflated before it. Raises Unreadable at the first limit."""
+    content = bytearray()
     with archive.open(info) as member:
         while piece := member.read(_CHUNK):
-            size += len(piece)
+            content += piece
+            size = len(content)
             if total + size > UNPACKED_MAX or (size > _SMALL and size > RATIO_MAX * max(1, info.compress_size)):
                 raise _too_big()
-            text = tail + piece
-            if _DTD.search(text):
+            if _DTD.search(content, max(0, size - len(piece) - _SEAM)):
                 raise Unreadable("dtd")
-            if "sheet" in info.filename.lower():
-                last_row = max([last_row, *map(int, _ROW_NUMBER.findall(text))])
-                last_column = max([last_column, *map(_column, set(_CELL_COLUMN.findall(text)))])
-                if last_row * last_column > CELLS_MAX:
+    return bytes(content)
+
+
+class _Bounds:
+    """Follows a sheet's rows and cells as the library places them: where they say, else behind the one before."""
+
+    def __init__(self) -> None:
+        self._row, self._column = 1, 1
+        self._last_row, self._last_column = 1, 1
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        """Take an opening tag. Raises Unreadable when the sheet would be laid out too large."""
+        local = name.rpartition(":")[2]
+        if local == "row":
+            place = _ROW.fullmatch(attributes.get("r", ""))
+            self._row = int(place[0]) if place else self._row
+        elif local == "c":
+            place = _CELL.fullmatch(attributes.get("r", ""))
+            row = int(place[2]) if place else self._row
+            self._column = _column(place[1]) if place else self._column
+            if row > self._last_row or self._column > self._last_column:
+                self._last_row = max(self._last_row, row)
+                self._last_column = max(self._last_column, self._column)
+                if self._last_row * self._last_column > CELLS_MAX:
                     raise Unreadable("too_wide", {"limit": str(CELLS_MAX)})
-            tail = text[-400:]
-    return total + size
+            self._column += 1
+
+    def end(self, name: str) -> None:
+        """Take a closing tag."""
+        if name.rpartition(":")[2] == "row":
+            self._row, self._column = self._row + 1, 1
 
 
-def _column(letters: bytes) -> int:
+def _measure(sheet: bytes) -> None:
+    """Find how large a sheet is laid out before anything lays it out. Raises Unreadable."""
+    bounds, parser = _Bounds(), expat.ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler = bounds.start, bounds.end
+    parser.StartDoctypeDeclHandler = _refuse_dtd
+    try:
+        parser.Parse(sheet, True)
+    except expat.ExpatError:
+        raise Unreadable("damaged") from None
+
+
+def _refuse_dtd(*_said: object) -> None:
+    raise Unreadable("dtd")
+
+
+def _column(letters: str) -> int:
     number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
+    for letter in letters.upper():
+        number = number * 26 + ord(letter) - 64
     return number
 
 
 def _opened(data: bytes) -> python_calamine.CalamineWorkbook:
     """Open a workbook that was checked. Raises Unreadable."""
-    check(data)
+    checked = check(data)
     try:
-        return python_calamine.load_workbook(io.BytesIO(data))
+        return python_calamine.load_workbook(io.BytesIO(checked))
     except python_calamine.PasswordError:
         raise Unreadable("encrypted") from None
     except (python_calamine.CalamineError, ValueError, OSError):

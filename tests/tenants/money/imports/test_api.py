@@ -150,6 +150,39 @@ def test_undo_leaves_what_was_edited_or_closed_and_lists_it(desk: Any) -> None:
     assert (again["counts"]["new"], again["counts"]["duplicate"]) == (3, 1)
 
 
+def test_undo_takes_back_an_entry_whose_change_was_undone(desk: Any) -> None:
+    found = desk.bring(MARCH, publish="auto")
+    category = desk.account("Food", kind="expense")
+    entries = desk.alice.api("GET", "/entries").json["data"]
+    changed = desk.alice.api(
+        "POST", "/entries/changes", json={"ids": [one["id"] for one in entries[:2]], "category_id": category}
+    )
+    assert changed.status_code == 201, changed.text
+    undone = desk.alice.api("POST", f"/changes/{changed.json['id']}/undoing")
+    assert undone.status_code == 201, undone.text
+    assert {one["version"] for one in desk.alice.api("GET", "/entries").json["data"]} == {1, 3}
+    desk.act(found["id"], "reversal")
+    assert desk.sql("SELECT count(*) FROM entry") == 0
+    assert desk.rows(found["id"], "left") == []
+    assert desk.balance(desk.account()) == "0.00"
+    again = desk.alice.api("POST", f"/changes/{undone.json['id']}/undoing")
+    assert (again.status_code, desk.balance(desk.account())) == (409, "0.00"), again.text
+    assert desk.bring(MARCH)["counts"]["new"] == 4
+
+
+def test_undo_takes_back_what_was_deleted_and_put_back_or_lists_it(desk: Any) -> None:
+    found = desk.bring(MARCH, publish="auto")
+    ids = [one["id"] for one in desk.alice.api("GET", "/entries").json["data"]]
+    deleted = desk.alice.api("POST", "/entries/changes", json={"ids": ids[:2], "delete": True})
+    assert desk.alice.api("POST", f"/changes/{deleted.json['id']}/undoing").status_code == 201
+    noted = desk.alice.api("POST", "/entries/changes", json={"ids": ids[:1], "note": "Mine"})
+    assert noted.status_code == 201, noted.text
+    desk.act(found["id"], "reversal")
+    assert [row["match"]["entry_id"] for row in desk.rows(found["id"], "left")] == ids[:1]
+    assert desk.sql("SELECT count(*) FROM entry") == 1
+    assert desk.get(found["id"])["counts"]["published"] == 1
+
+
 def test_a_deleted_entry_is_not_brought_back(desk: Any) -> None:
     desk.bring(MARCH, publish="auto")
     entry = desk.alice.api("GET", "/entries").json["data"][0]

@@ -4,6 +4,9 @@ import io
 import re
 from typing import Any
 
+from tenants.money.ledger.commands import close_entry
+from webapp.kernel.clock import utc_now
+
 HEADER = "Date,Payee,Description,Amount,Currency\n"
 MARCH = HEADER + (
     "2026-03-02,REWE,Groceries,-12.34,EUR\n2026-03-05,Acme Industries,Salary,2500.00,EUR\n"
@@ -35,7 +38,7 @@ def test_a_statement_goes_through_the_wizard_without_scripts(desk: Any) -> None:
     path = drop(desk, MARCH)
     waiting = page(desk, path)
     assert waiting.status_code == 200
-    assert "every 2s" in waiting.text
+    assert 'data-hx-trigger="load delay:300ms, every 2s"' in waiting.text, "a short job is seen soon"
     assert 'http-equiv="refresh"' in waiting.text
     desk.work()
     review = page(desk, path).text
@@ -65,6 +68,7 @@ def test_the_fragment_that_polls_is_the_body_alone_and_leads_on_when_columns_are
     headers = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Target": "div#import-body"}
     fragment = page(desk, path, headers=headers).text.strip()
     assert fragment.startswith('<div id="import-body"')
+    assert 'data-hx-trigger="every 2s"' in fragment
     assert "<html" not in fragment
     desk.work()
     answer = page(desk, path, headers=headers)
@@ -182,3 +186,127 @@ def test_a_refused_mapping_comes_back_as_it_was_typed(desk: Any) -> None:
         assert 'value="x1"' in refused.text
         assert 'value="ten"' in refused.text
         assert '<option value="counterparty" selected>' in refused.text
+
+
+def test_the_mapping_page_begins_with_what_was_recognised_and_names_the_account(desk: Any) -> None:
+    path = drop(desk, "Export of my bank\nBranch 12\n\nAlpha;Beta;Gamma\nfoo;bar;baz\nbar;baz;foo\n")
+    desk.work()
+    shown = page(desk, f"{path}/mapping").text
+    assert re.search(r'<option value=";" selected>', shown)
+    assert re.search(r'name="header_line"[^>]*value="4"|value="4"[^>]*name="header_line"', shown)
+    assert ">Beta<" in shown
+    assert "into Bank" in shown
+
+
+def test_a_category_in_another_currency_is_refused_at_its_field_and_the_ticks_stay(desk: Any) -> None:
+    food = desk.account("Food", kind="expense")
+    desk.account("Yen food", kind="expense", currency="JPY")
+    desk.account("Dollar food", kind="expense", currency="USD")
+    path = drop(desk, HEADER + "2026-01-01,A,b,-10.00,EUR\n2026-01-02,C,d,-2000,JPY\n")
+    desk.work()
+    offered = page(desk, path).text
+    assert "Food (EUR)" in offered
+    assert "Yen food (JPY)" in offered
+    assert "Dollar food" not in offered
+    refused = send(desk, f"{path}/categories", {"category_id": str(food), "positions": "2", "tab": "new", "cursor": ""})
+    assert refused.status_code == 422
+    assert "The category is kept in another currency than these rows." in refused.text
+    assert f'<option value="{food}" selected>' in refused.text
+    assert re.search(r'value="2" checked aria-label="Select line 3"', refused.text)
+    assert not re.search(r'value="1" checked', refused.text)
+    taken = send(desk, f"{path}/categories", {"category_id": str(food), "positions": "1", "tab": "new", "cursor": ""})
+    assert taken.status_code == 303
+
+
+def test_what_was_merged_is_told_before_and_after(desk: Any) -> None:
+    desk.post(desk.account(), "-12.34", "2026-03-05", "Rewe supermarket")
+    path = drop(desk, HEADER + "2026-03-02,REWE,Groceries,-12.34,EUR\n2026-03-05,Acme Industries,Salary,25.00,EUR\n")
+    desk.work()
+    assert "Merge takes the entry in the books for the row" in page(desk, path).text
+    merged = {"tab": "doubtful", "positions": "1", "decision": "merge"}
+    assert send(desk, f"{path}/decisions", merged).status_code == 303
+    assert "Publish 2 rows" in page(desk, path).text
+    assert send(desk, f"{path}/publication").status_code == 303
+    desk.work()
+    published = page(desk, path).text
+    assert "1 row was booked." in published
+    assert "1 was merged into an entry that was there." in published
+
+
+def test_what_an_undone_import_leaves_is_listed_once_with_the_reason_of_each(desk: Any) -> None:
+    path = drop(desk, HEADER + "2026-03-02,REWE,Groceries,-12.34,EUR\n2026-03-05,Acme Industries,Salary,25.00,EUR\n")
+    desk.work()
+    assert send(desk, f"{path}/publication").status_code == 303
+    desk.work()
+    entries = {one["counterparty"]: one for one in desk.alice.api("GET", "/entries").json["data"]}
+    with desk.cast.acme.begin() as session:
+        close_entry(session=session, actor=desk.alice.actor, at=utc_now(), entry_id=entries["REWE"]["id"])
+    salary = entries["Acme Industries"]
+    body = {
+        "date": salary["date"],
+        "description": "Wages",
+        "counterparty": "Acme Industries",
+        "postings": [{k: p[k] for k in ("account_id", "amount", "currency")} for p in salary["postings"]],
+    }
+    assert desk.alice.api("PUT", f"/entries/{salary['id']}", json=body, headers={"If-Match": '"v1"'}).status_code == 200
+    assert send(desk, f"{path}/reversal").status_code == 303
+    desk.work()
+    shown = page(desk, path).text
+    assert "2 entries stayed" in shown
+    assert shown.count("Wages") == 1
+    assert "Locked since it was imported, so it stayed in the books." in shown
+    assert "Changed since it was imported, so it stayed in the books." in shown
+    assert shown.count('value="reverse"') == 2
+    assert send(desk, f"{path}/rows/1/settlement", {"decision": "keep"}).status_code == 303
+    assert "Kept in the books." in page(desk, path).text
+
+
+def test_another_delimiter_brings_its_header_and_forms_but_never_instead_of_what_was_chosen(desk: Any) -> None:
+    path = drop(desk, "Bank|Export\nBranch|12\n\nWann,Alpha;Beta;Gamma\n01/02/2026;a,b;-1,00\n13/02/2026;c,d;-2,00\n")
+    desk.work()
+    form = {
+        "delimiter": ";",
+        "decimal": ".",
+        "date_format": "%Y-%m-%d",
+        "header_line": "1",
+        "encoding": "utf-8",
+        "multiplier": "1",
+        **{f"proposed-{k}": v for k, v in (("delimiter", ","), ("decimal", "."), ("date_format", "%Y-%m-%d"))},
+        "proposed-header_line": "1",
+    }
+    headers = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Target": "div#mapping-sample"}
+
+    def shown(values: dict[str, str]) -> tuple[str, ...]:
+        text = desk.alice.post(f"/t/{desk.cast.acme.slug}{path}/mapping/sample", values, headers=headers).text
+        chosen = re.findall(r'<option value="([^"]*)" selected>|name="header_line"[^>]*value="(\d+)"', text)
+        return tuple(one or other for one, other in chosen if one or other)
+
+    assert shown(form) == ("%d/%m/%Y", ",", "4")
+    assert shown(form | {"header_line": "2", "date_format": "%m/%d/%Y"}) == ("%m/%d/%Y", ",", "2")
+    assert shown(form | {"proposed-delimiter": ";"}) == ()
+    whole = send(desk, f"{path}/mapping/sample", form).text
+    assert "hx-partial" not in whole
+    assert re.search(r'name="header_line"[^>]*value="4"', whole)
+
+
+def test_the_frame_asks_for_its_running_jobs_until_there_are_none(desk: Any) -> None:
+    path = drop(desk, MARCH)
+    line = page(desk, path).text.partition('id="jobs-line"')[2].partition("</div>")[0]
+    assert "1 job running" in line
+    assert f'data-hx-get="/t/{desk.cast.acme.slug}/jobs"' in line
+    assert 'data-hx-select="#jobs-line"' in line
+    desk.work()
+    line = page(desk, "/jobs").text.partition('id="jobs-line"')[2].partition("</div>")[0]
+    assert "data-hx-get" not in line
+
+
+def test_one_room_of_the_navigation_is_lit_on_an_accounts_page(desk: Any) -> None:
+    shown = page(desk, f"/accounts/{desk.account()}").text
+    sidebar = shown.partition('class="sidebar__wings"')[2].partition("</nav>")[0]
+    assert sidebar.count('aria-current="page"') == 1
+    assert "Accounts" in sidebar.partition('aria-current="page"')[2].partition("</a>")[0]
+
+
+def test_an_instant_is_written_with_the_dates_of_everywhere_else(desk: Any) -> None:
+    drop(desk, MARCH)
+    assert re.search(r'<span class="sub">[A-Z][a-z]{2} \d{1,2}, \d{4}', page(desk, "/imports").text)

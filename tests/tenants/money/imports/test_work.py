@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from tenants.money.imports import checking, commands, publication, reversal
+from tenants.money.imports import checking, publication, receiving, reversal
 from tenants.money.imports.readers.lines import TooManyRows
 from tenants.money.imports.readers.read import read
 from tenants.money.imports.readers.recognise import recognise
@@ -219,9 +219,9 @@ def test_more_rows_than_the_limit_are_refused_with_the_limit(
 
 
 def test_a_file_past_the_limit_is_refused_whatever_its_header_says(desk: Any) -> None:
-    upload = commands.Upload(desk.account(), "a.csv")
+    upload = receiving.Upload(desk.account(), "a.csv")
     with pytest.raises(FileTooLarge), desk.cast.acme.begin() as session:
-        commands.receive(
+        receiving.receive(
             session=session,
             actor=desk.alice.actor,
             at=utc_now(),

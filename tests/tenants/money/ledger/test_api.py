@@ -1,5 +1,7 @@
 """Entries over the JSON API."""
 
+from typing import Any
+
 from tests.cast import Cast
 
 
@@ -10,32 +12,25 @@ def opened(cast: Cast, **account: str) -> int:
     return int(answer.json["id"])
 
 
+def rent(cast: Cast, bank: int, amount: str) -> Any:
+    """Book 850.00 from a bank against the given amount of rent."""
+    against = opened(cast, name="Rent", kind="expense")
+    postings = [
+        {"account_id": bank, "amount": "-850.00", "currency": "EUR"},
+        {"account_id": against, "amount": amount, "currency": "EUR"},
+    ]
+    body = {"date": "2026-01-31", "description": "Rent", "postings": postings}
+    return cast.alice.api("POST", "/entries", json=body)
+
+
 def test_a_balanced_entry_moves_both_balances(cast: Cast) -> None:
-    bank, rent = opened(cast, name="Bank", kind="asset"), opened(cast, name="Rent", kind="expense")
-    body = {
-        "date": "2026-01-31",
-        "description": "Rent",
-        "postings": [
-            {"account_id": bank, "amount": "-850.00", "currency": "EUR"},
-            {"account_id": rent, "amount": "850", "currency": "EUR"},
-        ],
-    }
-    answer = cast.alice.api("POST", "/entries", json=body)
-    assert answer.status_code == 201
+    bank = opened(cast, name="Bank", kind="asset")
+    assert rent(cast, bank, "850").status_code == 201
     assert cast.alice.api("GET", f"/accounts/{bank}").json["balance"]["amount"] == "-850.00"
 
 
 def test_an_unbalanced_entry_is_refused_at_its_field(cast: Cast) -> None:
-    bank, rent = opened(cast, name="Bank", kind="asset"), opened(cast, name="Rent", kind="expense")
-    body = {
-        "date": "2026-01-31",
-        "description": "Rent",
-        "postings": [
-            {"account_id": bank, "amount": "-850.00", "currency": "EUR"},
-            {"account_id": rent, "amount": "849.99", "currency": "EUR"},
-        ],
-    }
-    answer = cast.alice.api("POST", "/entries", json=body)
+    answer = rent(cast, opened(cast, name="Bank", kind="asset"), "849.99")
     assert answer.status_code == 422
     assert answer.json["errors"] == [
         {

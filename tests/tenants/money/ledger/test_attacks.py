@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from tenants.money.ledger import commands as ledger
+from tenants.money.ledger.rules import EntryDraft, PostingDraft
 from tenants.money.periods import commands as periods
 from tenants.money.periods.rules import ClosingDraft
 from tests.cast import STAGE, Workspace, raise_curtain
@@ -290,12 +291,12 @@ def test_a_limit_that_is_put_off_is_still_judged_at_the_end(scene: Scene) -> Non
     poor = open_account(scene.where, "Purse", overdraft_limit=0)
     with pytest.raises(DBAPIError) as caught, scene.where.begin() as session:
         session.connection().exec_driver_sql("SET CONSTRAINTS ALL DEFERRED")
-        draft = ledger.EntryDraft(
+        draft = EntryDraft(
             AT.date(),
             "",
             (
-                ledger.PostingDraft(poor, -5, "EUR"),
-                ledger.PostingDraft(scene.cost, 5, "EUR"),
+                PostingDraft(poor, -5, "EUR"),
+                PostingDraft(scene.cost, 5, "EUR"),
             ),
         )
         ledger.post_entry(session=session, actor=STAGE, at=AT, draft=draft)

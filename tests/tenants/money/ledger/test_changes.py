@@ -1,12 +1,15 @@
 """One act over many entries, and its undoing."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from uuid import uuid4
 
 import pytest
 
-from tenants.money.ledger.changes import BulkChange, ChangedSince, TooManyEntries, change_entries, undo_change
-from tenants.money.ledger.commands import close_entry, delete_entry, draft_of, edit_entry, set_cleared
+from tenants.money.ledger.bulk import BulkChange
+from tenants.money.ledger.changes import ChangedSince, TooManyEntries, change_entries, undo_change
+from tenants.money.ledger.commands import close_entry, delete_entry, edit_entry, set_cleared
+from tenants.money.ledger.content import draft_of
 from tenants.money.ledger.register import MATCHING_MAX
 from tests.tenants.money.ledger.conftest import Books
 from webapp.kernel.errors import Invalid, NotFound
@@ -168,3 +171,47 @@ def test_a_thousand_entries_are_changed_and_undone_in_one_act_each(books: Books)
     undone = books.cast.alice.api("POST", f"/changes/{made.json['id']}/undoing")
     assert undone.json["entries"] == 1000
     assert (books.balance("Rent"), books.balance("Food")) == (0, 100_000)
+
+
+def test_an_entry_that_is_named_twice_is_changed_once(books: Books) -> None:
+    entry_id = books.pay("2026-11-01", "A", 100)
+    body = {"ids": [entry_id, entry_id, entry_id], "note": "seen"}
+    answer = books.cast.alice.api("POST", "/entries/changes", json=body)
+    assert answer.status_code in {200, 201}, answer.text
+    after = books.entry(entry_id)
+    assert after is not None
+    assert (after.note, after.version) == ("seen", 2)
+
+
+def test_a_deletion_is_undone_once_however_many_ask(books: Books) -> None:
+    entry_id = books.pay("2026-11-01", "A", 100)
+    change_id = uuid4()
+    books.act(change_entries, change_id=change_id, ids=[entry_id], change=BulkChange(delete=True))
+
+    def undo(_number: int) -> int:
+        return books.cast.alice.api("POST", f"/changes/{change_id}/undoing").status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(undo, range(4))) == [201, 409, 409, 409]
+    assert books.entry(entry_id) is not None
+
+
+def test_what_says_nothing_does_not_stand_for_every_entry(books: Books) -> None:
+    books.pay("2026-11-01", "A", 100)
+    for line in ("((", "%", "-((", "is:open " * 21):
+        refused = books.cast.alice.api("POST", "/entries/changes", json={"q": line, "delete": True})
+        assert refused.status_code == 422, line
+    assert len(books.cast.alice.api("GET", "/entries").json["data"]) == 1
+
+
+def test_a_balance_beyond_what_can_be_kept_is_refused(books: Books) -> None:
+    most = "10000000000000.00"
+    lines = [
+        {"account_id": books.ids[name], "amount": sign + most, "currency": "EUR"}
+        for name, sign in (("Bank", ""), ("Food", "-"))
+        for _ in range(250)
+    ]
+    body = {"entries": [{"date": "2026-11-01", "description": "much", "postings": lines}] * 40}
+    refused = books.cast.alice.api("POST", "/entries/batch", json=body, headers={"Idempotency-Key": "much"})
+    assert (refused.status_code, refused.json["code"]) == (409, "balance_too_large")
+    assert books.balance("Bank") == 0

@@ -121,6 +121,24 @@ def test_a_line_finds_what_it_says(shop: Books) -> None:
     assert found == dict(FINDS)
 
 
+def test_a_search_does_not_mind_accents(books: Books) -> None:
+    ours = {
+        books.book("2026-11-01", name, ("Bank", -100), ("Food", 100))
+        for name in ("Café Würth à Besançon", "CAFE WURTH A BESANCON", "مُحَمَّد أحمد", "محمد احمد")
+    }
+    for line, expected in (
+        ("wurth cafe besancon", 2),
+        ("Würth café", 2),
+        ("WURTH", 2),
+        ('"cafe wur"', 2),
+        ("محمد", 2),
+        ("أحمد", 2),
+        ("-würth", 2),
+    ):
+        found = books.cast.alice.api("GET", "/entries", query_string={"q": line}).json["data"]
+        assert len(ours & {one["id"] for one in found}) == expected, line
+
+
 def test_an_account_finds_in_its_postings_what_a_line_says(shop: Books) -> None:
     rows = {"": 5, "boul": 1, "-card": 4, "amount:>500": 2, "850": 1, "category:Rent": 1, "is:uncleared": 5, "zebra": 0}
     browser, where = shop.cast.alice.browser(), f"/t/{shop.cast.acme.slug}/accounts/{shop.ids['Bank']}"

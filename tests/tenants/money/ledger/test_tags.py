@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from tenants.money.ledger.changes import BulkChange, change_entries, undo_change
+from tenants.money.ledger.bulk import BulkChange
+from tenants.money.ledger.changes import change_entries, undo_change
 from tenants.money.ledger.rules import read_tags
 from tenants.money.ledger.search import read_search, terms_of
 from tests.tenants.money.ledger.conftest import Books

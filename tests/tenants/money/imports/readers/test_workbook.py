@@ -153,6 +153,49 @@ def test_a_sheet_that_would_fill_the_memory_is_refused(cell, reads):
     assert refused(packed({"xl/worksheets/sheet1.xml": sheet.encode()}), reads) == "too_wide"
 
 
+FAR = '<c r="XFD1048576"><v>1</v></c>'
+
+
+@pytest.mark.parametrize(
+    ("rows", "member"),
+    [
+        (f"<row>{FAR}</row>", "worksheets/sheet1.xml"),
+        (f'<row r="1048576">{FAR}</row>', "data.bin"),
+        (f"<row>{FAR.replace('r=', 'r = ')}</row>", "worksheets/sheet1.xml"),
+        (f"<x:row>{FAR.replace('<c', '<x:c').replace('</c', '</x:c')}</x:row>", "worksheets/sheet1.xml"),
+        ("<row>" + "<c><v>1</v></c>" * 3_000 + "</row>" + "<row><c/></row>" * 3_000, "worksheets/sheet1.xml"),
+        ("<row>" + "<c/>" * 3_000 + '</row><row r="9000"><c/></row>', "worksheets/sheet1.xml"),
+    ],
+)
+def test_a_sheet_is_measured_wherever_it_lies_and_however_it_counts(rows, member):
+    head = '<worksheet xmlns:x="urn:x"><sheetData>'
+    sheet = f"{head}{rows}</sheetData></worksheet>".encode()
+
+    with pytest.raises(Unreadable, match="cells"):
+        workbook.check(packed({f"xl/{member}": sheet}))
+
+
+@pytest.mark.parametrize("name", ["xl/workbook.bin", "content.xml", "mimetype"])
+def test_an_archive_that_could_be_another_format_is_refused(name, reads):
+    assert refused(packed({name: b"x"}), reads) == "damaged"
+
+
+def test_two_members_of_one_name_are_refused(reads):
+    with pytest.warns(UserWarning, match="Duplicate"):
+        data = packed({"xl/workbook.xml": b"<workbook/>"})
+
+    assert refused(data, reads) == "damaged"
+
+
+def test_only_what_was_checked_is_read():
+    data = built([["Date", "Amount"], ["2024-01-01", "1"]])
+    checked = workbook.check(b"not of the archive" + data)
+
+    with zipfile.ZipFile(io.BytesIO(checked)) as archive:
+        assert archive.namelist() == zipfile.ZipFile(io.BytesIO(data)).namelist()
+    assert not checked.startswith(b"not")
+
+
 def test_a_broken_workbook_is_damaged_and_nothing_else(reads):
     data = built([["Date", "Amount"], ["2024-01-01", "1"]])
     for cut in range(10, len(data), 200):

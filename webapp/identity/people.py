@@ -1,0 +1,105 @@
+"""Acts on people: who they are and how the product looks to them; on a transaction bound to the platform."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from webapp.audit.commands import record
+from webapp.identity import queries
+from webapp.identity.links import spend_first_operator_links
+from webapp.identity.models import Person
+from webapp.identity.passwords import hash_password
+from webapp.identity.rules import person_errors, preference_errors
+from webapp.kernel.actor import Actor
+from webapp.kernel.errors import N_, Conflict, Invalid
+
+
+class EmailTaken(Conflict):
+    """Another person signs in with this address."""
+
+    code = "email_taken"
+    message = N_("Another person already signs in with %(email)s.")
+
+
+def add_person(
+    *,
+    session: Session,
+    actor: Actor,
+    at: datetime,
+    person_id: UUID,
+    email: str,
+    name: str,
+    password: str | None,
+    is_operator: bool = False,
+    language: str = "en",
+) -> UUID:
+    """Add a person; without a password they come in by invitation or link only.
+
+    Raises Invalid (email, name, password), EmailTaken.
+    """
+    email = email.strip()
+    if errors := person_errors(email=email, name=name, password=password):
+        raise Invalid(errors=tuple(errors))
+    if queries.person_by_email(session=session, email=email) is not None:
+        raise EmailTaken(email=email)
+    session.execute(
+        insert(Person).values(
+            id=person_id,
+            email=email,
+            name=name,
+            password_hash=None if password is None else hash_password(password),
+            language=language,
+            theme="system",
+            density="comfortable",
+            is_operator=is_operator,
+            created_at=at,
+        ),
+    )
+    if is_operator:
+        spend_first_operator_links(session, at)
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="person.added",
+        object_type="person",
+        object_id=person_id,
+        difference={"email": (None, email), "is_operator": (None, is_operator)},
+    )
+    return person_id
+
+
+def change_preferences(
+    *,
+    session: Session,
+    actor: Actor,
+    at: datetime,
+    person_id: UUID,
+    name: str,
+    language: str,
+    theme: str,
+    density: str,
+) -> None:
+    """Change how the product looks to a person, and their name.
+
+    Raises Invalid (name, language, theme, density).
+    """
+    after = {"name": name, "language": language, "theme": theme, "density": density}
+    if errors := preference_errors(**after):
+        raise Invalid(errors=tuple(errors))
+    before = session.execute(
+        select(Person.name, Person.language, Person.theme, Person.density).where(Person.id == person_id),
+    ).one()
+    session.execute(update(Person).where(Person.id == person_id).values(**after))
+    difference = {key: (getattr(before, key), value) for key, value in after.items() if getattr(before, key) != value}
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="person.preferences_changed",
+        object_type="person",
+        object_id=person_id,
+        difference=difference,
+    )
