@@ -18,6 +18,7 @@ NO_EVENT = {
     "webapp.identity.tokens.touch_token": "a mark of use, once a minute",
     "webapp.identity.links.make_link": "a link is nothing until it is used; its use is a session that is opened",
     "webapp.identity.links.use_link": "is followed by the session or the person that it opens, which are events",
+    "webapp.identity.links.spend_first_operator_links": "goes with the operator who is added or the newer link",
     "webapp.jobs.commands.enqueue": MACHINERY,
     "webapp.jobs.commands.claim": MACHINERY,
     "webapp.jobs.commands.beat": MACHINERY,
