@@ -313,4 +313,4 @@ def _platform(made: Furnished, owner: Engine, settings: Settings) -> None:
 
 def _local(words: Words) -> str:
     """Return a text that can stand before the @ of an address."""
-    return re.sub(r"[@\s]", "", words("email", 60))
+    return re.sub(r"""[@\s,;:<>()\[\]"\\]""", "", words("email", 60))
