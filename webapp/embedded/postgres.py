@@ -28,7 +28,7 @@ SETTINGS = {
     "port": str(PORT),
     "unix_socket_permissions": "0700",
     "max_connections": "100",
-    "shared_buffers": "256MB",
+    "shared_buffers": "128MB",
     "wal_compression": "on",
     "max_wal_size": "1GB",
     "jit": "off",
