@@ -9,7 +9,7 @@ from flask import Flask
 from tests.cast import STAGE, Cast
 from tests.hands import Clock, submit
 from webapp.access.permissions import Role
-from webapp.identity import links, passwords, sessions
+from webapp.identity import links, passwords, people, sessions
 from webapp.tenancy import commands as tenancy
 from webapp.web.state import KEY
 
@@ -36,6 +36,23 @@ def test_the_first_operators_link_makes_one_operator_once(app: Flask) -> None:
     assert app.test_client().get(path).status_code == 410
     again = submit(app.test_client(), "/sign-in", path, {"name": "X", "email": "x@example.org", "password": PASSWORD})
     assert again.status_code == 410
+
+
+def test_an_operator_who_is_added_otherwise_ends_the_first_operators_link(app: Flask) -> None:
+    path = f"/first-operator/{link(app, 'first_operator')}"
+    assert app.test_client().get(path).status_code == 200
+    with app.extensions[KEY].database.platform() as session:
+        people.add_person(
+            session=session,
+            actor=STAGE,
+            at=datetime.now(UTC),
+            person_id=uuid4(),
+            email=f"op-{uuid4().hex[:8]}@example.org",
+            name="Olga",
+            password=None,
+            is_operator=True,
+        )
+    assert app.test_client().get(path).status_code == 410
 
 
 def test_looking_at_a_sign_in_link_does_not_use_it_up(cast: Cast, app: Flask) -> None:

@@ -56,6 +56,14 @@ def test_what_is_stored_of_a_token_is_what_its_reader_finds(secret: str):
     assert parts.secret_hash == token_hash(secret)
 
 
+@pytest.mark.parametrize(
+    "email",
+    ["a,victim@example.org", "a;b@example.org", "<a@example.org>", '"a b"@example.org', "a@example.org\nBcc: x"],
+)
+def test_an_address_is_one_address(email: str):
+    assert [error.field for error in person_errors(email=email, name="Pat", password=None)] == ["email"]
+
+
 def test_a_new_person_may_have_no_password_but_not_a_weak_one():
     assert person_errors(email="pat@example.org", name="Pat", password=None) == []
     errors = person_errors(email="pat", name="", password="short")

@@ -9,7 +9,7 @@ from datetime import date
 import psycopg
 import pytest
 from flask import Flask
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from tenants.money.ledger import commands as ledger
@@ -323,3 +323,14 @@ def test_what_is_admitted_keeps_the_books_whole(scene: Scene, statement: str) ->
         session.connection().exec_driver_sql(statement.format(open=scene.open, bank=scene.bank, january=scene.january))
         assert books_problems(session) == []
         raise InterruptedError
+
+
+def test_a_search_path_of_ones_own_does_not_pass_the_lock_of_closed_periods(scene: Scene) -> None:
+    schema = scene.where.ref.schema
+    lock = text("SELECT pg_try_advisory_xact_lock(hashtext('period_closing'), hashtext(:schema))")
+    with scene.where.begin() as session:
+        session.execute(text(f"SET LOCAL search_path = pg_catalog, {schema}"))
+        session.execute(text(f"INSERT INTO entry {NEW} VALUES ('2026-03-01', {SAID})"))
+        with scene.where.begin() as closing:
+            assert not closing.scalar(lock, {"schema": schema}), "a period could be closed while this act goes on"
+        session.rollback()
