@@ -100,16 +100,22 @@ function toggle(list, range) {
   return true;
 }
 
+/* htmx takes a page over in a timer of its own: a key that comes first waits for it, or the link would leave the page. */
+function press(control) {
+  if (control._htmx || !control.dataset.hxGet) control.click();
+  else setTimeout(() => control.click());
+}
+
 /* A row needs no controls of its own for what its editor and the bar can do. */
 function act(list, name) {
   const row = currentRow(list);
   const edit = row?.querySelector("[data-action=edit]");
-  if (name === "category" && edit && !list.querySelector("[data-select]:checked")) { wanted = "category_id"; edit.click(); return true; }
+  if (name === "category" && edit && !list.querySelector("[data-select]:checked")) { wanted = "category_id"; press(edit); return true; }
   const box = row?.querySelector("[data-select]");
   if (name === "delete" && box && !list.querySelector("[data-select]:checked")) { box.checked = true; select(list, box, false); }
   const chosen = list.querySelector("[data-select]:checked");
   const target = (chosen && bar()?.querySelector(`[data-action="${name}"]`)) || row?.querySelector(`[data-action="${name}"]`);
-  target?.click();
+  if (target) press(target);
   return Boolean(target);
 }
 
@@ -169,7 +175,7 @@ document.addEventListener("click", (event) => {
   if (target.closest?.("[data-select-matching]")) { bar().querySelector("[data-all-matching]").value = "1"; refresh(listOf()); }
   const cell = target.closest?.("td[data-edit]");
   const edit = cell?.parentElement.querySelector("[data-action=edit]");
-  if (edit && !target.closest("a, button, input, label")) { wanted = cell.dataset.edit; edit.click(); }
+  if (edit && !target.closest("a, button, input, label")) { wanted = cell.dataset.edit; press(edit); }
 });
 
 document.addEventListener("reset", ({ target }) => {

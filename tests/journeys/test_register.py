@@ -114,6 +114,16 @@ def test_escape_leaves_a_row_as_it_was(shop: Shop, visit: Visit) -> None:
     assert shop.entry(shop.ids[0]).counterparty == PAYEES[0]
 
 
+def test_a_key_that_comes_before_the_page_is_taken_over_still_edits_in_place(shop: Shop, visit: Visit) -> None:
+    page = visit(shop.alice, f"{shop.path}/entries")
+    page.add_init_script("const later = setTimeout; window.setTimeout = (deed, ms) => later(deed, ms ?? 400);")
+    page.reload()
+    page.keyboard.press("j")
+    page.keyboard.press("e")
+    expect(page.locator(f"{row(page, shop.ids[0])} [name=counterparty]")).to_be_visible()
+    assert page.url.endswith("/entries")
+
+
 def test_c_opens_the_category_and_a_click_on_a_cell_its_field(shop: Shop, visit: Visit) -> None:
     page = visit(shop.alice, f"{shop.path}/entries")
     page.keyboard.press("j")
