@@ -1,6 +1,7 @@
 """The door of every workspace: member or 404, a permission or it refuses to start, then one bound transaction."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -90,6 +91,8 @@ def _enter() -> Response | None:
     if g.tenant.suspended_at is not None:
         raise Suspended
     check(permission, role=g.role, scopes=scopes)
+    if decision := g.get("decision"):
+        g.actor = replace(g.actor, decision_id=str(decision.id))
     bind_tenant(g.db, g.tenant.ref)
     return None
 

@@ -108,6 +108,8 @@ CREATE TABLE platform.job (
     attempts integer NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL,
     created_by uuid NOT NULL,
+    created_by_label text NOT NULL DEFAULT '',
+    request_id text NOT NULL DEFAULT '',
     source_address text NOT NULL DEFAULT '',
     trace text NOT NULL DEFAULT '',
     available_at timestamptz NOT NULL,
@@ -146,7 +148,9 @@ CREATE TABLE platform.audit_event (
     object_id text NOT NULL,
     difference jsonb NOT NULL DEFAULT '{}',
     request_id text NOT NULL DEFAULT '',
-    source_address text NOT NULL DEFAULT ''
+    source_address text NOT NULL DEFAULT '',
+    through_id text NOT NULL DEFAULT '',
+    decision_id text NOT NULL DEFAULT ''
 )
 --;
 CREATE INDEX platform_audit_object ON platform.audit_event (object_type, object_id, id)

@@ -332,7 +332,9 @@ CREATE TABLE audit_event (
     object_id text NOT NULL,
     difference jsonb NOT NULL DEFAULT '{}',
     request_id text NOT NULL DEFAULT '',
-    source_address text NOT NULL DEFAULT ''
+    source_address text NOT NULL DEFAULT '',
+    through_id text NOT NULL DEFAULT '',
+    decision_id text NOT NULL DEFAULT ''
 )
 --;
 CREATE INDEX audit_object ON audit_event (object_type, object_id, id)

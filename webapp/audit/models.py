@@ -23,6 +23,8 @@ class _Event:
     difference: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     request_id: Mapped[str] = mapped_column(Text, server_default="")
     source_address: Mapped[str] = mapped_column(Text, server_default="")
+    through_id: Mapped[str] = mapped_column(Text, server_default="")
+    decision_id: Mapped[str] = mapped_column(Text, server_default="")
 
 
 class AuditEvent(_Event, TenantBase):

@@ -26,6 +26,8 @@ class Event:
     difference: dict[str, Any]
     request_id: str
     source_address: str
+    through_id: str
+    decision_id: str
 
 
 def event(*, session: Session, event_id: int) -> Event | None:

@@ -1,5 +1,7 @@
 """What a command works on: the servers of a data folder, running or not, or those of the environment."""
 
+import getpass
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +19,16 @@ from webapp.kernel.clock import utc_now
 from webapp.kernel.db import Database, app_url, owner_engine
 from webapp.settings import Settings
 
-ACTOR = Actor.system("command line", via="cli")
+
+def _account() -> str:
+    """Return the account of this machine that runs the command, or its number when it has no name."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return str(os.getuid())
+
+
+ACTOR = Actor.system("command line", via="cli", through_id=_account())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Who asks? The browser's session cookie or an API token, read once per request."""
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -47,7 +48,7 @@ def recognise_session() -> PersonView | None:
         return None
     person, g.session_id, seen_at = found
     sessions.touch_session(session=session, session_id=g.session_id, seen_at=seen_at, at=at)
-    remember(person, via="session")
+    remember(person, via="session", through_id=str(g.session_id))
     return person
 
 
@@ -69,12 +70,15 @@ def recognise_token() -> Bearer | None:
             raise WrongNetwork(address=request.remote_addr or "")
         g.networks = found.networks
         tokens.touch_token(session=session, token_id=found.token_id, used_at=found.used_at, at=g.at)
-        remember(found.person, via="token")
+        remember(found.person, via="token", through_id=found.token_id)
     return found
 
 
-def remember(person: PersonView, *, via: Via) -> None:
-    """Keep the person for the rest of the request: pages, commands and logs name the same actor."""
+def remember(person: PersonView, *, via: Via, through_id: str = "") -> None:
+    """Keep the person for the rest of the request: pages, commands and logs name the same actor.
+
+    `through_id` is the id of the session or of the token that they came with.
+    """
     g.person = person
     g.actor = Actor(
         person_id=person.id,
@@ -82,6 +86,7 @@ def remember(person: PersonView, *, via: Via) -> None:
         via=via,
         request_id=g.get("request_id", ""),
         source_address=request.remote_addr or "",
+        through_id=through_id,
     )
     frame().person = person
     if via != "token":
@@ -103,11 +108,13 @@ def begin_session(person_id: UUID, target: str, *, instead: Response | None = No
     """
     at, secret = services().clock(), services().new_secret()
     end_present_session(at)
+    session_id = services().new_id()
+    g.actor = replace(g.actor, through_id=str(session_id))
     sessions.open_session(
         session=g.db,
         actor=g.actor,
         at=at,
-        session_id=services().new_id(),
+        session_id=session_id,
         secret=secret,
         person_id=person_id,
         life=timedelta(seconds=services().settings.session_absolute_seconds),

@@ -65,6 +65,10 @@ class Claim:
     arguments: dict[str, Any]
     attempts: int
     created_by: UUID
+    label: str = ""
+    """Who queued it, as they were called then."""
+    request_id: str = ""
+    """The request in which it was queued; its trail and its log can be read on."""
     source_address: str = ""
     """From where the act came that queued it."""
     trace: str = ""
@@ -94,6 +98,8 @@ def enqueue(
         "attempts": 0,
         "created_at": at,
         "created_by": actor.person_id,
+        "created_by_label": actor.label,
+        "request_id": actor.request_id,
         "source_address": actor.source_address,
         "trace": session.info.get("trace", ""),
         "available_at": at + delay,
@@ -121,7 +127,16 @@ def claim(*, session: Session, job_id: UUID, at: datetime) -> Claim | None:
         )
         .values(state="running", attempts=Job.attempts + 1, started_at=at, heartbeat_at=at, error=None)
         .returning(
-            Job.id, Job.kind, Job.tenant_id, Job.arguments, Job.attempts, Job.created_by, Job.source_address, Job.trace
+            Job.id,
+            Job.kind,
+            Job.tenant_id,
+            Job.arguments,
+            Job.attempts,
+            Job.created_by,
+            Job.created_by_label,
+            Job.request_id,
+            Job.source_address,
+            Job.trace,
         ),
     ).first()
     return None if row is None else Claim(*row)

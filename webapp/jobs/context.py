@@ -42,10 +42,11 @@ class JobContext:
         """Return the actor of what the job does: the person who started it from there, through a job."""
         return Actor(
             person_id=self.claim.created_by,
-            label="",
+            label=self.claim.label,
             via="job",
-            request_id=str(self.claim.id),
+            request_id=self.claim.request_id,
             source_address=self.claim.source_address,
+            through_id=str(self.claim.id),
         )
 
     @contextmanager

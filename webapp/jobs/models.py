@@ -33,6 +33,8 @@ class Job(PlatformBase):
     attempts: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(Instant)
     created_by: Mapped[UUID]
+    created_by_label: Mapped[str] = mapped_column(Text, server_default="")
+    request_id: Mapped[str] = mapped_column(Text, server_default="")
     source_address: Mapped[str] = mapped_column(Text, server_default="")
     trace: Mapped[str] = mapped_column(Text, server_default="")
     available_at: Mapped[datetime] = mapped_column(Instant)

@@ -19,8 +19,12 @@ class Actor:
     via: Via
     request_id: str = ""
     source_address: str = ""
+    through_id: str = ""
+    """Of what they act through: the id of the session, of the token, of the job; the account on the command line."""
+    decision_id: str = ""
+    """The decision that let them."""
 
     @classmethod
-    def system(cls, label: str, via: Via = "job") -> "Actor":
+    def system(cls, label: str, via: Via = "job", *, through_id: str = "") -> "Actor":
         """Return the actor of work that no person started."""
-        return cls(person_id=SYSTEM, label=label, via=via)
+        return cls(person_id=SYSTEM, label=label, via=via, through_id=through_id)

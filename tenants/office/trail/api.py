@@ -32,6 +32,8 @@ class EventOut(BaseModel):
     difference: dict[str, list[Any]]
     request_id: str
     source_address: str
+    through_id: str
+    decision_id: str
 
 
 EventList = page_of(EventOut, "A page of events.")
@@ -57,12 +59,13 @@ class EventPath(WorkspacePath):
 
 def event_out(event: queries.Event) -> dict[str, Any]:
     """Write an event for JSON."""
-    plain = ("id", "via", "action", "object_type", "object_id", "difference", "request_id", "source_address")
+    plain = ("id", "via", "action", "object_type", "object_id", "difference")
+    where = ("request_id", "source_address", "through_id", "decision_id")
     return {
         "at": instant(event.at),
         "actor_id": str(event.actor_id),
         "actor": event.actor_label,
-        **{name: getattr(event, name) for name in plain},
+        **{name: getattr(event, name) for name in (*plain, *where)},
     }
 
 
