@@ -1,5 +1,6 @@
 """Real servers for every test run: PostgreSQL and Valkey from their wheels, the schemas made by the product itself."""
 
+import base64
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from webapp.tenancy.provisioning import prepare_database
 from webapp.web.state import KEY
 
 SECRET = "test-secret-key-of-more-than-thirty-two-characters-0123456789"
+MASTER = "test:" + base64.b64encode(bytes(range(32))).decode()
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +44,7 @@ def settings(servers: tuple[str, str], tmp_path_factory: pytest.TempPathFactory)
         database_url=servers[0],
         redis_url=servers[1],
         secret_key=SECRET,
+        master_keys=MASTER,
         mode="embedded",
         data_dir=str(tmp_path_factory.mktemp("data")),
         sign_in_per_minute=1000,

@@ -52,6 +52,7 @@ from webapp.identity import pages as identity_pages
 from webapp.identity.gate import check_declarations, refuse_form
 from webapp.jobs.delivery import Courier
 from webapp.kernel.clock import utc_now
+from webapp.kernel.crypto import new_ring
 from webapp.kernel.db import Database, app_url
 from webapp.kernel.files import product_files
 from webapp.kernel.ids import new_id, new_secret
@@ -158,6 +159,7 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
         "after_commit": Courier(redis).after_commit,
     }
     app.extensions[KEY] = Services(**(services | overrides))
+    app.extensions[KEY].database.keys = new_ring(settings)
     app.extensions["navigation"] = navigation
     app.extensions[sample_room.EXTENSION] = partial(demo_statements.samples, SEED)
     app.extensions["surroundings"] = surroundings

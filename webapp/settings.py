@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from webapp.kernel.masters import MasterKeysError, Masters
+
 WEAK_SECRETS = frozenset({"", "changeme", "change-me", "secret", "dev", "development", "test", "password", "comptoir"})
 SECRET_LENGTH_MIN = 32
 SECRET_LETTERS_MIN = 10
@@ -23,6 +25,14 @@ class Settings:
     database_url: str = field(repr=False, metadata={"help": "PostgreSQL, as the role that owns the schemas"})
     redis_url: str = field(repr=False, metadata={"help": "Valkey or Redis 7.2 or newer"})
     secret_key: str = field(repr=False, metadata={"help": "at least 32 random characters; signs cookies and cursors"})
+    master_keys: str = field(
+        default="",
+        repr=False,
+        metadata={"help": "id:base64 of 32 bytes, more parted by commas; the first one seals"},
+    )
+    master_keys_file: str = field(
+        default="", metadata={"help": "the file of these keys, which is read again while a rotation runs"}
+    )
     mode: Literal["embedded", "production"] = field(default="production", metadata={"help": "embedded or production"})
     data_dir: str = field(default=".comptoir", metadata={"help": "where mails go in the embedded run"})
     host: str = field(default="127.0.0.1", metadata={"help": "address that web listens on"})
@@ -76,7 +86,7 @@ class Settings:
         return settings
 
     def check(self) -> None:
-        """Refuse weak secrets in production (SettingsError)."""
+        """Refuse weak secrets in production, and master keys that are none (SettingsError)."""
         if self.mode not in ("embedded", "production"):
             raise SettingsError("COMPTOIR_MODE must be embedded or production.")
         if self.mode == "production":
@@ -86,6 +96,16 @@ class Settings:
                     "COMPTOIR_SECRET_KEY is weak or a default. Use at least 32 random characters, for example from: "
                     "openssl rand -base64 48",
                 )
+            if not self.master_keys:
+                raise SettingsError(
+                    "COMPTOIR_MASTER_KEYS is not set, so nothing could be sealed. Make one, for example by: "
+                    'echo "first:$(openssl rand -base64 32)"',
+                )
+        if self.master_keys:
+            try:
+                Masters.parse(self.master_keys)
+            except MasterKeysError as error:
+                raise SettingsError(f"COMPTOIR_MASTER_KEYS cannot be used: {error}.") from None
 
     @property
     def secure(self) -> bool:

@@ -34,6 +34,7 @@ from webapp.jobs.context import Handler, JobCancelled, JobContext
 from webapp.jobs.delivery import QUEUES, Courier, connect
 from webapp.jobs.succession import bury_the_dead
 from webapp.kernel.clock import utc_now
+from webapp.kernel.crypto import new_ring
 from webapp.kernel.db import Database, app_url
 from webapp.kernel.ids import new_id, new_secret
 from webapp.mail import jobs as mail_jobs
@@ -74,6 +75,7 @@ def prepare(settings: Settings, **overrides: Any) -> None:
         "after_commit": Courier(redis).after_commit,
     }
     _process.update(services | overrides, redis=redis)
+    _process["database"].keys = new_ring(settings)
     _process["tracer"] = telemetry.install(settings, service="comptoir-worker", engine=_process["database"].engine)
     news.subscribe(learning.NAME, learning.learn_from_changes)
 

@@ -43,6 +43,20 @@ CREATE TABLE platform.tenant (
 --;
 CREATE INDEX tenant_revision ON platform.tenant (schema_revision)
 --;
+-- Wrapped by a master key that is in no database. A retired one is emptied: what it sealed opens no more.
+CREATE TABLE platform.data_key (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant_id uuid REFERENCES platform.tenant (id) ON DELETE CASCADE,
+    purpose text NOT NULL CHECK (purpose IN ('seal', 'blind')),
+    rotation uuid NOT NULL,
+    master_id text NOT NULL,
+    wrapped bytea NOT NULL,
+    made_at timestamptz NOT NULL,
+    retired_at timestamptz,
+    UNIQUE NULLS NOT DISTINCT (tenant_id, purpose, rotation),
+    CHECK ((retired_at IS NOT NULL) = (length(wrapped) = 0))
+)
+--;
 CREATE TABLE platform.membership (
     tenant_id uuid NOT NULL REFERENCES platform.tenant (id) ON DELETE CASCADE,
     person_id uuid NOT NULL REFERENCES platform.person (id) ON DELETE CASCADE,
@@ -161,6 +175,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON platform.person, platform.session, platf
     platform.token, platform.one_time_link, platform.job, platform.heartbeat TO comptoir_platform
 --;
 GRANT SELECT, UPDATE (name, is_demo, suspended_at) ON platform.tenant TO comptoir_platform
+--;
+GRANT SELECT, INSERT, UPDATE (master_id, wrapped, retired_at) ON platform.data_key TO comptoir_platform
 --;
 GRANT SELECT, INSERT ON platform.audit_event TO comptoir_platform
 --;

@@ -8,10 +8,12 @@ import pytest
 from webapp.settings import WEAK_SECRETS, Settings, SettingsError
 
 STRONG = "kJ8#vQ2m!xZ7pL4w@Rt9sB6n%Yd3hF5g^Uc1"
+MASTER = "first:sAIpsXqAhJw2Gy7tV3Ln7WvRqkMnfA0cJZ9fJ2cX8uE="
 NEEDED = {
     "COMPTOIR_DATABASE_URL": "postgresql://comptoir@db/comptoir",
     "COMPTOIR_REDIS_URL": "redis://valkey/0",
     "COMPTOIR_SECRET_KEY": STRONG,
+    "COMPTOIR_MASTER_KEYS": MASTER,
 }
 
 
@@ -25,10 +27,11 @@ def test_every_setting_is_read_from_its_variable() -> None:
 @pytest.mark.parametrize("name", [field.name for field in fields(Settings) if field.type in {str, "str"}])
 def test_every_text_can_come_from_a_file(name: str, tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    file.write_text(f"{STRONG}\n")
+    text = MASTER if name == "master_keys" else STRONG
+    file.write_text(f"{text}\n")
     variable = f"COMPTOIR_{name.upper()}"
     given = {key: value for key, value in NEEDED.items() if key != variable} | {f"{variable}_FILE": str(file)}
-    assert getattr(Settings.from_environ(given), name) == STRONG, "the line's end is no part of a secret"
+    assert getattr(Settings.from_environ(given), name) == text, "the line's end is no part of a secret"
 
 
 def test_a_file_goes_before_the_variable_itself(tmp_path: Path) -> None:

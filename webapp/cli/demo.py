@@ -7,6 +7,7 @@ from webapp.identity import queries as people
 from webapp.identity.people import add_person
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import utc_now
+from webapp.kernel.crypto import new_ring
 from webapp.kernel.db import Database, app_url, owner_engine
 from webapp.kernel.ids import new_id
 from webapp.settings import Settings
@@ -25,6 +26,7 @@ def ensure_demo(settings: Settings) -> None:
     """Make the workspace `demo` with its people and 24 months of books, or finish one that was stopped half-way."""
     at, actor = utc_now(), Actor.system("first start", via="cli")
     database = Database(app_url(settings.database_url, settings.secret_key), pool_size=1)
+    database.keys = new_ring(settings)
     try:
         with database.platform() as session:
             found = queries.tenant_by_slug(session=session, slug=SLUG)

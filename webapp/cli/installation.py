@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from webapp.embedded.instance import Instance
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import utc_now
+from webapp.kernel.crypto import new_ring
 from webapp.kernel.db import Database, app_url, owner_engine
 from webapp.settings import Settings
 
@@ -63,6 +64,7 @@ def installation(data_dir: Path, *, makes_one: bool = False) -> Iterator[Install
         database = Database(
             app_url(settings.database_url, settings.secret_key), pool_size=1, pooler=settings.database_pooler
         )
+        database.keys = new_ring(settings)
         try:
             yield Installation(settings, engine, database, utc_now())
         finally:

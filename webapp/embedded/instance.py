@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from webapp.embedded.process import POLL_SECONDS, EmbeddedError
+from webapp.kernel.masters import KEY_BYTES, Masters
 
 if TYPE_CHECKING:
     from webapp.embedded.postgres import EmbeddedPostgres
@@ -21,7 +22,7 @@ DATA_FORMAT = 1
 SECRET_BYTES = 48
 OTHER_INSTANCE_TIMEOUT_SECONDS = 60
 WAY_OUT = "or choose another folder with --data-dir"
-_OF_A_START = frozenset({"VERSION", "secret", "instance.lock"})
+_OF_A_START = frozenset({"VERSION", "secret", "master-keys", "instance.lock"})
 """What lies in a data directory before its servers start."""
 
 
@@ -44,6 +45,13 @@ class DataDirNewer(EmbeddedError):
 def given(environ: Mapping[str, str], name: str) -> bool:
     """Tell whether a setting comes from the environment, itself or as a file."""
     return bool(environ.get(f"COMPTOIR_{name}") or environ.get(f"COMPTOIR_{name}_FILE"))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise DataDirUnusable(f"{path} cannot be read ({error.strerror}): correct its rights, {WAY_OUT}") from None
 
 
 class Instance:
@@ -158,10 +166,19 @@ class Instance:
         path = self.data_dir / "secret"
         with contextlib.suppress(FileExistsError):
             self._write_private(path, secrets.token_urlsafe(SECRET_BYTES))
-        try:
-            return path.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise DataDirUnusable(f"{path} cannot be read ({error.strerror}): correct its rights, {WAY_OUT}") from None
+        return _read(path)
+
+    def master_keys(self) -> Path:
+        """Return the file of the directory's master keys, made at first use and readable by its owner only.
+
+        A copy of the database alone opens no sealed field: this file is the other half.
+        """
+        path = self.data_dir / "master-keys"
+        if not path.exists():
+            made = Masters({}).led_by("first", os.urandom(KEY_BYTES))
+            with contextlib.suppress(FileExistsError):
+                self._write_private(path, made.written())
+        return path
 
     def settings(self, *, database_url: str | None, redis_url: str | None, **overrides: object) -> "Settings":
         """Read the settings of this instance; None means that the address comes from the environment."""
@@ -174,6 +191,9 @@ class Instance:
             chosen["redis_url"] = redis_url
         if not given(self.environ, "SECRET_KEY"):
             chosen["secret_key"] = self.secret_key()
+        if not given(self.environ, "MASTER_KEYS"):
+            path = self.master_keys()
+            chosen |= {"master_keys": _read(path), "master_keys_file": str(path)}
         return Settings.from_environ(self.environ, **chosen)
 
     def check_given_servers(self, settings: "Settings") -> None:

@@ -12,6 +12,7 @@ from webapp.jobs import commands
 from webapp.jobs.commands import Claim
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import Clock
+from webapp.kernel.crypto import KeyRing, ring_of
 from webapp.kernel.db import Database, TenantRef
 from webapp.settings import Settings
 
@@ -48,6 +49,11 @@ class JobContext:
             source_address=self.claim.source_address,
             through_id=str(self.claim.id),
         )
+
+    @property
+    def keys(self) -> KeyRing:
+        """Return what seals and opens fields."""
+        return ring_of(self.database)
 
     @contextmanager
     def begin(self) -> Iterator[Session]:

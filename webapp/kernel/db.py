@@ -112,6 +112,8 @@ class Database:
             pool_use_lifo=True,
             connect_args=connect_args,
         )
+        self.keys: Any = None
+        """The ring that seals and opens fields (kernel.crypto), where the process has one."""
         self._tenants_per_connection = tenants_per_connection
         self._sessions = sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         event.listen(self.engine, "checkout", _refuse_stale)

@@ -9,6 +9,7 @@ from flask import current_app
 from redis import Redis
 
 from webapp.kernel.clock import Clock
+from webapp.kernel.crypto import KeyRing, ring_of
 from webapp.kernel.db import Database
 from webapp.settings import Settings
 
@@ -26,6 +27,11 @@ class Services:
     new_id: Callable[[], UUID]
     new_secret: Callable[[], str]
     after_commit: Callable[[Any], None]
+
+    @property
+    def keys(self) -> KeyRing:
+        """Return what seals and opens fields."""
+        return ring_of(self.database)
 
 
 def services() -> Services:

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from redis import Redis
 
+from tests.conftest import MASTER
 from tests.webapp.embedded.conftest import processes_naming
 from webapp.embedded.instance import DataDirInUse, DataDirNewer, DataDirUnusable, Instance
 from webapp.embedded.postgres import EmbeddedPostgres
@@ -148,6 +149,7 @@ def test_given_addresses_and_a_given_secret_win(data_dir: Path, tmp_path: Path):
             "COMPTOIR_DATABASE_URL": postgres.start(),
             "COMPTOIR_REDIS_URL": valkey.start(),
             "COMPTOIR_SECRET_KEY": "k" * 40,
+            "COMPTOIR_MASTER_KEYS": MASTER,
         }
         with Instance(data_dir, environ).servers(valkey=True) as settings:
             assert settings.database_url == environ["COMPTOIR_DATABASE_URL"]
