@@ -1,0 +1,138 @@
+"""Decisions beside bare cedarpy (handles, schema, 50 policies) in the same run, with 50 and with 1,000 policies."""
+
+import json
+import time
+from collections.abc import Callable
+
+import cedarpy
+
+from tests.bench.stage import Stage
+from tests.bench.table import middle, percentile, show
+from webapp.access.engine import Compiled, Facts, Request, Uid, compile_policies
+
+ROUNDS = 15
+EACH = 400
+BATCH = 100
+SCHEMA = """
+entity Role;
+entity Person in [Role] { second_factor: Bool };
+entity Site;
+entity Invoice in [Site] { owner: Person, amount: Long };
+entity Report in [Site];
+action read, write, approve, remove appliesTo {
+  principal: Person, resource: [Invoice, Report], context: { mfa: Bool, amount: Long, hour: Long }
+};
+"""
+ACTIONS = ("read", "write", "approve", "remove")
+ASKED = Request(
+    Uid("Person", "ann"),
+    Uid("Action", "approve"),
+    Uid("Invoice", "7"),
+    {"mfa": True, "amount": 900, "hour": 11},
+)
+
+
+def policies(count: int) -> str:
+    """Return so many policies of a business: by role, action and kind, some by site or person, some forbidding."""
+    made = []
+    for number in range(count):
+        action = ACTIONS[number % 4]
+        if number % 10 == 9:
+            scope = f'principal, action == Action::"{action}", resource in Site::"{number}"'
+            made.append(f'@id("wall{number}") forbid ({scope}) unless {{ context.mfa }};')
+        elif number % 10 == 8:
+            scope = f'principal == Person::"p{number}", action, resource is Invoice'
+            made.append(f'@id("grant{number}") permit ({scope}) when {{ context.amount < {number} }};')
+        else:
+            scope = f'principal in Role::"r{number % (count // 5)}", action == Action::"{action}", resource is Invoice'
+            made.append(
+                f'@id("role{number}") permit ({scope}) when {{ context.mfa && context.amount < {number * 100 + 1000}'
+                " && context.hour >= 8 && context.hour < 18 };"
+            )
+    return "\n".join(made)
+
+
+ENTITIES = [
+    {
+        "uid": {"type": "Person", "id": "ann"},
+        "attrs": {"second_factor": True},
+        "parents": [{"type": "Role", "id": "r2"}, {"type": "Role", "id": "r6"}],
+    },
+    {"uid": {"type": "Role", "id": "r2"}, "attrs": {}, "parents": []},
+    {"uid": {"type": "Role", "id": "r6"}, "attrs": {}, "parents": []},
+    {
+        "uid": {"type": "Invoice", "id": "7"},
+        "attrs": {"owner": {"__entity": {"type": "Person", "id": "ann"}}, "amount": 900},
+        "parents": [{"type": "Site", "id": "9"}],
+    },
+    {"uid": {"type": "Site", "id": "9"}, "attrs": {}, "parents": []},
+]
+
+
+def bare(text: str) -> Callable[[], object]:
+    """Return one decision of cedarpy alone, everything parsed beforehand."""
+    schema = cedarpy.Schema.from_str(SCHEMA)
+    handle = cedarpy.PolicySet.from_str(text)
+    entities = cedarpy.Entities.from_json_str(json.dumps(ENTITIES), schema)
+    request = {
+        "principal": 'Person::"ann"',
+        "action": 'Action::"approve"',
+        "resource": 'Invoice::"7"',
+        "context": dict(ASKED.context),
+    }
+    return lambda: cedarpy.is_authorized(request, handle, entities, schema)
+
+
+def ours(compiled: Compiled, facts: Facts) -> Callable[[], object]:
+    """Return one decision of the engine."""
+    return lambda: compiled.decide(ASKED.principal, ASKED.action, ASKED.resource, ASKED.context, facts)
+
+
+def batch(compiled: Compiled, facts: Facts) -> Callable[[], object]:
+    """Return a batch of decisions, each with a context of its own."""
+    requests = [
+        Request(ASKED.principal, Uid("Action", ACTIONS[n % 4]), ASKED.resource, {**ASKED.context, "amount": n})
+        for n in range(BATCH)
+    ]
+    return lambda: compiled.decide_many(requests, facts)
+
+
+def microseconds(call: Callable[[], object], each: int) -> float:
+    """Return what one call takes, as the mean of so many."""
+    began = time.perf_counter()
+    for _ in range(each):
+        call()
+    return (time.perf_counter() - began) / each * 1e6
+
+
+def measure(_on: Stage) -> None:
+    """Measure and print; the cases take turns, so that a busy moment meets them all."""
+    few, many = compile_policies(policies(50), SCHEMA), compile_policies(policies(1000), SCHEMA)
+    few_facts, many_facts = few.facts(ENTITIES), many.facts(ENTITIES)
+    calls = {
+        "bare cedarpy, 50 policies (floor)": (bare(policies(50)), EACH),
+        "engine, 50 policies": (ours(few, few_facts), EACH),
+        "engine, 1,000 policies": (ours(many, many_facts), EACH),
+        "bare cedarpy, 1,000 policies": (bare(policies(1000)), EACH // 10),
+        f"engine, 1,000 policies, in batches of {BATCH}, each": (batch(many, many_facts), EACH // BATCH),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(ROUNDS):
+        for name, (call, each) in calls.items():
+            share = BATCH if "batches" in name else 1
+            taken[name].append(microseconds(call, each) / share)
+    floor = middle(next(iter(taken.values())))
+    show(
+        f"Decisions in process, schema on (medians of {ROUNDS} rounds)",
+        ("what", "us", "us, slowest round", "decisions/s", "of the floor"),
+        [
+            (
+                name,
+                f"{middle(values):.1f}",
+                f"{percentile(values, 100):.1f}",
+                f"{1e6 / middle(values):,.0f}",
+                f"{middle(values) / floor:.2f}x",
+            )
+            for name, values in taken.items()
+        ],
+    )
