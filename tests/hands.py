@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from flask.testing import FlaskClient
 from sqlalchemy import text
@@ -31,19 +32,20 @@ def work(settings: Settings, *kinds: str, **overrides: Any) -> int:
     """Run the waiting jobs of these kinds, as a worker does, and return how many there were."""
     worker.prepare(settings, **overrides)
     database = worker._process["database"]
-    done = 0
+    done: set[UUID] = set()
     try:
         while True:
             with database.platform() as session:
-                ids = session.scalars(
+                waiting = session.scalars(
                     text("SELECT id FROM job WHERE kind = ANY (:kinds) AND state = 'queued' ORDER BY created_at"),
                     {"kinds": list(kinds)},
                 ).all()
-            if not ids or done > 100:
-                return done
+            ids = [job_id for job_id in waiting if job_id not in done]
+            if not ids:
+                return len(done)
             for job_id in ids:
                 worker.perform(str(job_id))
-                done += 1
+                done.add(job_id)
     finally:
         worker.release()
 

@@ -10,6 +10,7 @@ from webapp.cli.installation import ACTOR, Installation, on_installation
 from webapp.cli.refusals import Refusal
 from webapp.identity import queries as people
 from webapp.identity import tokens
+from webapp.identity.notices import tell
 from webapp.kernel.ids import new_secret
 from webapp.tenancy import queries
 
@@ -77,6 +78,8 @@ def create(
             life=timedelta(days=days),
             networks=networks,
         )
+        told = {"token": name, "workspace": found[0].name}
+        tell(session=session, actor=ACTOR, at=place.at, person_id=person.id, kind="token_created", params=told)
     click.echo(made)
 
 

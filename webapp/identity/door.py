@@ -10,7 +10,8 @@ import structlog
 from flask import Response, g, request
 
 from webapp.identity import queries, sessions, tokens
-from webapp.identity.cookies import cookie_name, remember_device, set_cookie
+from webapp.identity.cookies import cookie_name, known_device, remember_device, set_cookie
+from webapp.identity.notices import tell
 from webapp.identity.parcel import claim_forms
 from webapp.identity.queries import Bearer, PersonView
 from webapp.identity.rules import hash_secret, is_within, parse_token
@@ -107,9 +108,12 @@ def begin_session(person_id: UUID, target: str, *, instead: Response | None = No
     `instead` is the answer when there is something to see before one goes on.
     """
     at, secret = services().clock(), services().new_secret()
-    end_present_session(at)
+    is_going_on = end_present_session(at) == person_id or ("session_id" in g and g.person.id == person_id)
     session_id = services().new_id()
     g.actor = replace(g.actor, through_id=str(session_id))
+    if not is_going_on and not known_device(person_id) and queries.has_signed_in(session=g.db, person_id=person_id):
+        browser = {"browser": request.headers.get("User-Agent", "")}
+        tell(session=g.db, actor=g.actor, at=at, person_id=person_id, kind="device_signed_in", params=browser)
     sessions.open_session(
         session=g.db,
         actor=g.actor,
@@ -126,13 +130,14 @@ def begin_session(person_id: UUID, target: str, *, instead: Response | None = No
     return response
 
 
-def end_present_session(at: datetime) -> None:
-    """End the session whose cookie came along, so that nobody goes on with a secret that was planted."""
+def end_present_session(at: datetime) -> UUID | None:
+    """End the session whose cookie came along, so that nobody goes on with a secret that was planted; return whose."""
     planted = request.cookies.get(cookie_name(), "")
     idle = timedelta(seconds=services().settings.session_idle_seconds)
     found = queries.person_by_session(session=g.db, secret_hash=hash_secret(planted), at=at, idle=idle)
     if found is not None:
         sessions.revoke_session(session=g.db, actor=g.actor, at=at, person_id=found[0].id, session_id=found[1])
+    return None if found is None else found[0].id
 
 
 def anonymous(via: Via = "link") -> Actor:

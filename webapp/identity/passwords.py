@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from webapp.audit.commands import record
 from webapp.identity.models import Person
+from webapp.identity.notices import tell
 from webapp.identity.rules import PASSWORD_LENGTH_MAX, password_errors
 from webapp.identity.sessions import revoke_sessions
 from webapp.kernel.actor import Actor
@@ -58,6 +59,7 @@ def set_password(*, session: Session, actor: Actor, at: datetime, person_id: UUI
     session.execute(update(Person).where(Person.id == person_id).values(password_hash=hash_password(password)))
     revoke_sessions(session=session, actor=actor, at=at, person_id=person_id)
     record(session=session, actor=actor, at=at, action="person.password_set", object_type="person", object_id=person_id)
+    tell(session=session, actor=actor, at=at, person_id=person_id, kind="password_changed", params={})
 
 
 @cache

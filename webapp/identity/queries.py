@@ -153,6 +153,12 @@ def sessions(*, session: Session, person_id: UUID, at: datetime) -> list[Session
     return [SessionView(*row) for row in rows]
 
 
+def has_signed_in(*, session: Session, person_id: UUID) -> bool:
+    """Tell whether a person ever had a session."""
+    query = select(SignInSession.id).where(SignInSession.person_id == person_id).limit(1)
+    return session.execute(query).first() is not None
+
+
 def tokens(
     *, session: Session, tenant_id: UUID, person_id: UUID | None = None, token_id: str | None = None
 ) -> list[TokenView]:

@@ -52,5 +52,10 @@ def _read(folder: Path, names: list[str]) -> Iterator[WrittenMail]:
             to=str(message["To"]),
             subject=str(message["Subject"]),
             at=parsedate_to_datetime(str(message["Date"])),
-            text=str(message.get_content()).replace("\r\n", "\n"),
+            text=_plain_text(message),
         )
+
+
+def _plain_text(message: EmailMessage) -> str:
+    body = message.get_body(("plain",))
+    return "" if body is None else str(body.get_content()).replace("\r\n", "\n")

@@ -109,6 +109,11 @@ def tenant_by_id(*, session: Session, tenant_id: UUID) -> TenantView | None:
     return None if row is None else TenantView(*row)
 
 
+def tenant_name(*, session: Session, tenant_id: UUID) -> str:
+    """Return what a workspace is called, for letters; an empty text for one that is gone."""
+    return session.scalar(select(Tenant.name).where(Tenant.id == tenant_id)) or ""
+
+
 def members(*, session: Session, tenant_id: UUID) -> list[MemberView]:
     """Return the members of a workspace, longest first (at most 500)."""
     rows = session.execute(

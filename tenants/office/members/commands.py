@@ -11,11 +11,13 @@ from webapp.access.permissions import Role
 from webapp.audit.commands import record
 from webapp.identity import queries as people
 from webapp.identity import tokens
+from webapp.identity.notices import tell
 from webapp.kernel.actor import Actor
 from webapp.kernel.db import bound_tenant, on_platform
 from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound
 from webapp.mail.commands import send_mail
 from webapp.tenancy import commands as tenancy
+from webapp.tenancy import queries as registry
 
 INVITATIONS_MAX = 200
 
@@ -131,6 +133,12 @@ def change_role(*, session: Session, actor: Actor, at: datetime, person_id: UUID
         return
     with on_platform(session):
         tenancy.change_role(session=session, actor=actor, at=at, tenant_id=tenant.id, person_id=person_id, role=role)
+        told = {
+            "workspace": registry.tenant_name(session=session, tenant_id=tenant.id),
+            "role": role.value,
+            "by": actor.label,
+        }
+        tell(session=session, actor=actor, at=at, person_id=person_id, kind="role_changed", params=told)
     record(
         session=session,
         actor=actor,
@@ -155,6 +163,8 @@ def remove_member(*, session: Session, actor: Actor, at: datetime, person_id: UU
                 tokens.revoke_token(
                     session=session, actor=actor, at=at, tenant_id=tenant.id, token_id=token.id, person_id=person_id
                 )
+        told = {"workspace": registry.tenant_name(session=session, tenant_id=tenant.id), "by": actor.label}
+        tell(session=session, actor=actor, at=at, person_id=person_id, kind="member_removed", params=told)
     record(
         session=session,
         actor=actor,

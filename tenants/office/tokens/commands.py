@@ -10,10 +10,12 @@ from webapp.access.permissions import GRANTS, SCOPES, Role
 from webapp.audit.commands import record
 from webapp.identity import queries as identity_queries
 from webapp.identity import tokens
+from webapp.identity.notices import tell
 from webapp.identity.rules import TOKEN_LIFE_MAX, narrows
 from webapp.kernel.actor import Actor
 from webapp.kernel.db import bound_tenant, on_platform
 from webapp.kernel.errors import N_, DomainError, FieldError, Invalid, NotFound
+from webapp.tenancy import queries as registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ def create_token(
             life=timedelta(days=draft.days),
             networks=draft.networks,
         )
+        told = {"token": draft.name, "workspace": registry.tenant_name(session=session, tenant_id=tenant.id)}
+        tell(session=session, actor=actor, at=at, person_id=actor.person_id, kind="token_created", params=told)
     if not narrows(draft.networks, within.networks):
         raise TooWide
     record(
@@ -127,6 +131,8 @@ def rotate_token(
             secret=secret,
             overlap=timedelta(hours=overlap_hours),
         )
+        told = {"token": token.name, "workspace": registry.tenant_name(session=session, tenant_id=tenant.id)}
+        tell(session=session, actor=actor, at=at, person_id=actor.person_id, kind="token_rotated", params=told)
     record(
         session=session,
         actor=actor,

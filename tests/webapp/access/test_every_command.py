@@ -31,6 +31,7 @@ NO_EVENT = {
     "webapp.jobs.commands.cancel": CALLED,
     "webapp.jobs.commands.retry": CALLED,
     "webapp.mail.commands.send_mail": CALLED,
+    "webapp.identity.notices.tell": CALLED,
     "tenants.money.ledger.booking.book": CALLED,
     "tenants.money.ledger.booking.book_one": CALLED,
     "tenants.money.ledger.booking.insert_postings": CALLED,

@@ -2,6 +2,8 @@
 
 from uuid import uuid4
 
+from sqlalchemy import text
+
 from tests.cast import Cast
 from tests.hands import letters, link_in, work
 from webapp.settings import Settings
@@ -36,8 +38,10 @@ def test_an_invitation_goes_out_by_mail_and_the_job_forgets_the_link(cast: Cast,
     (letter,) = letters(settings, email)
     assert link_in(letter).startswith("/invitations/")
     with cast.alice.app.extensions["comptoir"].database.platform() as session:
-        kept = session.connection().exec_driver_sql("SELECT arguments FROM job WHERE kind = 'mail.send'").scalars()
-        assert all("values" not in arguments for arguments in kept)
+        kept = session.connection().execute(
+            text("SELECT arguments FROM job WHERE arguments ->> 'to' = :to"), {"to": email}
+        )
+        assert ["values" in arguments for (arguments,) in kept] == [False]
 
 
 def test_a_refused_invitation_sends_nothing(cast: Cast, settings: Settings) -> None:
