@@ -63,6 +63,7 @@ from webapp.tenancy import pages as tenancy_pages
 from webapp.tenancy import queries as tenancy
 from webapp.web import (
     catalogue,
+    changes,
     contract,
     headers,
     health,
@@ -112,6 +113,7 @@ PAGE_ROOMS = (
     jobs_pages.bp,
     members_pages.bp,
     catalogue.bp,
+    changes.bp,
     openapi.bp,
     platform_pages.bp,
     tenancy_pages.bp,

@@ -2,6 +2,7 @@
 
 import io
 import re
+import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from flask import Flask, Response, jsonify
 from tests.cast import Cast, Person
 from tests.hands import Clock
 from tests.webapp.web.conftest import CALLS_A_MINUTE
-from webapp.web import contract
+from webapp.web import changes, contract
 from webapp.web.contract import End, promises
 
 ACCOUNT = {"name": "Bank", "kind": "asset", "currency": "EUR"}
@@ -269,6 +270,22 @@ def test_the_end_of_a_call_is_announced():
     assert headers["Sunset"] == "Fri, 01 Jan 2027 00:00:00 GMT"
     assert headers["Link"] == '</api/v1/docs#newCall>; rel="deprecation"'
     assert "Deprecation" not in app.test_client().get("/new").headers
+
+
+def test_the_feed_tells_the_releases_and_the_calls_that_are_to_go(app: Flask):
+    answer = app.test_client().get("/api/v1/changes.atom")
+    assert answer.mimetype == "application/atom+xml"
+    told = ET.fromstring(answer.data)  # noqa: S314 - our own answer
+    assert told.findtext("{*}entry/{*}title") == "0.1.0: the first version"
+    assert told.findtext("{*}id").endswith("/api/v1/changes.atom")
+    again = app.test_client().get("/api/v1/changes.atom", headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+    end = End(datetime(2027, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC), "/api/v1/docs#newCall")
+    old = Flask("old")
+    old.add_url_rule("/old", view_func=promises(end=end)(lambda: ""), endpoint="old")
+    newest = changes.changes(old)[0]
+    assert (newest.title, newest.at, newest.link) == ("GET /old is to go", end.deprecated, end.instead)
+    assert "until 2028-01-01" in newest.text
 
 
 def test_the_description_says_that_a_call_comes_to_an_end(app: Flask):
