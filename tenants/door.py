@@ -11,6 +11,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from tenants.schemas import PROBLEMS
 from webapp.access.guard import check
 from webapp.access.permissions import GRANTS, Permission, Role
+from webapp.identity.confirmation import need_confirmation
 from webapp.identity.door import recognise_session, recognise_token
 from webapp.identity.gate import ask_to_sign_in
 from webapp.jobs import queries as job_queries
@@ -93,6 +94,8 @@ def _enter() -> Response | None:
     check(permission, role=g.role, scopes=scopes)
     if decision := g.get("decision"):
         g.actor = replace(g.actor, decision_id=str(decision.id))
+    if getattr(view, "confirm", False):
+        need_confirmation()
     bind_tenant(g.db, g.tenant.ref)
     return None
 

@@ -48,7 +48,9 @@ from tenants.office.trail import api as trail_api
 from tenants.office.trail import pages as trail_pages
 from webapp import __version__
 from webapp.access.permissions import Permission
+from webapp.identity import confirmation_pages
 from webapp.identity import pages as identity_pages
+from webapp.identity.confirmation import NotConfirmed, ask_to_confirm
 from webapp.identity.gate import check_declarations, refuse_form
 from webapp.jobs.delivery import Courier
 from webapp.kernel.clock import utc_now
@@ -99,6 +101,7 @@ API_ROOMS = (
 )
 PAGE_ROOMS = (
     identity_pages.bp,
+    confirmation_pages.bp,
     accounts_pages.bp,
     ledger_pages.bp,
     entry_pages.bp,
@@ -295,6 +298,10 @@ def _protect_forms(app: Flask) -> None:
     @app.errorhandler(CSRFError)
     def refused(error: CSRFError) -> Response:
         return refuse_form(str(error.description))
+
+    @app.errorhandler(NotConfirmed)
+    def asked(_error: NotConfirmed) -> Response:
+        return ask_to_confirm()
 
 
 def _unprocessable(error: ValidationError) -> Response:

@@ -25,7 +25,11 @@ CREATE TABLE platform.session (
     expires_at timestamptz NOT NULL,
     revoked_at timestamptz,
     user_agent text NOT NULL DEFAULT '',
-    source_address text NOT NULL DEFAULT ''
+    source_address text NOT NULL DEFAULT '',
+    seen_address text NOT NULL DEFAULT '',
+    confirmed_at timestamptz NOT NULL,
+    second_factor_at timestamptz,
+    is_renewal_due boolean NOT NULL DEFAULT false
 )
 --;
 CREATE INDEX session_person ON platform.session (person_id, created_at)

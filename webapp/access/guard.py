@@ -59,11 +59,15 @@ def check(permission: Permission, *, role: Role, scopes: frozenset[str] | None) 
         raise Forbidden(decision.reason, **decision.params)
 
 
-def requires(permission: Permission) -> Callable[[View], View]:
-    """Declare the permission of a view; the door reads it and refuses to start without."""
+def requires(permission: Permission, *, confirm: bool = False) -> Callable[[View], View]:
+    """Declare the permission of a view; the door reads it and refuses to start without.
+
+    With `confirm` a person must have shown within the last 10 minutes who they are; programs are not asked.
+    """
 
     def mark(view: View) -> View:
         view.permission = permission  # type: ignore[attr-defined]
+        view.confirm = confirm  # type: ignore[attr-defined]
         return view
 
     return mark

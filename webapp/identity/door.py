@@ -7,20 +7,20 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import structlog
-from flask import Response, g, request
+from flask import Response, after_this_request, g, request
 
 from webapp.identity import queries, sessions, tokens
 from webapp.identity.cookies import cookie_name, known_device, remember_device, set_cookie
 from webapp.identity.notices import tell
 from webapp.identity.parcel import claim_forms
-from webapp.identity.queries import Bearer, PersonView
+from webapp.identity.queries import Bearer, LiveSession, PersonView
 from webapp.identity.rules import hash_secret, is_within, parse_token
 from webapp.kernel.actor import Actor, Via
 from webapp.kernel.db import bind_platform
 from webapp.kernel.errors import N_, DomainError
 from webapp.web.render import frame, see_other
 from webapp.web.state import services
-from webapp.web.unit import open_unit
+from webapp.web.unit import FAILED, open_unit
 
 
 class WrongNetwork(DomainError):
@@ -40,17 +40,35 @@ def recognise_session() -> PersonView | None:
     at = services().clock()
     g.at = at
     idle = timedelta(seconds=services().settings.session_idle_seconds)
-    found = (
-        queries.person_by_session(session=session, secret_hash=hash_secret(secret), at=at, idle=idle)
-        if secret
-        else None
-    )
+    found = queries.live_session(session=session, secret_hash=hash_secret(secret), at=at, idle=idle) if secret else None
     if found is None:
         return None
-    person, g.session_id, seen_at = found
-    sessions.touch_session(session=session, session_id=g.session_id, seen_at=seen_at, at=at)
-    remember(person, via="session", through_id=str(g.session_id))
-    return person
+    g.session_id, g.live = found.id, found
+    g.second_factor = found.second_factor_at is not None
+    sessions.touch_session(
+        session=session,
+        session_id=found.id,
+        seen_at=found.seen_at,
+        seen_address=found.seen_address,
+        at=at,
+        address=request.remote_addr or "",
+    )
+    if found.is_renewal_due and request.method == "GET" and "HX-Request" not in request.headers:
+        _renew(found)
+    remember(found.person, via="session", through_id=str(found.id))
+    return found.person
+
+
+def _renew(found: LiveSession) -> None:
+    """Let the session go on under a new secret; the browser learns it with the page that is committed."""
+    secret = services().new_secret()
+    sessions.renew_session(session=g.db, session_id=found.id, secret=secret)
+
+    @after_this_request
+    def hand_over(response: Response) -> Response:
+        if response.status_code < FAILED:
+            set_cookie(response, secret)
+        return response
 
 
 def recognise_token() -> Bearer | None:
@@ -102,7 +120,9 @@ def safe_next(target: str | None) -> str:
     return target if target and local and target.isprintable() and not re.search(r"^//|\\", target) else "/"
 
 
-def begin_session(person_id: UUID, target: str, *, instead: Response | None = None) -> Response:
+def begin_session(
+    person_id: UUID, target: str, *, instead: Response | None = None, second_factor: bool = False
+) -> Response:
     """Open a new session and go on: the one of this browser ends, and the account knows the browser now.
 
     `instead` is the answer when there is something to see before one goes on.
@@ -123,6 +143,7 @@ def begin_session(person_id: UUID, target: str, *, instead: Response | None = No
         person_id=person_id,
         life=timedelta(seconds=services().settings.session_absolute_seconds),
         user_agent=request.headers.get("User-Agent", ""),
+        second_factor=second_factor,
     )
     response = instead or see_other(safe_next(target))
     set_cookie(response, secret)
@@ -134,10 +155,10 @@ def end_present_session(at: datetime) -> UUID | None:
     """End the session whose cookie came along, so that nobody goes on with a secret that was planted; return whose."""
     planted = request.cookies.get(cookie_name(), "")
     idle = timedelta(seconds=services().settings.session_idle_seconds)
-    found = queries.person_by_session(session=g.db, secret_hash=hash_secret(planted), at=at, idle=idle)
+    found = queries.live_session(session=g.db, secret_hash=hash_secret(planted), at=at, idle=idle)
     if found is not None:
-        sessions.revoke_session(session=g.db, actor=g.actor, at=at, person_id=found[0].id, session_id=found[1])
-    return None if found is None else found[0].id
+        sessions.revoke_session(session=g.db, actor=g.actor, at=at, person_id=found.person.id, session_id=found.id)
+    return None if found is None else found.person.id
 
 
 def anonymous(via: Via = "link") -> Actor:

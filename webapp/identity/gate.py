@@ -9,6 +9,7 @@ from flask import Flask, Response, abort, current_app, redirect, request
 from flask_babel import gettext as _
 
 from webapp.access.guard import View
+from webapp.identity.confirmation import need_confirmation
 from webapp.identity.door import recognise_session
 from webapp.identity.interrupted import signed_out, to_sign_in, too_old
 from webapp.web.problem import answer_status, is_api
@@ -72,10 +73,22 @@ def signed_in(view: View) -> View:
         if recognise_session() is None:
             return ask_to_sign_in()
         surround()
+        _confirm_if_declared()
         return view(*args, **kwargs)
 
     guarded.public = False  # type: ignore[attr-defined]
     return guarded  # type: ignore[return-value]
+
+
+def confirmed(view: View) -> View:
+    """Declare, beside `signed_in` or `operator_only`, that who asks must have shown it within the last 10 minutes."""
+    view.confirm = True  # type: ignore[attr-defined]
+    return view
+
+
+def _confirm_if_declared() -> None:
+    if getattr(current_app.view_functions[request.endpoint or ""], "confirm", False):
+        need_confirmation()
 
 
 def operator_only(view: View) -> View:
@@ -89,6 +102,7 @@ def operator_only(view: View) -> View:
         if not person.is_operator:
             abort(404)
         surround()
+        _confirm_if_declared()
         return view(*args, **kwargs)
 
     guarded.public = False  # type: ignore[attr-defined]

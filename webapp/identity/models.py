@@ -45,6 +45,10 @@ class SignInSession(PlatformBase):
     revoked_at: Mapped[datetime | None] = mapped_column(Instant)
     user_agent: Mapped[str] = mapped_column(Text)
     source_address: Mapped[str] = mapped_column(Text)
+    seen_address: Mapped[str] = mapped_column(Text)
+    confirmed_at: Mapped[datetime] = mapped_column(Instant)
+    second_factor_at: Mapped[datetime | None] = mapped_column(Instant)
+    is_renewal_due: Mapped[bool]
 
 
 class Token(PlatformBase):

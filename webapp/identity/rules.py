@@ -5,7 +5,7 @@ import re
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
 from itertools import pairwise
@@ -20,6 +20,8 @@ PASSWORD_LENGTH_MAX = 1024
 NETWORKS_MAX = 20
 TOKEN_NAME_LENGTH_MAX = 100
 TOKEN_LIFE_MAX = timedelta(days=366)
+CONFIRMED_FOR = timedelta(minutes=10)
+"""So long after a confirmation nobody is asked again who they are."""
 SEEN_EVERY = timedelta(minutes=1)
 """How often the use of a session or a token is noted."""
 DIFFERENT_MIN = 5
@@ -51,6 +53,11 @@ class TokenParts:
 
     id: str
     secret_hash: bytes
+
+
+def is_confirmed(confirmed_at: datetime, *, at: datetime) -> bool:
+    """Tell whether a confirmation still counts: for 10 minutes."""
+    return at - confirmed_at <= CONFIRMED_FOR
 
 
 def is_email(text: str) -> bool:

@@ -25,8 +25,12 @@ def open_session(
     person_id: UUID,
     life: timedelta,
     user_agent: str,
+    second_factor: bool = False,
 ) -> None:
-    """Begin a browser's session; `secret` goes into the cookie, its hash into the table."""
+    """Begin a browser's session; `secret` goes into the cookie, its hash into the table.
+
+    A sign-in is a confirmation; `second_factor` says that more than a password or a link was shown.
+    """
     session.execute(
         insert(SignInSession).values(
             secret_hash=hash_secret(secret),
@@ -37,15 +41,67 @@ def open_session(
             expires_at=at + life,
             user_agent=user_agent[:300],
             source_address=actor.source_address,
+            seen_address=actor.source_address,
+            confirmed_at=at,
+            second_factor_at=at if second_factor else None,
         ),
     )
     record(session=session, actor=actor, at=at, action="session.opened", object_type="session", object_id=session_id)
 
 
-def touch_session(*, session: Session, session_id: UUID, seen_at: datetime, at: datetime) -> None:
-    """Note that a session is in use, at most once a minute."""
-    if at - seen_at >= SEEN_EVERY:
-        session.execute(update(SignInSession).where(SignInSession.id == session_id).values(seen_at=at))
+def touch_session(
+    *, session: Session, session_id: UUID, seen_at: datetime, seen_address: str, at: datetime, address: str
+) -> None:
+    """Note that a session is in use and from where: at most once a minute, at once from another address."""
+    if at - seen_at >= SEEN_EVERY or address != seen_address:
+        query = update(SignInSession).where(SignInSession.id == session_id)
+        session.execute(query.values(seen_at=at, seen_address=address))
+
+
+def confirm_session(
+    *, session: Session, actor: Actor, at: datetime, session_id: UUID, secret: str, means: str, second_factor: bool
+) -> None:
+    """Note that the person has just shown by `means` who they are; the session goes on under a new secret.
+
+    The secret until now opens nothing any more (ASVS 7.2.4). Raises NotFound for a session that has ended meanwhile.
+    """
+    values: dict[str, Any] = {"secret_hash": hash_secret(secret), "confirmed_at": at, "is_renewal_due": False}
+    if second_factor:
+        values["second_factor_at"] = at
+    _change_living(session, session_id, values)
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="session.confirmed",
+        object_type="session",
+        object_id=session_id,
+        difference={"means": (None, means)},
+    )
+
+
+def renew_session(*, session: Session, session_id: UUID, secret: str) -> None:
+    """Let a session go on under a new secret, after its person may more or less than before.
+
+    Raises NotFound for a session that has ended meanwhile.
+    """
+    _change_living(session, session_id, {"secret_hash": hash_secret(secret), "is_renewal_due": False})
+
+
+def ask_for_renewal(*, session: Session, person_id: UUID) -> None:
+    """Let every session of a person go on under a new secret from its next page on."""
+    session.execute(
+        update(SignInSession)
+        .where(SignInSession.person_id == person_id, SignInSession.revoked_at.is_(None))
+        .values(is_renewal_due=True),
+    )
+
+
+def _change_living(session: Session, session_id: UUID, values: dict[str, Any]) -> None:
+    query = update(SignInSession).where(SignInSession.id == session_id, SignInSession.revoked_at.is_(None))
+    result: CursorResult[Any] = session.execute(query.values(**values))  # type: ignore[assignment]
+    if result.rowcount == 0:
+        raise NotFound
 
 
 def revoke_session(*, session: Session, actor: Actor, at: datetime, person_id: UUID, session_id: UUID) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from webapp.access.permissions import Role
 from webapp.audit.commands import record
 from webapp.identity.rules import hash_secret, is_email
+from webapp.identity.sessions import ask_for_renewal
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound
 from webapp.tenancy import queries
@@ -57,6 +58,7 @@ def change_role(*, session: Session, actor: Actor, at: datetime, tenant_id: UUID
         .where(Membership.tenant_id == tenant_id, Membership.person_id == person_id)
         .values(role=role.value),
     )
+    ask_for_renewal(session=session, person_id=person_id)
     record(
         session=session,
         actor=actor,

@@ -11,7 +11,7 @@ from webapp.access.guard import check
 from webapp.access.permissions import Permission, Role
 from webapp.identity import queries as people
 from webapp.identity.door import anonymous, begin_session, recognise_session, remember
-from webapp.identity.gate import operator_only, public, signed_in
+from webapp.identity.gate import confirmed, operator_only, public, signed_in
 from webapp.identity.links import LinkSpent
 from webapp.identity.people import add_person
 from webapp.identity.rules import hash_secret
@@ -104,6 +104,7 @@ def removal(slug: str) -> Response:
 
 @bp.post("/workspaces/<slug>/removal")
 @signed_in
+@confirmed
 def remove_workspace(slug: str) -> Response:
     """Remove the demonstration, once its short name was typed."""
     workspace = _removable(slug)

@@ -12,10 +12,11 @@ from tenants.money.accounts.charts import CHARTS, ChartTemplate
 from tenants.money.accounts.forms import read_account, read_day, values_of
 from tenants.money.accounts.names import spoken
 from tenants.money.accounts.queries import AccountView
-from tenants.money.accounts.rules import AccountDraft, Kind
+from tenants.money.accounts.rules import AccountDraft, Kind, clean_iban
 from tenants.money.accounts.tree import KIND_NAMES, choices, is_closed, sections
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
+from webapp.identity.confirmation import need_confirmation
 from webapp.kernel.errors import N_, DomainError, FieldError, Invalid, NotFound
 from webapp.kernel.money import currencies
 from webapp.web.fields import decimal_sign, field_errors
@@ -93,6 +94,7 @@ def open_account() -> Response:
     """Open an account."""
     try:
         draft = read_account(request.form, decimal_sign=decimal_sign())
+        _confirm_bank_details(draft, None)
         made = commands.open_account(session=g.db, actor=g.actor, at=g.at, draft=draft)
     except DomainError as error:
         return _form(request.form, field_errors(error), status=422)
@@ -115,6 +117,7 @@ def change_account(account_id: int) -> Response:
     account = _found(account_id)
     try:
         draft = _kept_name(account, read_account(request.form, decimal_sign=decimal_sign()))
+        _confirm_bank_details(draft, account)
         commands.change_account(
             session=g.db,
             actor=g.actor,
@@ -152,6 +155,13 @@ def close_account(account_id: int) -> Response:
         return _form(values, field_errors(error), account=account, status=422)
     flash(_("The account is closed.") if day else _("The account is open again."), "success")
     return see_other(url_for("money_ledger.show_account", account_id=account_id))
+
+
+def _confirm_bank_details(draft: AccountDraft, before: AccountView | None) -> None:
+    """Ask who it is where the number changes to which money goes."""
+    after = (clean_iban(draft.iban or ""), draft.number or "")
+    if after != (clean_iban((before and before.iban) or ""), (before and before.number) or ""):
+        need_confirmation()
 
 
 def draft_of(account: AccountView) -> AccountDraft:

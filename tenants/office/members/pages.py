@@ -28,7 +28,7 @@ def list_members() -> Response:
 
 
 @bp.post("/invitations")
-@requires(Permission.MEMBERS_MEMBERS_WRITE)
+@requires(Permission.MEMBERS_MEMBERS_WRITE, confirm=True)
 def invite() -> Response:
     """Invite one address."""
     values = {name: request.form.get(name, "").strip() for name in ("email", "role")}
@@ -76,7 +76,7 @@ def revoke_invitation(invitation_id: UUID) -> Response:
 
 
 @bp.post("/members/<uuid:person_id>/role")
-@requires(Permission.MEMBERS_MEMBERS_WRITE)
+@requires(Permission.MEMBERS_MEMBERS_WRITE, confirm=True)
 def change_role(person_id: UUID) -> Response:
     """Give a member another role."""
     try:
@@ -89,7 +89,7 @@ def change_role(person_id: UUID) -> Response:
 
 
 @bp.post("/members/<uuid:person_id>/removal")
-@requires(Permission.MEMBERS_MEMBERS_WRITE)
+@requires(Permission.MEMBERS_MEMBERS_WRITE, confirm=True)
 def remove_member(person_id: UUID) -> Response:
     """Take a member's place away."""
     try:

@@ -38,7 +38,7 @@ def list_tokens() -> Response:
 
 
 @bp.post("/tokens")
-@requires(Permission.TOKENS_TOKENS_WRITE)
+@requires(Permission.TOKENS_TOKENS_WRITE, confirm=True)
 def create_token() -> Response:
     """Make a token and show it, once: the answer is the page itself, so that the secret is in no address."""
     days, networks = request.form.get("days", ""), request.form.get("networks", "")
@@ -71,7 +71,7 @@ def create_token() -> Response:
 
 
 @bp.post("/tokens/<token_id>/rotation")
-@requires(Permission.TOKENS_TOKENS_WRITE)
+@requires(Permission.TOKENS_TOKENS_WRITE, confirm=True)
 def rotate_token(token_id: str) -> Response:
     """Give a token a new secret and show it, once; the old one works for a day more."""
     whole = commands.rotate_token(

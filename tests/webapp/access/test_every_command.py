@@ -15,6 +15,8 @@ CALLED = "a part of other commands, which record what they do with it"
 
 NO_EVENT = {
     "webapp.identity.sessions.touch_session": "a mark of use, once a minute",
+    "webapp.identity.sessions.ask_for_renewal": "goes with the change of what the person may, which has its event",
+    "webapp.identity.sessions.renew_session": "the same session under a new secret, after a change that has its event",
     "webapp.identity.tokens.touch_token": "a mark of use, once a minute",
     "webapp.identity.links.make_link": "a link is nothing until it is used; its use is a session that is opened",
     "webapp.identity.links.use_link": "is followed by the session or the person that it opens, which are events",

@@ -251,12 +251,12 @@ def test_a_build_that_forgets_revocation_turns_red(
     if forgotten == "tokens":
         monkeypatch.setattr(people, "_BEARER", text(str(people._BEARER).replace("t.revoked_at IS NULL AND", "")))
     else:
-        mutate(monkeypatch, people.person_by_session, "SignInSession.revoked_at.is_(None),", "")
+        mutate(monkeypatch, people.live_session, "SignInSession.revoked_at.is_(None),", "")
     with pytest.raises(AssertionError):
         test_a_revoked_token_and_an_ended_session_are_dead_within_one_request(cast, owner)
 
 
 def test_a_build_that_lets_disabled_people_in_turns_red(cast: Cast, owner: Engine, monkeypatch: pytest.MonkeyPatch):
-    mutate(monkeypatch, people.person_by_session, "Person.disabled_at.is_(None),", "")
+    mutate(monkeypatch, people.live_session, "Person.disabled_at.is_(None),", "")
     with pytest.raises(AssertionError):
         test_a_disabled_person_is_out_within_one_request(cast, owner)

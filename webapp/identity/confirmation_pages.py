@@ -1,0 +1,90 @@
+"""The page that asks to confirm who sits before it, and what it leads to."""
+
+from flask import Blueprint, Response, g, redirect, request
+from flask_babel import gettext as _
+
+from webapp.identity import passwords, queries, sessions
+from webapp.identity.attempts import TooManyAttempts, bucket, count_attempt, forget_attempts
+from webapp.identity.confirmation import confirm_page
+from webapp.identity.cookies import set_cookie
+from webapp.identity.door import recognise_session, safe_next
+from webapp.identity.gate import ask_to_sign_in, signed_in, surround
+from webapp.identity.interrupted import offer_again
+from webapp.identity.parcel import Parcel, is_secret
+from webapp.web.limits import limit_sign_in
+from webapp.web.render import see_other
+from webapp.web.state import services
+from webapp.web.unit import close_unit
+
+bp = Blueprint("confirmation", __name__)
+
+SAME_FORM = 307
+"""The browser sends the same form once more, to where it was headed (RFC 9110, 15.4.8)."""
+
+
+@bp.get("/confirmation")
+@signed_in
+def ask() -> Response:
+    """Ask who sits before the page that was asked for."""
+    return confirm_page(None, target=safe_next(request.args.get("next")))
+
+
+@bp.post("/confirmation")
+@signed_in
+@limit_sign_in
+def confirm() -> Response:
+    """Look at what confirms, give the session a new secret, and go on with what was wanted."""
+    parcel = _carried()
+    target = safe_next(request.form.get("confirm_to"))
+    key = bucket(g.person.email, str(g.session_id))
+    stored = queries.password_hash(session=g.db, email=g.person.email)
+    close_unit(commit=True)
+    try:
+        count_attempt(services().redis, key, at=g.at)
+        passwords.verify_password(stored=stored, password=request.form.get("confirm_password", ""))
+    except passwords.SignInRefused as error:
+        return _again(parcel, target, error.status, _("This is not your password. Try again."))
+    except (passwords.SignInBusy, TooManyAttempts) as error:
+        return _again(parcel, target, error.status, _(error.text, **error.params))
+    forget_attempts(services().redis, key)
+    return go_on(parcel, target, means="password")
+
+
+def go_on(parcel: Parcel | None, target: str, *, means: str, second_factor: bool = False) -> Response:
+    """Note the confirmation and go on: to the page, or with the form that was kept."""
+    if recognise_session() is None:
+        return ask_to_sign_in()
+    secret = services().new_secret()
+    sessions.confirm_session(
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        session_id=g.session_id,
+        secret=secret,
+        means=means,
+        second_factor=second_factor,
+    )
+    if parcel is None:
+        response = see_other(target)
+    elif parcel.files:
+        surround()
+        response = offer_again(parcel)
+    else:
+        response = redirect(target, SAME_FORM)  # type: ignore[assignment] # werkzeug's answer is Flask's
+    set_cookie(response, secret)
+    return response
+
+
+def _carried() -> Parcel | None:
+    """Return the form that goes on afterwards; None when a page was asked for."""
+    if request.form.get("confirm_kind") != "form":
+        return None
+    fields = tuple((name, value) for name, value in request.form.items(multi=True) if not is_secret(name))
+    return Parcel(safe_next(request.form.get("confirm_to")), fields, tuple(request.form.getlist("confirm_file")))
+
+
+def _again(parcel: Parcel | None, target: str, status: int, error: str) -> Response:
+    if recognise_session() is None:
+        return ask_to_sign_in()
+    surround()
+    return confirm_page(parcel, target=target, status=status, error=error)
