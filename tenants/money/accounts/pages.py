@@ -12,7 +12,7 @@ from tenants.money.accounts.charts import CHARTS, ChartTemplate
 from tenants.money.accounts.forms import read_account, read_day, values_of
 from tenants.money.accounts.names import spoken
 from tenants.money.accounts.queries import AccountView
-from tenants.money.accounts.rules import AccountDraft, Kind, clean_iban
+from tenants.money.accounts.rules import AccountDraft, Kind
 from tenants.money.accounts.tree import KIND_NAMES, choices, is_closed, sections
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
@@ -159,9 +159,13 @@ def close_account(account_id: int) -> Response:
 
 def _confirm_bank_details(draft: AccountDraft, before: AccountView | None) -> None:
     """Ask who it is where the number changes to which money goes."""
-    after = (clean_iban(draft.iban or ""), draft.number or "")
-    if after != (clean_iban((before and before.iban) or ""), (before and before.number) or ""):
+    if _bank_details(draft) != (_bank_details(before) if before else ("", "")):
         need_confirmation()
+
+
+def _bank_details(account: AccountDraft | AccountView) -> tuple[str, str]:
+    """Return what banks read of an account, however it was typed."""
+    return "".join((account.iban or "").split()).upper(), (account.number or "").strip()
 
 
 def draft_of(account: AccountView) -> AccountDraft:

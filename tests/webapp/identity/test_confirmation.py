@@ -1,7 +1,6 @@
 """Confirm that it is you: asked when the last confirmation is older than 10 minutes, and then the act goes on."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
 from typing import Any
@@ -24,7 +23,7 @@ PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture
-def late(still: Flask, owner: Engine, clock: Clock) -> Iterator[tuple[Cast, FlaskClient]]:
+def late(still: Flask, owner: Engine, clock: Clock) -> tuple[Cast, FlaskClient]:
     """Return the cast with Alice in a browser, signed in by her password eleven minutes ago."""
     cast = raise_curtain(still, owner)
     with still.extensions[KEY].database.platform() as session:
@@ -39,7 +38,7 @@ def late(still: Flask, owner: Engine, clock: Clock) -> Iterator[tuple[Cast, Flas
     client = still.test_client()
     assert submit(client, "/sign-in", "/sign-in", {"email": cast.alice.email, "password": PASSWORD}).status_code == 303
     clock.forward(minutes=11)
-    yield cast, client
+    return cast, client
 
 
 def secret_of(client: FlaskClient) -> str:
