@@ -14,6 +14,7 @@ from webapp.access.permissions import GRANTS, Permission, Role
 from webapp.identity.confirmation import need_confirmation
 from webapp.identity.door import recognise_session, recognise_token
 from webapp.identity.gate import ask_to_sign_in
+from webapp.identity.queries import Bearer
 from webapp.jobs import queries as job_queries
 from webapp.kernel.db import bind_tenant
 from webapp.kernel.errors import N_, DomainError
@@ -76,9 +77,7 @@ def _enter() -> Response | None:
         if bearer is None:
             return ask_to_sign_in()
         scopes = bearer.scopes
-        place = queries.membership(session=g.db, slug=g.slug, person_id=bearer.person.id)
-        if place is not None and place[0].id != bearer.tenant_id:
-            place = None
+        place = _place_of(bearer)
     else:
         if recognise_session() is None:
             return ask_to_sign_in()
@@ -98,6 +97,16 @@ def _enter() -> Response | None:
         need_confirmation()
     bind_tenant(g.db, g.tenant.ref)
     return None
+
+
+def _place_of(bearer: Bearer) -> tuple[TenantView, str] | None:
+    """Return the workspace that a token was made for and the role there; None for any other workspace."""
+    if bearer.machine_role is None:
+        place = queries.membership(session=g.db, slug=g.slug, person_id=bearer.person.id)
+    else:
+        tenant = queries.tenant_by_slug(session=g.db, slug=g.slug)
+        place = tenant and (tenant, bearer.machine_role)
+    return place if place is not None and place[0].id == bearer.tenant_id else None
 
 
 def _furnish(tenant: TenantView) -> None:

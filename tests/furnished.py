@@ -241,6 +241,12 @@ def _office(made: Furnished) -> None:
     made.posted("/tokens", status=201, name="revoked", days="30", scopes="ledger:read")
     token = made.alice.api("GET", "/tokens").json["data"][0]["id"]
     made.made(f"/tokens/{token}/revocation", 200)
+    account = made.made("/service-accounts", name=words("service account", 100).replace("@", ""), role="auditor")["id"]
+    token = {"name": words("machine token", 100), "days": "30", "scopes": "ledger:read"}
+    made.posted(f"/service-accounts/{account}/tokens", status=201, **token)
+    gone = made.made("/service-accounts", name="gone", role="member", note=words("note", 500))["id"]
+    made.made(f"/service-accounts/{gone}/disablement", 200)
+    made.keep("service_account_id", account, gone)
     for role in ("member", "auditor"):
         made.posted("/invitations", email=f"{_local(words)}{role[:1]}@{made.acme.slug}.example", role=role)
     work(made.acme)

@@ -44,6 +44,7 @@ from tenants.office.members import api as members_api
 from tenants.office.members import pages as members_pages
 from tenants.office.tokens import api as tokens_api
 from tenants.office.tokens import pages as tokens_pages
+from tenants.office.tokens import service_account_pages, service_accounts_api
 from tenants.office.trail import api as trail_api
 from tenants.office.trail import pages as trail_pages
 from webapp import __version__
@@ -97,6 +98,7 @@ API_ROOMS = (
     jobs_api.bp,
     members_api.bp,
     tokens_api.bp,
+    service_accounts_api.bp,
     trail_api.bp,
 )
 PAGE_ROOMS = (
@@ -121,6 +123,7 @@ PAGE_ROOMS = (
     platform_pages.bp,
     tenancy_pages.bp,
     tokens_pages.bp,
+    service_account_pages.bp,
     trail_pages.bp,
 )
 
@@ -242,7 +245,8 @@ def _room_of_this_page(endpoints: list[str], slug: str) -> str:
     A statement that is being reconciled has an address of its own and is an account's as well.
     """
     below = [one for one in endpoints if f"{request.path}/".startswith(f"{url_for(one, slug=slug).rstrip('/')}/")]
-    room = {"money_reconciliations": "money_accounts"}.get(request.blueprint or "", request.blueprint)
+    rooms = {"money_reconciliations": "money_accounts", "office_service_accounts": "office_tokens"}
+    room = rooms.get(request.blueprint or "", request.blueprint)
     of_room = [one for one in endpoints if one.partition(".")[0] == room]
     deeper = [one for one in below if one != "money_dashboard.show"]
     return (deeper or of_room or [""])[0]

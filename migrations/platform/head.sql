@@ -86,11 +86,27 @@ CREATE TABLE platform.invitation (
 --;
 CREATE INDEX invitation_tenant ON platform.invitation (tenant_id, created_at)
 --;
+CREATE TABLE platform.service_account (
+    id uuid PRIMARY KEY,
+    tenant_id uuid NOT NULL REFERENCES platform.tenant (id) ON DELETE CASCADE,
+    name text NOT NULL CHECK (length(name) BETWEEN 1 AND 100 AND name NOT LIKE '%@%'),
+    note text NOT NULL DEFAULT '' CHECK (length(note) <= 500),
+    role text NOT NULL CHECK (role <> 'owner'),
+    created_at timestamptz NOT NULL,
+    created_by uuid NOT NULL,
+    disabled_at timestamptz
+)
+--;
+CREATE UNIQUE INDEX service_account_name ON platform.service_account (tenant_id, lower(name)) WHERE disabled_at IS NULL
+--;
+CREATE INDEX service_account_tenant ON platform.service_account (tenant_id, created_at)
+--;
 CREATE TABLE platform.token (
     id text PRIMARY KEY,
     secret_hash bytea NOT NULL,
     tenant_id uuid NOT NULL REFERENCES platform.tenant (id) ON DELETE CASCADE,
-    person_id uuid NOT NULL REFERENCES platform.person (id) ON DELETE CASCADE,
+    person_id uuid REFERENCES platform.person (id) ON DELETE CASCADE,
+    service_account_id uuid REFERENCES platform.service_account (id) ON DELETE CASCADE,
     name text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
     scopes text[] NOT NULL,
     networks text[] NOT NULL DEFAULT '{}' CHECK (cardinality(networks) <= 20),
@@ -101,10 +117,13 @@ CREATE TABLE platform.token (
     rotated_at timestamptz,
     former_hash bytea,
     former_until timestamptz,
-    CHECK ((former_hash IS NULL) = (former_until IS NULL))
+    CHECK ((former_hash IS NULL) = (former_until IS NULL)),
+    CHECK (num_nonnulls(person_id, service_account_id) = 1)
 )
 --;
 CREATE INDEX token_tenant ON platform.token (tenant_id, person_id, created_at)
+--;
+CREATE INDEX token_service_account ON platform.token (service_account_id)
 --;
 CREATE TABLE platform.one_time_link (
     secret_hash bytea PRIMARY KEY,
@@ -176,7 +195,7 @@ CREATE INDEX platform_audit_object ON platform.audit_event (object_type, object_
 GRANT USAGE ON SCHEMA platform TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.person, platform.session, platform.membership, platform.invitation,
-    platform.token, platform.one_time_link, platform.job, platform.heartbeat TO comptoir_platform
+    platform.service_account, platform.token, platform.one_time_link, platform.job, platform.heartbeat TO comptoir_platform
 --;
 GRANT SELECT, UPDATE (name, is_demo, suspended_at) ON platform.tenant TO comptoir_platform
 --;

@@ -71,3 +71,13 @@ def requires(permission: Permission, *, confirm: bool = False) -> Callable[[View
         return view
 
     return mark
+
+
+def machine_roles(role: Role) -> tuple[Role, ...]:
+    """Return the roles that somebody of this role may give a machine: never an owner's, never more than their own."""
+    return tuple(one for one in Role if one is not Role.OWNER and GRANTS[one] <= GRANTS[role])
+
+
+def may_give(role: Role, wanted: str) -> bool:
+    """Tell whether somebody of this role may act for a machine of the wanted role."""
+    return any(wanted == one.value for one in machine_roles(role))

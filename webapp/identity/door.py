@@ -87,7 +87,7 @@ def recognise_token() -> Bearer | None:
     if found is not None:
         if not is_within(request.remote_addr or "", found.networks):
             raise WrongNetwork(address=request.remote_addr or "")
-        g.networks = found.networks
+        g.networks, g.is_machine = found.networks, found.machine_role is not None
         tokens.touch_token(session=session, token_id=found.token_id, used_at=found.used_at, at=g.at)
         remember(found.person, via="token", through_id=found.token_id)
     return found

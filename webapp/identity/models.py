@@ -1,9 +1,9 @@
-"""Tables of identity: people, sessions, API tokens, one-time links."""
+"""Tables of identity: people, service accounts, sessions, API tokens, one-time links."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import DateTime, ForeignKey, Index, LargeBinary, Text
+from sqlalchemy import DateTime, ForeignKey, Index, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -51,16 +51,50 @@ class SignInSession(PlatformBase):
     is_renewal_due: Mapped[bool]
 
 
+class ServiceAccount(PlatformBase):
+    """A machine's identity in one workspace: it calls the API and never signs in."""
+
+    __tablename__ = "service_account"
+    __table_args__ = (
+        Index(
+            "service_account_name",
+            "tenant_id",
+            text("lower(name)"),
+            unique=True,
+            postgresql_where=text("disabled_at IS NULL"),
+        ),
+        Index("service_account_tenant", "tenant_id", "created_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("platform.tenant.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(Text)
+    note: Mapped[str] = mapped_column(Text)
+    role: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    created_by: Mapped[UUID]
+    disabled_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
 class Token(PlatformBase):
-    """A personal API token for one workspace; only the hash of its secret is kept, and of the one before for a time."""
+    """An API token of a person or a service account for one workspace.
+
+    Only the hash of its secret is kept, and of the one before for a time.
+    """
 
     __tablename__ = "token"
-    __table_args__ = (Index("token_tenant", "tenant_id", "person_id", "created_at"),)
+    __table_args__ = (
+        Index("token_tenant", "tenant_id", "person_id", "created_at"),
+        Index("token_service_account", "service_account_id"),
+    )
 
     id: Mapped[str] = mapped_column(Text, primary_key=True)
     secret_hash: Mapped[bytes] = mapped_column(LargeBinary)
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("platform.tenant.id", ondelete="CASCADE"))
-    person_id: Mapped[UUID] = mapped_column(ForeignKey(_PERSON, ondelete="CASCADE"))
+    person_id: Mapped[UUID | None] = mapped_column(ForeignKey(_PERSON, ondelete="CASCADE"))
+    service_account_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("platform.service_account.id", ondelete="CASCADE")
+    )
     name: Mapped[str] = mapped_column(Text)
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     networks: Mapped[list[str]] = mapped_column(ARRAY(Text))

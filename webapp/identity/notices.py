@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from webapp.identity import queries
+from webapp.identity.rules import is_email
 from webapp.kernel.actor import Actor
 from webapp.kernel.db import on_platform
 from webapp.kernel.errors import NotFound
@@ -67,6 +68,9 @@ def _queue(
     reader = queries.people(session=session, ids={person_id}).get(person_id)
     if reader is None:
         raise NotFound
+    if not is_email(reader.email):
+        # A service account reads no mail.
+        return
     where = {"address": actor.source_address if actor else "", "browser": ""}
     values = {**where, **params, "name": reader.name, "at": at.isoformat()}
     values["browser"] = values["browser"][:BROWSER_LENGTH_MAX]

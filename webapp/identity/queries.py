@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from webapp.identity.models import OneTimeLink, Person, SignInSession, Token
+from webapp.identity.models import OneTimeLink, Person, ServiceAccount, SignInSession, Token
 
 LIST_MAX = 200
 TOKENS_LIST_MAX = 1000
@@ -57,7 +57,8 @@ class TokenView:
 
     id: str
     name: str
-    person_id: UUID
+    person_id: UUID | None
+    service_account_id: UUID | None
     scopes: list[str]
     created_at: datetime
     expires_at: datetime
@@ -69,14 +70,38 @@ class TokenView:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceAccountView:
+    """A machine's identity in a workspace, with the last use of any of its tokens."""
+
+    id: UUID
+    name: str
+    note: str
+    role: str
+    created_at: datetime
+    created_by: UUID
+    disabled_at: datetime | None
+    used_at: datetime | None
+    tokens_count: int
+
+    @property
+    def state(self) -> str:
+        """Return active or disabled."""
+        return "active" if self.disabled_at is None else "disabled"
+
+
+@dataclass(frozen=True, slots=True)
 class Bearer:
-    """Who stands behind a valid token, for which workspace, within which scopes."""
+    """Who stands behind a valid token, for which workspace, within which scopes.
+
+    A service account is shown as a person without an address; its role is `machine_role`, which is None for people.
+    """
 
     token_id: str
     tenant_id: UUID
     scopes: frozenset[str]
     used_at: datetime | None
     networks: list[str]
+    machine_role: str | None
     person: PersonView
 
 
@@ -109,19 +134,50 @@ def live_session(*, session: Session, secret_hash: bytes, at: datetime, idle: ti
 
 # Asked with every call of the API: a ready text costs a tenth of what building the expression costs.
 _BEARER = text("""
-    SELECT t.tenant_id, t.scopes, t.used_at, t.networks,
-        p.id, p.email, p.name, p.language, p.theme, p.density, p.is_operator
-    FROM platform.token t JOIN platform.person p ON p.id = t.person_id
+    SELECT t.tenant_id, t.scopes, t.used_at, t.networks, s.role,
+        coalesce(p.id, s.id), coalesce(p.email, s.name), coalesce(p.name, s.name), coalesce(p.language, 'en'),
+        coalesce(p.theme, 'system'), coalesce(p.density, 'comfortable'), coalesce(p.is_operator, false)
+    FROM platform.token t
+        LEFT JOIN platform.person p ON p.id = t.person_id
+        LEFT JOIN platform.service_account s ON s.id = t.service_account_id
     WHERE t.id = :token_id
         AND (t.secret_hash = :secret_hash OR t.former_hash = :secret_hash AND t.former_until > :at)
-        AND t.revoked_at IS NULL AND t.expires_at > :at AND p.disabled_at IS NULL
+        AND t.revoked_at IS NULL AND t.expires_at > :at AND p.disabled_at IS NULL AND s.disabled_at IS NULL
 """)
 
 
 def bearer(*, session: Session, token_id: str, secret_hash: bytes, at: datetime) -> Bearer | None:
-    """Return who stands behind a token; None if it is unknown, wrong, expired or revoked."""
+    """Return who stands behind a token; None if it is unknown, wrong, expired, revoked, or its holder is disabled."""
     row = session.execute(_BEARER, {"token_id": token_id, "secret_hash": secret_hash, "at": at}).first()
-    return None if row is None else Bearer(token_id, row[0], frozenset(row[1]), *row[2:4], PersonView(*row[4:]))
+    return None if row is None else Bearer(token_id, row[0], frozenset(row[1]), *row[2:5], PersonView(*row[5:]))
+
+
+def service_accounts(
+    *, session: Session, tenant_id: UUID, service_account_id: UUID | None = None
+) -> list[ServiceAccountView]:
+    """Return a workspace's service accounts (or one): at most 1,000, those that work first, newest first."""
+    lives = (Token.revoked_at.is_(None)) & (Token.expires_at > func.now())
+    query = (
+        select(
+            ServiceAccount.id,
+            ServiceAccount.name,
+            ServiceAccount.note,
+            ServiceAccount.role,
+            ServiceAccount.created_at,
+            ServiceAccount.created_by,
+            ServiceAccount.disabled_at,
+            func.max(Token.used_at),
+            func.count(Token.id).filter(lives),
+        )
+        .outerjoin(Token, Token.service_account_id == ServiceAccount.id)
+        .where(ServiceAccount.tenant_id == tenant_id)
+        .group_by(ServiceAccount.id)
+        .order_by(ServiceAccount.disabled_at.is_not(None), ServiceAccount.created_at.desc(), ServiceAccount.id.desc())
+        .limit(TOKENS_LIST_MAX)
+    )
+    if service_account_id is not None:
+        query = query.where(ServiceAccount.id == service_account_id)
+    return [ServiceAccountView(*row) for row in session.execute(query)]
 
 
 def person_by_email(*, session: Session, email: str) -> PersonView | None:
@@ -131,9 +187,21 @@ def person_by_email(*, session: Session, email: str) -> PersonView | None:
 
 
 def people(*, session: Session, ids: set[UUID]) -> dict[UUID, PersonView]:
-    """Return the people of these ids (at most 1,000), by id."""
+    """Return the people of these ids (at most 1,000), by id; service accounts as people without an address."""
     rows = session.execute(select(*_PERSON).where(Person.id.in_(list(ids)[:1000])))
-    return {row[0]: PersonView(*row) for row in rows}
+    found = {row[0]: PersonView(*row) for row in rows}
+    others = list(ids - found.keys())[:1000]
+    if others:
+        machines = session.execute(
+            select(ServiceAccount.id, ServiceAccount.name).where(ServiceAccount.id.in_(others)),
+        )
+        found |= {row[0]: machine_view(*row) for row in machines}
+    return found
+
+
+def machine_view(service_account_id: UUID, name: str) -> PersonView:
+    """Return how a service account shows where people are named."""
+    return PersonView(service_account_id, name, name, "en", "system", "comfortable", is_operator=False)
 
 
 def password_hash(*, session: Session, email: str) -> tuple[UUID, str] | None:
@@ -177,17 +245,24 @@ def has_signed_in(*, session: Session, person_id: UUID) -> bool:
 
 
 def tokens(
-    *, session: Session, tenant_id: UUID, person_id: UUID | None = None, token_id: str | None = None
+    *,
+    session: Session,
+    tenant_id: UUID,
+    person_id: UUID | None = None,
+    service_account_id: UUID | None = None,
+    token_id: str | None = None,
 ) -> list[TokenView]:
-    """Return a workspace's tokens (of one person, or one alone, if named): at most 1,000, those that work first.
+    """Return a workspace's personal tokens (of one person if named), or those of one service account.
 
-    Newest first otherwise. So nobody hides a token that works behind many that were made and revoked after it.
+    At most 1,000 (one alone if named), those that work first, newest first otherwise: so nobody hides a
+    token that works behind many that were made and revoked after it.
     """
     query = (
         select(
             Token.id,
             Token.name,
             Token.person_id,
+            Token.service_account_id,
             Token.scopes,
             Token.created_at,
             Token.expires_at,
@@ -203,6 +278,10 @@ def tokens(
         )
         .limit(TOKENS_LIST_MAX)
     )
+    if service_account_id is not None:
+        query = query.where(Token.service_account_id == service_account_id)
+    else:
+        query = query.where(Token.person_id.is_not(None))
     if token_id is not None:
         query = query.where(Token.id == token_id)
     if person_id is not None:

@@ -19,6 +19,7 @@ PASSWORD_LENGTH_MIN = 15
 PASSWORD_LENGTH_MAX = 1024
 NETWORKS_MAX = 20
 TOKEN_NAME_LENGTH_MAX = 100
+NOTE_LENGTH_MAX = 500
 TOKEN_LIFE_MAX = timedelta(days=366)
 CONFIRMED_FOR = timedelta(minutes=10)
 """So long after a confirmation nobody is asked again who they are."""
@@ -179,6 +180,16 @@ def token_errors(
         errors.append(FieldError("scopes", "choice", N_("Choose at least one of the offered scopes.")))
     if not timedelta(0) < life <= TOKEN_LIFE_MAX:
         errors.append(FieldError("days", "range", N_("A token lives 1 to 366 days.")))
+    return errors
+
+
+def service_account_errors(*, name: str, note: str) -> list[FieldError]:
+    """Return what is wrong with a service account; its name is never taken for a person's address."""
+    errors = []
+    if not is_name(name, TOKEN_NAME_LENGTH_MAX) or "@" in name or not name.isprintable():
+        errors.append(FieldError("name", "name", N_("A service account's name has 1 to 100 characters and no @.")))
+    if len(note) > NOTE_LENGTH_MAX or "\x00" in note:
+        errors.append(FieldError("note", "length", N_("A note has at most 500 characters.")))
     return errors
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, literal, select, update
+from sqlalchemy import func, insert, literal, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -35,14 +35,15 @@ def create_token(
     token_id: str,
     secret: str,
     tenant_id: UUID,
-    person_id: UUID,
+    person_id: UUID | None,
+    service_account_id: UUID | None = None,
     name: str,
     scopes: frozenset[str],
     known_scopes: tuple[str, ...],
     life: timedelta = TOKEN_LIFE,
     networks: Sequence[str] = (),
 ) -> str:
-    """Make an API token and return it whole, the only time that it can be seen.
+    """Make an API token of a person or a service account and return it whole, the only time that it can be seen.
 
     `networks` are those from which alone it works; none means from everywhere.
     Raises Invalid (name, scopes, days, networks), TooManyTokens.
@@ -50,7 +51,7 @@ def create_token(
     errors = token_errors(name=name, scopes=scopes, known_scopes=known_scopes, life=life, networks=networks)
     if errors:
         raise Invalid(errors=tuple(errors))
-    if _living(session, at, tenant_id, person_id) >= TOKENS_MAX:
+    if _living(session, at, tenant_id, person_id or service_account_id) >= TOKENS_MAX:
         raise TooManyTokens(maximum=TOKENS_MAX)
     known_networks = [network(one) for one in networks]
     session.execute(
@@ -59,6 +60,7 @@ def create_token(
             secret_hash=token_hash(secret),
             tenant_id=tenant_id,
             person_id=person_id,
+            service_account_id=service_account_id,
             name=name,
             scopes=sorted(scopes),
             networks=known_networks,
@@ -82,11 +84,11 @@ def create_token(
     return format_token(token_id, secret)
 
 
-def _living(session: Session, at: datetime, tenant_id: UUID, person_id: UUID) -> int:
-    """Return how many tokens a person has in a workspace."""
+def _living(session: Session, at: datetime, tenant_id: UUID, holder_id: UUID | None) -> int:
+    """Return how many tokens a person or a service account has in a workspace."""
     query = select(func.count()).where(
         Token.tenant_id == tenant_id,
-        Token.person_id == person_id,
+        or_(Token.person_id == holder_id, Token.service_account_id == holder_id),
         Token.revoked_at.is_(None),
         Token.expires_at > at,
     )
@@ -99,11 +101,12 @@ def rotate_token(
     actor: Actor,
     at: datetime,
     tenant_id: UUID,
+    holder_id: UUID,
     token_id: str,
     secret: str,
     overlap: timedelta,
 ) -> str:
-    """Give a living token of the acting person a new secret and return it whole, the only time that it can be seen.
+    """Give a living token a new secret and return it whole, the only time that it can be seen.
 
     The secret until now works on for `overlap`, at most until it would have expired; the one before it ends at once.
     The token lives as long from now on as it was made for. Raises NotFound, Invalid (overlap_hours).
@@ -117,7 +120,7 @@ def rotate_token(
         .where(
             Token.id == token_id,
             Token.tenant_id == tenant_id,
-            Token.person_id == actor.person_id,
+            or_(Token.person_id == holder_id, Token.service_account_id == holder_id),
             Token.revoked_at.is_(None),
             Token.expires_at > at,
         )
@@ -152,12 +155,18 @@ def revoke_token(
     tenant_id: UUID,
     token_id: str,
     person_id: UUID | None,
+    service_account_id: UUID | None = None,
 ) -> None:
-    """Revoke a token of the workspace, of one person only if named.
+    """Revoke a personal token of the workspace, of one person only if named, or one of a service account.
 
     Raises NotFound.
     """
-    query = update(Token).where(Token.id == token_id, Token.tenant_id == tenant_id, Token.revoked_at.is_(None))
+    query = update(Token).where(
+        Token.id == token_id,
+        Token.tenant_id == tenant_id,
+        Token.revoked_at.is_(None),
+        Token.service_account_id.is_not_distinct_from(service_account_id),
+    )
     if person_id is not None:
         query = query.where(Token.person_id == person_id)
     result: CursorResult[Any] = session.execute(query.values(revoked_at=at))  # type: ignore[assignment]

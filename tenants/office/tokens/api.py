@@ -5,12 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response, g, jsonify
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from tenants.door import api_room
 from tenants.lists import fields_of, page_of
 from tenants.office.tokens import commands, queries
-from tenants.schemas import Body, Instant, ListQuery, WorkspacePath, instant, whole
+from tenants.office.tokens.forms import RotationIn, TokenIn, bounds
+from tenants.schemas import Instant, ListQuery, WorkspacePath, instant
 from webapp.access.guard import decide, requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import NotFound
@@ -18,29 +19,6 @@ from webapp.web.pagination import answer_page, cut, read_cursor
 from webapp.web.state import services
 
 bp = api_room("api_tokens", __name__, tag="tokens")
-
-
-class TokenIn(Body):
-    """A token to make for yourself."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"name": "Nightly export", "scopes": ["ledger:read"], "days": 90}]}
-    )
-
-    name: str = Field(examples=["Nightly export"], min_length=1, max_length=100)
-    scopes: list[str] = Field(
-        examples=[["ledger:read"]],
-        min_length=1,
-        max_length=100,
-        description="What the token is narrowed to: `room:read` or `room:write`.",
-    )
-    days: whole(1, 366) = Field(90, description="How long it lives.")
-    networks: list[str] = Field(
-        [],
-        max_length=20,
-        examples=[["192.0.2.0/24", "2001:db8::/32"]],
-        description="The networks (CIDR) from which alone it works; none means from everywhere.",
-    )
 
 
 class TokenOut(BaseModel):
@@ -58,14 +36,6 @@ class TokenOut(BaseModel):
     networks: list[str] = Field(description="The networks from which alone it works; none means from everywhere.")
     rotated_at: Instant | None
     former_until: Instant | None = Field(description="Until then the secret before the last rotation works too.")
-
-
-class RotationIn(Body):
-    """A new secret for a token of your own."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"overlap_hours": 24}]})
-
-    overlap_hours: whole(0, 168) = Field(24, description="How long the present secret works beside the new one.")
 
 
 class TokenMade(TokenOut):
@@ -140,7 +110,7 @@ def create_token(path: WorkspacePath, body: TokenIn) -> Response:
         token_id=token_id,
         secret=services().new_secret(),
         role=g.role,
-        within=_bounds(),
+        within=bounds(),
         draft=commands.TokenDraft(body.name, frozenset(body.scopes), body.days, tuple(body.networks)),
     )
     response = jsonify({**token_out(_token(token_id)), "token": whole})
@@ -182,17 +152,13 @@ def rotate_token(path: TokenPath, body: RotationIn) -> Response:
         at=g.at,
         token_id=path.token_id,
         secret=services().new_secret(),
-        within=_bounds(),
+        within=bounds(),
         overlap_hours=body.overlap_hours,
     )
     response = jsonify({**token_out(_token(path.token_id)), "token": whole})
     response.status_code = 201
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _bounds() -> commands.Bounds:
-    return commands.Bounds(g.scopes, tuple(g.get("networks", ())))
 
 
 def _token(token_id: str) -> queries.TokenRow:

@@ -34,6 +34,16 @@ class Bounds:
 
     scopes: frozenset[str] | None = None
     networks: tuple[str, ...] = ()
+    is_machine: bool = False
+
+
+class NotAPerson(DomainError):
+    """A service account asks for a personal token."""
+
+    code = "not_a_person"
+    status = 403
+    title = N_("You may not do this")
+    message = N_("A service account has no personal tokens. Make a token of the service account instead.")
 
 
 class TooWide(DomainError):
@@ -64,8 +74,11 @@ def create_token(
 ) -> str:
     """Make a token of the acting person and return it whole, the only time that it can be seen.
 
-    A token never makes one that may more than itself. Raises Invalid (name, scopes, days, networks), TooManyTokens.
+    A token never makes one that may more than itself.
+    Raises Invalid (name, scopes, days, networks), TooManyTokens, NotAPerson.
     """
+    if within.is_machine:
+        raise NotAPerson
     tenant = bound_tenant(session)
     if not 1 <= draft.days <= TOKEN_LIFE_MAX.days:
         raise Invalid(errors=(FieldError("days", "range", N_("A token lives 1 to 366 days.")),))
@@ -127,6 +140,7 @@ def rotate_token(
             actor=actor,
             at=at,
             tenant_id=tenant.id,
+            holder_id=actor.person_id,
             token_id=token_id,
             secret=secret,
             overlap=timedelta(hours=overlap_hours),

@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.office.tokens import commands, queries
+from tenants.office.tokens.forms import DAYS_CHOICES, DAYS_DEFAULT, OVERLAP_HOURS, read_token
 from webapp.access.guard import decide, requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import Conflict, Invalid
@@ -18,10 +19,6 @@ from webapp.web.state import services
 
 bp = Blueprint("office_tokens", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
-
-DAYS_CHOICES = (7, 30, 90, 366)
-DAYS_DEFAULT = 90
-OVERLAP_HOURS = 24
 
 
 def whose() -> UUID | None:
@@ -41,19 +38,7 @@ def list_tokens() -> Response:
 @requires(Permission.TOKENS_TOKENS_WRITE, confirm=True)
 def create_token() -> Response:
     """Make a token and show it, once: the answer is the page itself, so that the secret is in no address."""
-    days, networks = request.form.get("days", ""), request.form.get("networks", "")
-    values = {
-        "name": request.form.get("name", ""),
-        "days": days,
-        "scopes": request.form.getlist("scopes"),
-        "networks": networks,
-    }
-    draft = commands.TokenDraft(
-        values["name"],
-        frozenset(values["scopes"]),
-        int(days) if days.isascii() and days.isdecimal() else 0,
-        tuple(networks.replace(",", " ").split()),
-    )
+    values, draft = read_token(request.form)
     try:
         whole = commands.create_token(
             session=g.db,

@@ -258,7 +258,7 @@ def _fill_tenant(connection: Connection, nest: Nest, start: int) -> dict[str, An
 
 def _fill_platform(connection: Connection, nest: Nest) -> dict[str, Any]:
     tenant, person, canary = str(nest.workspace.ref.id), str(nest.owner.id), nest.canary
-    ids = {"job": uuid4(), "invitation": uuid4(), "token": uuid4().hex[:16]}
+    ids = {"job": uuid4(), "invitation": uuid4(), "token": uuid4().hex[:16], "service_account": uuid4()}
     connection.execute(
         text(
             "INSERT INTO platform.job (id, tenant_id, kind, queue, arguments, state, created_at, created_by,"
@@ -305,6 +305,20 @@ def _fill_platform(connection: Connection, nest: Nest) -> dict[str, Any]:
             "until": datetime.now(UTC) + timedelta(days=7),
         },
     )
+    connection.execute(
+        text(
+            "INSERT INTO platform.service_account (id, tenant_id, name, note, role, created_at, created_by)"
+            " VALUES (:id, :tenant, :name, :canary, 'auditor', :at, :person)"
+        ),
+        {
+            "name": f"{canary} {next(_numbers)}",
+            "id": ids["service_account"],
+            "tenant": tenant,
+            "canary": canary,
+            "at": AT,
+            "person": person,
+        },
+    )
     return ids | {"person": nest.workspace.people["accountant"].id}
 
 
@@ -338,7 +352,7 @@ def fingerprint(owner: Engine, nest: Nest) -> dict[str, str]:
             text("SELECT tablename FROM pg_tables WHERE schemaname = :schema"), {"schema": schema}
         ).all()
         found = {table: str(connection.scalar(text(digest.format(f"{schema}.{table}")))) for table in tables}
-        for table in ("membership", "invitation", "token", "job"):
+        for table in ("membership", "invitation", "service_account", "token", "job"):
             query = digest.format(f"(SELECT * FROM platform.{table} WHERE tenant_id = :tenant)")
             found[f"platform.{table}"] = str(connection.scalar(text(query), {"tenant": tenant}))
     return found
