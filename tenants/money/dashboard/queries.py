@@ -15,6 +15,7 @@ from tenants.money.dashboard.rules import Ending, Freshness, MonthFlow
 from tenants.money.imports import queries as imports
 from tenants.money.imports import stated
 from tenants.money.imports.queries import ImportView
+from tenants.money.reconciliations import queries as reconciliations
 
 CARDS_MAX = 12
 """Accounts that the page shows with their history; the others are a click away."""
@@ -158,9 +159,13 @@ def _cards(
     ids = [place.id for place in shown]
     booked: dict[int, Any] = dict(session.execute(_LAST_BOOKED, {"ids": ids, "today": today}).all())  # type: ignore[arg-type]
     statements = _newest_statements(session, set(ids))
+    confirmed = reconciliations.confirmed(session=session, account_ids=ids)
     cards = []
     for place in shown:
         ending, agrees, checked_on = _checked(session, statements.get(place.id), place.id)
+        by_hand = confirmed.get(place.id)
+        if by_hand is not None and (checked_on is None or by_hand >= checked_on):
+            agrees, checked_on = True, by_hand
         cards.append(
             AccountCard(
                 place.id,

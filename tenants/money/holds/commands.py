@@ -168,7 +168,9 @@ def _settle(
         )
     difference: dict[str, tuple[Any, Any]] = {"state": (held.state, state.value)}
     if captured is not None:
-        difference |= {"captured": (None, captured), "entry_id": (None, entry_id)}
+        # The currency is no change; it says what the amount is of.
+        currency = (held.currency, held.currency)
+        difference |= {"captured": (None, captured), "currency": currency, "entry_id": (None, entry_id)}
     record(
         session=session,
         actor=actor,

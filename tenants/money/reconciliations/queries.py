@@ -1,5 +1,6 @@
 """Reads of reconciliations; amounts in minor units, debit positive; always bounded."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -8,6 +9,13 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from tenants.money.reconciliations.models import Reconciliation
+
+_CONFIRMED = text("""
+    SELECT ids.id, r.day FROM unnest(CAST(:ids AS bigint[])) AS ids (id) CROSS JOIN LATERAL (
+        SELECT day FROM reconciliation WHERE account_id = ids.id AND finished_at IS NOT NULL AND undone_at IS NULL
+        ORDER BY id DESC LIMIT 1
+    ) AS r
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,11 @@ def last_one(*, session: Session, account_id: int) -> ReconciliationView | None:
     )
     row = session.execute(query.order_by(Reconciliation.id.desc()).limit(1)).first()
     return None if row is None else ReconciliationView(*row)
+
+
+def confirmed(*, session: Session, account_ids: Sequence[int]) -> dict[int, date]:
+    """Return up to which day each account's newest finished reconciliation in force confirms it; none where none is."""
+    return dict(session.execute(_CONFIRMED, {"ids": list(account_ids)}).all())  # type: ignore[arg-type]  # rows are pairs
 
 
 def figures(*, session: Session, view: ReconciliationView) -> Figures:

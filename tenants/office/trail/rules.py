@@ -68,6 +68,8 @@ def changes_of(difference: dict[str, Any]) -> tuple[Change, ...]:
     currency = next((one for one in beside if one), None) if isinstance(beside, list) else beside
     for field, sides in difference.items():
         before, after = sides if isinstance(sides, list) and len(sides) == 2 else (None, sides)  # noqa: PLR2004
+        if field == "currency" and before == after:
+            continue  # It stands there for the amount beside it.
         changes.append(
             Change(field, _money(field, value_of(before), currency), _money(field, value_of(after), currency))
         )

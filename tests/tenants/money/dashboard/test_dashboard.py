@@ -130,6 +130,27 @@ def test_the_demonstration_is_shown_fast_from_few_queries_that_touch_no_posting(
     assert statistics.median(times) < 0.3
 
 
+def test_an_account_that_was_reconciled_is_checked_until_something_is_booked_after(cast: Cast) -> None:
+    alice = cast.alice
+    bank, sales = account(alice, "Bank", "asset"), account(alice, "Sales", "income")
+    day = TODAY - timedelta(days=3)
+    entry = int(book(alice, day, bank, sales, "70").rpartition("/")[2])
+
+    def freshness() -> tuple[str, str | None]:
+        (card,) = [one for one in shown(alice)["accounts"] if one["account_id"] == bank]
+        return card["freshness"], card["checked_on"]
+
+    assert freshness() == ("unchecked", None)
+    asked = {"date": day.isoformat(), "balance": "70.00"}
+    path = f"/reconciliations/{alice.api('POST', f'/accounts/{bank}/reconciliations', json=asked).json['id']}"
+    alice.api("POST", f"{path}/ticks", json={"entry_ids": [entry], "ticked": True})
+    assert freshness() == ("unchecked", None)
+    assert alice.api("POST", f"{path}/completion", json={}).status_code == 201
+    assert freshness() == ("checked", day.isoformat())
+    book(alice, TODAY, bank, sales, "1")
+    assert freshness() == ("unchecked", day.isoformat())
+
+
 def test_what_is_to_review_counts_down(cast: Cast) -> None:
     alice = cast.alice
     bank = account(alice, "Bank", "asset")

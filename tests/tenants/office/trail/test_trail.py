@@ -163,3 +163,5 @@ def test_amounts_of_an_event_are_told_with_their_currency() -> None:
     assert posting.after.parts[0][1].parts[0][1] == Value("money", "-5", currency="JPY")
     (unknown, _currency) = changes_of({"amount": [None, 5], "currency": [None, "???"]})
     assert unknown.after == Value("number", "5")
+    (captured, _entry) = changes_of({"captured": [None, 250], "currency": ["EUR", "EUR"], "entry_id": [None, 7]})
+    assert captured.after == Value("money", "250", currency="EUR")
