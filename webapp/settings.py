@@ -57,6 +57,12 @@ class Settings:
     sign_in_per_minute: int = field(default=10, metadata={"help": "sign-in attempts of one network per minute"})
     log_level: str = field(default="INFO", metadata={"help": "DEBUG, INFO, WARNING or ERROR"})
     otlp_endpoint: str = field(default="", metadata={"help": "OpenTelemetry traces go here when set"})
+    outbound_origins: str = field(
+        default="",
+        metadata={
+            "help": "comma-separated origins (https://sso.internal) that may be called although they are private"
+        },
+    )
     smtp_url: str = field(
         default="", repr=False, metadata={"help": "smtp://user:password@host:port; empty: mails go to files"}
     )
