@@ -48,6 +48,7 @@ def settings(servers: tuple[str, str], tmp_path_factory: pytest.TempPathFactory)
         mode="embedded",
         data_dir=str(tmp_path_factory.mktemp("data")),
         sign_in_per_minute=1000,
+        sign_in_failures_per_network=1_000_000,
         api_requests_per_minute=1_000_000,
     )
 

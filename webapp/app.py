@@ -49,7 +49,7 @@ from tenants.office.trail import api as trail_api
 from tenants.office.trail import pages as trail_pages
 from webapp import __version__
 from webapp.access.permissions import Permission
-from webapp.identity import confirmation_pages
+from webapp.identity import attempts, confirmation_pages
 from webapp.identity import pages as identity_pages
 from webapp.identity.confirmation import NotConfirmed, ask_to_confirm
 from webapp.identity.gate import check_declarations, refuse_form
@@ -192,7 +192,7 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
         app.view_functions[endpoint].public = True  # type: ignore[attr-defined]
     check_declarations(app)
     built: Services = app.extensions[KEY]
-    app.extensions["metrics"] = metrics.install(app, built.database, (business_gauges,))
+    app.extensions["metrics"] = metrics.install(app, built.database, (business_gauges,), (attempts.LOCKS,))
     telemetry.install(settings, service="comptoir-web", app=app, engine=built.database.engine)
     return app
 

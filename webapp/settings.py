@@ -55,6 +55,9 @@ class Settings:
     import_rows_max: int = field(default=500_000, metadata={"help": "most rows in one statement file"})
     api_requests_per_minute: int = field(default=6000, metadata={"help": "calls of one token per minute"})
     sign_in_per_minute: int = field(default=10, metadata={"help": "sign-in attempts of one network per minute"})
+    sign_in_failures_per_network: int = field(
+        default=30, metadata={"help": "failed sign-ins of one network, over all accounts, that lock it for a time"}
+    )
     log_level: str = field(default="INFO", metadata={"help": "DEBUG, INFO, WARNING or ERROR"})
     otlp_endpoint: str = field(default="", metadata={"help": "OpenTelemetry traces go here when set"})
     outbound_origins: str = field(

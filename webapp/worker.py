@@ -28,6 +28,7 @@ from tenants.money.holds import jobs as hold_jobs
 from tenants.money.imports import jobs as import_jobs
 from tenants.money.imports import learning
 from tenants.money.ledger import news
+from webapp.identity import jobs as identity_jobs
 from webapp.jobs import commands
 from webapp.jobs.blame import is_innocent, is_outage
 from webapp.jobs.context import Handler, JobCancelled, JobContext
@@ -57,7 +58,13 @@ _process: dict[str, Any] = {}
 
 def handlers() -> dict[str, Handler]:
     """Return the code of every kind of job."""
-    return {**hold_jobs.HANDLERS, **import_jobs.HANDLERS, **mail_jobs.HANDLERS, **tenancy_jobs.HANDLERS}
+    return {
+        **hold_jobs.HANDLERS,
+        **identity_jobs.HANDLERS,
+        **import_jobs.HANDLERS,
+        **mail_jobs.HANDLERS,
+        **tenancy_jobs.HANDLERS,
+    }
 
 
 def prepare(settings: Settings, **overrides: Any) -> None:

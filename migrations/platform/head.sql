@@ -125,6 +125,17 @@ CREATE INDEX token_tenant ON platform.token (tenant_id, person_id, created_at)
 --;
 CREATE INDEX token_service_account ON platform.token (service_account_id)
 --;
+CREATE TABLE platform.sign_in_lock (
+    key bytea PRIMARY KEY,
+    failures integer NOT NULL CHECK (failures >= 0),
+    failed_at timestamptz,
+    step integer NOT NULL CHECK (step >= 0),
+    locked_until timestamptz,
+    kept_until timestamptz NOT NULL
+)
+--;
+CREATE INDEX sign_in_lock_kept ON platform.sign_in_lock (kept_until)
+--;
 CREATE TABLE platform.one_time_link (
     secret_hash bytea PRIMARY KEY,
     purpose text NOT NULL CHECK (purpose IN ('first_operator', 'sign_in')),
@@ -196,6 +207,8 @@ GRANT USAGE ON SCHEMA platform TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.person, platform.session, platform.membership, platform.invitation,
     platform.service_account, platform.token, platform.one_time_link, platform.job, platform.heartbeat TO comptoir_platform
+--;
+GRANT SELECT, INSERT, UPDATE, DELETE ON platform.sign_in_lock TO comptoir_platform
 --;
 GRANT SELECT, UPDATE (name, is_demo, suspended_at) ON platform.tenant TO comptoir_platform
 --;

@@ -4,12 +4,13 @@ from flask import Blueprint, Response, g, redirect, request
 from flask_babel import gettext as _
 
 from webapp.identity import passwords, queries, sessions
-from webapp.identity.attempts import TooManyAttempts, bucket, count_attempt, forget_attempts
+from webapp.identity.attempts import guessing
 from webapp.identity.confirmation import confirm_page
 from webapp.identity.cookies import set_cookie
 from webapp.identity.door import recognise_session, safe_next
 from webapp.identity.gate import ask_to_sign_in, signed_in, surround
 from webapp.identity.interrupted import offer_again
+from webapp.identity.lockout import TooManyAttempts
 from webapp.identity.parcel import Parcel, is_secret
 from webapp.web.limits import limit_sign_in
 from webapp.web.render import see_other
@@ -36,17 +37,15 @@ def confirm() -> Response:
     """Look at what confirms, give the session a new secret, and go on with what was wanted."""
     parcel = _carried()
     target = safe_next(request.form.get("confirm_to"))
-    key = bucket(g.person.email, str(g.session_id))
     stored = queries.password_hash(session=g.db, email=g.person.email)
     close_unit(commit=True)
     try:
-        count_attempt(services().redis, key, at=g.at)
-        passwords.verify_password(stored=stored, password=request.form.get("confirm_password", ""))
+        with guessing(g.person.email, device=str(g.session_id)):
+            passwords.verify_password(stored=stored, password=request.form.get("confirm_password", ""))
     except passwords.SignInRefused as error:
         return _again(parcel, target, error.status, _("This is not your password. Try again."))
     except (passwords.SignInBusy, TooManyAttempts) as error:
         return _again(parcel, target, error.status, _(error.text, **error.params))
-    forget_attempts(services().redis, key)
     return go_on(parcel, target, means="password")
 
 

@@ -107,6 +107,20 @@ class Token(PlatformBase):
     former_until: Mapped[datetime | None] = mapped_column(Instant)
 
 
+class Lock(PlatformBase):
+    """Failures in a row under one limit of the sign-in, and until when it is locked; keys are hashes."""
+
+    __tablename__ = "sign_in_lock"
+    __table_args__ = (Index("sign_in_lock_kept", "kept_until"),)
+
+    key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    failures: Mapped[int]
+    failed_at: Mapped[datetime | None] = mapped_column(Instant)
+    step: Mapped[int]
+    locked_until: Mapped[datetime | None] = mapped_column(Instant)
+    kept_until: Mapped[datetime] = mapped_column(Instant)
+
+
 class OneTimeLink(PlatformBase):
     """A link that works once: the first operator's, and the one that the terminal prints."""
 

@@ -8,11 +8,12 @@ from flask_babel import gettext as _
 
 from webapp.identity import links, passwords, people, queries
 from webapp.identity import sessions as session_commands
-from webapp.identity.attempts import TooManyAttempts, bucket, count_attempt, forget_attempts
+from webapp.identity.attempts import guessing
 from webapp.identity.cookies import clear_cookie, known_device
 from webapp.identity.door import anonymous, begin_session, recognise_session, remember, safe_next
 from webapp.identity.gate import first_page, public, signed_in, surround
 from webapp.identity.interrupted import offer_again
+from webapp.identity.lockout import TooManyAttempts
 from webapp.identity.parcel import unseal
 from webapp.identity.rules import hash_secret
 from webapp.kernel.db import bind_platform
@@ -46,10 +47,9 @@ def post_sign_in() -> Response:
     bind_platform(session)
     stored = queries.password_hash(session=session, email=email)
     close_unit(commit=True)
-    key = bucket(email, known_device(stored[0]) if stored else "")
     try:
-        count_attempt(services().redis, key, at=services().clock())
-        person_id = passwords.verify_password(stored=stored, password=request.form.get("password", ""))
+        with guessing(email, device=known_device(stored[0]) if stored else ""):
+            person_id = passwords.verify_password(stored=stored, password=request.form.get("password", ""))
     except (passwords.SignInRefused, passwords.SignInBusy, TooManyAttempts) as error:
         response = render(
             "identity/sign_in.html",
@@ -62,7 +62,6 @@ def post_sign_in() -> Response:
         if isinstance(error, TooManyAttempts):
             response.headers["Retry-After"] = str(error.params["seconds"])
         return response
-    forget_attempts(services().redis, key)
     session = open_unit()
     bind_platform(session)
     person = queries.people(session=session, ids={person_id})[person_id]
@@ -208,8 +207,8 @@ def post_password() -> Response:
     new = request.form.get("password", "")
     try:
         if stored is not None:
-            count_attempt(services().redis, bucket(g.person.email, str(g.session_id)), at=g.at)
-            passwords.verify_password(stored=stored, password=request.form.get("current", ""))
+            with guessing(g.person.email, device=str(g.session_id)):
+                passwords.verify_password(stored=stored, password=request.form.get("current", ""))
         passwords.set_password(
             session=g.db, actor=g.actor, at=g.at, person_id=g.person.id, email=g.person.email, password=new
         )

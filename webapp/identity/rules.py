@@ -29,9 +29,6 @@ DIFFERENT_MIN = 5
 """A password of fewer different characters is easy to guess, however long."""
 REPEATED_MAX = 10
 _ROWS = "1234567890 qwertyuiop asdfghjkl zxcvbnm azertyuiop qsdfghjklm wxcvbn qwertzuiop yxcvbnm"
-ATTEMPTS_FREE = 5
-DELAY_SECONDS_MAX = 15 * 60
-ATTEMPTS_KEPT_SECONDS = 24 * 3600
 
 # Characters that part addresses or quote names in a letter's head are no part of an address here.
 _EMAIL = re.compile(r"[^@\s\x00-\x1f,;:<>()\[\]\"\\]{1,64}@[^@\s\x00-\x1f,;:<>()\[\]\"\\]{1,189}")
@@ -191,13 +188,6 @@ def service_account_errors(*, name: str, note: str) -> list[FieldError]:
     if len(note) > NOTE_LENGTH_MAX or "\x00" in note:
         errors.append(FieldError("note", "length", N_("A note has at most 500 characters.")))
     return errors
-
-
-def delay_seconds(attempts: int) -> int:
-    """Return how long an account waits after so many attempts without success: 0, then 1, 2, 4 … 900 seconds."""
-    if attempts < ATTEMPTS_FREE:
-        return 0
-    return min(1 << min(attempts - ATTEMPTS_FREE, 30), DELAY_SECONDS_MAX)
 
 
 def hash_secret(secret: str) -> bytes:

@@ -4,6 +4,7 @@ from webapp.kernel.errors import N_
 
 KINDS = {
     "holds.expire": N_("Letting holds expire"),
+    "identity.tell_locked": N_("Telling a person of guesses"),
     "imports.check": N_("Reading a statement"),
     "imports.publish": N_("Booking a statement"),
     "imports.reverse": N_("Taking a statement back out"),

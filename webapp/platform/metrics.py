@@ -76,9 +76,13 @@ def _job_gauges(database: Database) -> Iterator[Metric]:
     yield family
 
 
-def install(app: Flask, database: Database, more: Iterable[Gauges] = ()) -> CollectorRegistry:
-    """Count every request of the application and return the registry; `more` are the rooms' gauges."""
+def install(
+    app: Flask, database: Database, more: Iterable[Gauges] = (), counters: Iterable[Collector] = ()
+) -> CollectorRegistry:
+    """Count every request of the application and return the registry; `more` are the rooms' gauges and `counters`."""
     registry = CollectorRegistry()
+    for counter in counters:
+        registry.register(counter)
     counted = Counter("comptoir_http_requests", "Requests answered", ["method", "route", "status"], registry=registry)
     timed = Histogram(
         "comptoir_http_request_duration_seconds",

@@ -126,7 +126,7 @@ def install(app: Flask, settings: Settings) -> None:
         RATELIMIT_STORAGE_URI=settings.redis_url.replace("unix://", "redis+unix://", 1),
         RATELIMIT_STRATEGY="fixed-window",
         RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
-        RATELIMIT_IN_MEMORY_FALLBACK=["600/minute"],
+        RATELIMIT_IN_MEMORY_FALLBACK="600/minute",
         RATELIMIT_KEY_PREFIX="limits",
     )
     limiter.init_app(app)

@@ -34,6 +34,11 @@ NO_EVENT = {
     "webapp.jobs.commands.retry": CALLED,
     "webapp.mail.commands.send_mail": CALLED,
     "webapp.identity.notices.tell": CALLED,
+    "webapp.identity.lockout.count_attempt": "a guess that sets a lock has its event, by note_locks",
+    "webapp.identity.lockout.forgive": "goes with the session that is opened, which is an event",
+    "webapp.identity.lockout.give_back": "what was not looked at is nothing",
+    "webapp.identity.lockout.forget": "goes with the password that is set anew, which is an event",
+    "webapp.identity.lockout.is_due_to_tell": MACHINERY,
     "tenants.money.ledger.booking.book": CALLED,
     "tenants.money.ledger.booking.book_one": CALLED,
     "tenants.money.ledger.booking.insert_postings": CALLED,
@@ -63,6 +68,7 @@ NO_EVENT = {
 """Commands that write without an event, and why."""
 
 CALLERS_WITHOUT = {
+    "webapp.identity.jobs.tell_locked": "tells of locks, which have their events",
     "tenants.money.imports.checking.closing_on_cancel": "a job stops because somebody cancelled it: that is the event",
 }
 

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from sqlalchemy import Engine
 
 from tests.hands import Clock
 from webapp.app import create_app
+from webapp.identity import passwords
 from webapp.settings import Settings
 from webapp.web.state import KEY
 
@@ -28,3 +30,12 @@ def still(settings: Settings, owner: Engine, clock: Clock) -> Iterator[Flask]:
     yield made
     made.extensions[KEY].database.close()
     made.extensions[KEY].redis.close()
+
+
+@pytest.fixture
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let Argon2 cost next to nothing, for tests in which passwords are compared often."""
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    passwords._nobody.cache_clear()
+    yield
+    passwords._nobody.cache_clear()

@@ -159,53 +159,6 @@ def test_an_idle_session_ends_after_an_hour_and_a_busy_one_after_a_day(still: Fl
     assert busy.get("/profile").status_code == 303
 
 
-def test_guesses_slow_down_twice_as_much_each_time_up_to_a_quarter_of_an_hour(still: Flask, clock: Clock) -> None:
-    email, client = person(still), still.test_client()
-    for _ in range(5):
-        assert sign_in(client, email, "wrong").status_code == 422
-    for wait in (1, 2, 4, 8, 16):
-        refused = sign_in(client, email)
-        assert refused.status_code == 429, "the right password does not help during the wait"
-        assert int(refused.headers["Retry-After"]) == wait
-        clock.forward(seconds=wait)
-        assert sign_in(client, email, "wrong").status_code == 422
-    clock.forward(minutes=15)
-    assert sign_in(client, email).status_code == 303
-    clock.forward(seconds=1)
-    assert sign_in(still.test_client(), email, "wrong").status_code == 422, "a success begins anew"
-
-
-def test_a_browser_that_signed_in_before_is_not_slowed_down_by_strangers(still: Flask) -> None:
-    email, mine, strange = person(still), still.test_client(), still.test_client()
-    sign_in(mine, email)
-    submit(mine, "/profile", "/sign-out")
-    for _ in range(6):
-        sign_in(strange, email, "wrong")
-    assert sign_in(strange, email).status_code == 429
-    assert sign_in(mine, email).status_code == 303
-
-
-def test_an_unknown_account_is_slowed_down_like_a_known_one(still: Flask) -> None:
-    client, email = still.test_client(), f"nobody-{uuid4().hex[:6]}@example.org"
-    statuses = [sign_in(client, email, "wrong").status_code for _ in range(6)]
-    assert statuses == [422] * 5 + [429]
-
-
-def test_fifty_guesses_at_once_count_as_fifty(still: Flask) -> None:
-    email, statuses = person(still), []
-
-    def guess() -> None:
-        statuses.append(sign_in(still.test_client(), email, "wrong").status_code)
-
-    threads = [threading.Thread(target=guess) for _ in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert statuses.count(422) == 5
-    assert statuses.count(429) == 7
-
-
 def test_at_most_two_passwords_are_compared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     running, most, lock = [0], [0], threading.Lock()
 
