@@ -58,6 +58,9 @@ class Settings:
     sign_in_failures_per_network: int = field(
         default=30, metadata={"help": "failed sign-ins of one network, over all accounts, that lock it for a time"}
     )
+    audit_keep_days: int = field(
+        default=1096, metadata={"help": "sealed events of the trail are removed after so many days; 0: never"}
+    )
     log_level: str = field(default="INFO", metadata={"help": "DEBUG, INFO, WARNING or ERROR"})
     otlp_endpoint: str = field(default="", metadata={"help": "OpenTelemetry traces go here when set"})
     outbound_origins: str = field(

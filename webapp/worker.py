@@ -28,6 +28,7 @@ from tenants.money.holds import jobs as hold_jobs
 from tenants.money.imports import jobs as import_jobs
 from tenants.money.imports import learning
 from tenants.money.ledger import news
+from webapp.audit.sealer import Sealer, tell_event
 from webapp.identity import jobs as identity_jobs
 from webapp.jobs import commands
 from webapp.jobs.blame import is_innocent, is_outage
@@ -36,7 +37,7 @@ from webapp.jobs.delivery import QUEUES, Courier, connect
 from webapp.jobs.succession import bury_the_dead
 from webapp.kernel.clock import utc_now
 from webapp.kernel.crypto import new_ring
-from webapp.kernel.db import Database, app_url
+from webapp.kernel.db import Database, app_url, owner_engine
 from webapp.kernel.ids import new_id, new_secret
 from webapp.mail import jobs as mail_jobs
 from webapp.settings import Settings
@@ -48,6 +49,10 @@ BEAT_SECONDS = 3.0
 RECONNECT_SECONDS = 0.3
 OUTAGE_SECONDS_MAX = 60
 """So long a worker waits for the database, with a job in its hands, before it leaves the job to the sweep."""
+CLEAR_SECONDS = 6 * 3600.0
+"""So often the clock looks for events whose time is over."""
+SEAL_SECONDS = 3.0
+"""So long the sealer rests between two rounds over the trails."""
 CLOCK_LOCK = 7_306_001
 """Key of the advisory lock that only one clock holds."""
 
@@ -266,12 +271,35 @@ def tick(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     name = f"clock.{socket.gethostname()}.{os.getpid()}"
+    sealing = threading.Thread(target=_keep_trails, args=(settings, stop), daemon=True)
+    sealing.start()
     while not stop.is_set():
         try:
             sweep_once(name)
         except (SQLAlchemyError, psycopg.Error, RedisError, OSError) as error:
             log.warning("clock.waits", reason=str(error).splitlines()[0])
         stop.wait(TICK_SECONDS)
+    sealing.join(timeout=2)
+
+
+def _keep_trails(settings: Settings, stop: threading.Event) -> None:
+    """Seal every trail, off the way of the acts, at most a tenth of the time; what fails is tried again."""
+    ring, cleared = new_ring(settings), -CLEAR_SECONDS
+    while not stop.is_set():
+        engine = owner_engine(settings.database_url, pool_size=1)
+        began = time.monotonic()
+        try:
+            # A connection for each round: its caches grow with every schema that it touches.
+            sealer = Sealer(engine, ring, utc_now, tell=tell_event)
+            sealer.run()
+            if settings.audit_keep_days and began - cleared >= CLEAR_SECONDS:
+                sealer.clear(timedelta(days=settings.audit_keep_days))
+                cleared = began
+        except (SQLAlchemyError, psycopg.Error) as error:
+            log.warning("audit.sealer_waits", reason=str(error).splitlines()[0])
+        finally:
+            engine.dispose()
+        stop.wait(max(SEAL_SECONDS, 9 * (time.monotonic() - began)))
 
 
 def sweep_once(name: str = "clock") -> int:

@@ -203,6 +203,55 @@ CREATE TABLE platform.audit_event (
 --;
 CREATE INDEX platform_audit_object ON platform.audit_event (object_type, object_id, id)
 --;
+CREATE INDEX platform_audit_action ON platform.audit_event (action, id)
+--;
+CREATE INDEX platform_audit_actor ON platform.audit_event (lower(actor_label), id)
+--;
+CREATE INDEX platform_audit_through ON platform.audit_event (through_id, id)
+--;
+CREATE INDEX platform_audit_at ON platform.audit_event USING brin (at) WITH (pages_per_range = 16)
+--;
+CREATE TABLE platform.audit_unsealed (
+    event_id bigint PRIMARY KEY
+)
+--;
+CREATE TABLE platform.audit_words (
+    event_id bigint PRIMARY KEY,
+    words tsvector NOT NULL
+)
+--;
+CREATE INDEX platform_audit_word ON platform.audit_words USING gin (words)
+--;
+CREATE TABLE platform.audit_seal (
+    number bigint PRIMARY KEY,
+    at timestamptz NOT NULL,
+    previous bytea NOT NULL CHECK (length(previous) = 32),
+    root bytea NOT NULL CHECK (length(root) = 32),
+    hash bytea NOT NULL CHECK (length(hash) = 32),
+    count integer NOT NULL CHECK (count > 0),
+    total bigint NOT NULL,
+    event_ids bigint[] NOT NULL CHECK (cardinality(event_ids) = count),
+    leaves bytea NOT NULL CHECK (length(leaves) = 32 * count),
+    newest_at timestamptz NOT NULL
+)
+--;
+CREATE TABLE platform.audit_checkpoint (
+    number bigint PRIMARY KEY,
+    at timestamptz NOT NULL,
+    hash bytea NOT NULL CHECK (length(hash) = 32),
+    total bigint NOT NULL,
+    key_id text NOT NULL,
+    signature bytea NOT NULL CHECK (length(signature) = 64)
+)
+--;
+CREATE TABLE platform.audit_key (
+    id text PRIMARY KEY,
+    public_key bytea NOT NULL CHECK (length(public_key) = 32),
+    sealed bytea NOT NULL,
+    created_at timestamptz NOT NULL,
+    retired_at timestamptz
+)
+--;
 GRANT USAGE ON SCHEMA platform TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.person, platform.session, platform.membership, platform.invitation,
@@ -214,5 +263,9 @@ GRANT SELECT, UPDATE (name, is_demo, suspended_at) ON platform.tenant TO comptoi
 --;
 GRANT SELECT, INSERT, UPDATE (master_id, wrapped, retired_at) ON platform.data_key TO comptoir_platform
 --;
-GRANT SELECT, INSERT ON platform.audit_event TO comptoir_platform
+GRANT SELECT, INSERT ON platform.audit_event, platform.audit_unsealed TO comptoir_platform
+--;
+GRANT SELECT ON platform.audit_seal, platform.audit_checkpoint, platform.audit_words TO comptoir_platform
+--;
+GRANT SELECT (id, public_key, created_at, retired_at) ON platform.audit_key TO comptoir_platform
 --;

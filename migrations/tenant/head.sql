@@ -343,6 +343,43 @@ CREATE INDEX audit_action ON audit_event (action, id)
 --;
 CREATE INDEX audit_actor ON audit_event (lower(actor_label), id)
 --;
+CREATE INDEX audit_through ON audit_event (through_id, id)
+--;
+CREATE INDEX audit_at ON audit_event USING brin (at) WITH (pages_per_range = 16)
+--;
+CREATE TABLE audit_unsealed (
+    event_id bigint PRIMARY KEY
+)
+--;
+CREATE TABLE audit_words (
+    event_id bigint PRIMARY KEY,
+    words tsvector NOT NULL
+)
+--;
+CREATE INDEX audit_word ON audit_words USING gin (words)
+--;
+CREATE TABLE audit_seal (
+    number bigint PRIMARY KEY,
+    at timestamptz NOT NULL,
+    previous bytea NOT NULL CHECK (length(previous) = 32),
+    root bytea NOT NULL CHECK (length(root) = 32),
+    hash bytea NOT NULL CHECK (length(hash) = 32),
+    count integer NOT NULL CHECK (count > 0),
+    total bigint NOT NULL,
+    event_ids bigint[] NOT NULL CHECK (cardinality(event_ids) = count),
+    leaves bytea NOT NULL CHECK (length(leaves) = 32 * count),
+    newest_at timestamptz NOT NULL
+)
+--;
+CREATE TABLE audit_checkpoint (
+    number bigint PRIMARY KEY,
+    at timestamptz NOT NULL,
+    hash bytea NOT NULL CHECK (length(hash) = 32),
+    total bigint NOT NULL,
+    key_id text NOT NULL,
+    signature bytea NOT NULL CHECK (length(signature) = 64)
+)
+--;
 CREATE FUNCTION balances_settle(accounts bigint[], days date[], debits bigint[], credits bigint[], counts bigint[])
 RETURNS void LANGUAGE plpgsql AS $$
 -- Adds deltas to the balances, in account order so that concurrent entries never wait for each other in a ring.
@@ -796,5 +833,7 @@ GRANT UPDATE (day, balance, entries, adjustment_id, finished_at, finished_by, un
 --;
 GRANT UPDATE (undone) ON reconciliation_line TO :role
 --;
-GRANT SELECT, INSERT ON entry_version, idempotency, audit_event TO :role
+GRANT SELECT, INSERT ON entry_version, idempotency, audit_event, audit_unsealed TO :role
+--;
+GRANT SELECT ON audit_seal, audit_checkpoint, audit_words TO :role
 --;

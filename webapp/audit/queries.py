@@ -1,33 +1,10 @@
 """Read the trail, newest first, always bounded."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
-from uuid import UUID
-
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from webapp.audit.models import AuditEvent
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event of a workspace's trail; `difference` maps a field to [before, after]."""
-
-    id: int
-    at: datetime
-    actor_id: UUID
-    actor_label: str
-    via: str
-    action: str
-    object_type: str
-    object_id: str
-    difference: dict[str, Any]
-    request_id: str
-    source_address: str
-    through_id: str
-    decision_id: str
+from webapp.audit.rules import Event
 
 
 def event(*, session: Session, event_id: int) -> Event | None:

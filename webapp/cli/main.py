@@ -6,6 +6,7 @@ import sys
 import click
 
 NOUNS = {
+    "audit": ("webapp.cli.audit:audit", "Verify trails, see the keys that sign them, seal what waits."),
     "doctor": ("webapp.cli.doctor:doctor", "See that nobody's data can be read by anybody else."),
     "migrate": ("webapp.cli.migrate:migrate", "Bring the database to the newest version."),
     "person": ("webapp.cli.person:person", "Add people and let them in."),

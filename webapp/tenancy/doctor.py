@@ -173,14 +173,16 @@ def role_powers(connection: Connection) -> list[Finding]:
 
 
 def trail(connection: Connection) -> list[Finding]:
-    """Find roles that may change the audit trail or the history of entries: they may only add and read."""
+    """Find roles that may change the trail or the history of entries, or seal: they may only add events and read."""
     query = """
         SELECT format('role %s may %s %s.%s', r.rolname, p.privilege, n.nspname, c.relname) AS what,
             format('REVOKE %s ON %I.%I FROM %I', p.privilege, n.nspname, c.relname, r.rolname) AS way_out
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_roles r ON r.rolname = CASE n.nspname WHEN 'platform' THEN 'comptoir_platform' ELSE n.nspname END
-        CROSS JOIN (VALUES ('UPDATE'), ('DELETE'), ('TRUNCATE')) AS p (privilege)
-        WHERE n.nspname ~ :our_schema AND c.relname IN ('audit_event', 'entry_version') AND c.relkind IN ('r', 'p')
+        CROSS JOIN (VALUES ('INSERT'), ('UPDATE'), ('DELETE'), ('TRUNCATE')) AS p (privilege)
+        WHERE n.nspname ~ :our_schema AND c.relkind IN ('r', 'p')
+            AND (c.relname ~ '^(audit_|entry_version$)' AND p.privilege <> 'INSERT'
+                OR c.relname IN ('audit_seal', 'audit_checkpoint', 'audit_words', 'audit_key'))
             AND has_table_privilege(r.oid, c.oid, p.privilege)
     """
     return _findings(connection, "trail", query)

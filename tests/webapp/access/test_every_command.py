@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 WRITING = frozenset({"insert", "update", "delete", "upsert"})
 MACHINERY = "work in the background is no act of a person: what was asked for has its event where it was asked"
+SEALING = "what is sealed are events; an event for each seal would have to be sealed in its turn"
 LEARNT = "what is learnt follows from an act that has its event"
 CALLED = "a part of other commands, which record what they do with it"
 
@@ -39,6 +40,8 @@ NO_EVENT = {
     "webapp.identity.lockout.give_back": "what was not looked at is nothing",
     "webapp.identity.lockout.forget": "goes with the password that is set anew, which is an event",
     "webapp.identity.lockout.is_due_to_tell": MACHINERY,
+    "webapp.audit.seals.seal_batch": SEALING,
+    "webapp.audit.seals.sign_checkpoint": SEALING,
     "tenants.money.ledger.booking.book": CALLED,
     "tenants.money.ledger.booking.book_one": CALLED,
     "tenants.money.ledger.booking.insert_postings": CALLED,

@@ -40,6 +40,7 @@ CODES = {
     "posting": {"currency"},
     "reconciliation": {"currency"},
     "audit_event": {"via"},
+    "audit_seal": {"event_ids"},
 }
 """Columns that hold one of a few codes, or a structure of such, and nobody's words."""
 
@@ -252,7 +253,11 @@ def _fill_tenant(connection: Connection, nest: Nest, start: int) -> dict[str, An
         difference=json.dumps({"note": [canary, canary]}),
         request_id=canary,
         source_address=canary,
+        through_id=canary,
+        decision_id=canary,
     )
+    put("audit_words", event_id=start, words=f"'{canary}'")
+    put("audit_checkpoint", number=start, at=AT, hash=b"1" * 32, total=1, key_id=canary, signature=b"1" * 64)
     return ids | PLACES
 
 

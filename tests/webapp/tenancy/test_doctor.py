@@ -170,8 +170,18 @@ def test_role_powers_sees_a_membership(cast: Cast, surgeon: Connection, statemen
     only(doctor.role_powers(surgeon), "has the rights of role")
 
 
-@pytest.mark.parametrize("privilege", ["UPDATE", "DELETE", "TRUNCATE"])
-@pytest.mark.parametrize("table", ["audit_event", "entry_version"])
+@pytest.mark.parametrize(
+    ("table", "privilege"),
+    [
+        *(
+            (table, privilege)
+            for table in ("audit_event", "entry_version")
+            for privilege in ("UPDATE", "DELETE", "TRUNCATE")
+        ),
+        ("audit_seal", "INSERT"),
+        ("audit_checkpoint", "DELETE"),
+    ],
+)
 def test_trail_sees_a_trail_that_can_be_changed(cast: Cast, surgeon: Connection, table: str, privilege: str):
     name = cast.acme.ref.schema
     broken(surgeon, f"GRANT {privilege} ON {name}.{table} TO {name}")
