@@ -210,7 +210,13 @@ def post_password() -> Response:
             with guessing(g.person.email, device=str(g.session_id)):
                 passwords.verify_password(stored=stored, password=request.form.get("current", ""))
         passwords.set_password(
-            session=g.db, actor=g.actor, at=g.at, person_id=g.person.id, email=g.person.email, password=new
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            person_id=g.person.id,
+            email=g.person.email,
+            name=g.person.name,
+            password=new,
         )
     except (passwords.SignInRefused, passwords.SignInBusy):
         return _password_page(status=422, errors={"current": _("This is not your present password.")})

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from webapp.audit.commands import record
 from webapp.identity.models import Person
 from webapp.identity.notices import tell
-from webapp.identity.rules import PASSWORD_LENGTH_MAX, password_errors
+from webapp.identity.password_rules import LENGTH_MAX, normalised, password_errors
 from webapp.identity.sessions import revoke_sessions
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import N_, DomainError, Invalid
@@ -46,15 +46,25 @@ class SignInBusy(DomainError):
 
 def hash_password(password: str) -> str:
     """Return what is kept of a password."""
-    return _hasher.hash(password)
+    return _hasher.hash(normalised(password))
 
 
-def set_password(*, session: Session, actor: Actor, at: datetime, person_id: UUID, email: str, password: str) -> None:
-    """Set a new password and end every session of the person.
+def set_password(
+    *,
+    session: Session,
+    actor: Actor,
+    at: datetime,
+    person_id: UUID,
+    email: str,
+    password: str,
+    name: str = "",
+    has_second_factor: bool = False,
+) -> None:
+    """Set a new password and end every session of the person, who is told by mail.
 
     Raises Invalid (password).
     """
-    if errors := password_errors(password, email=email):
+    if errors := password_errors(password, email=email, name=name, has_second_factor=has_second_factor):
         raise Invalid(errors=tuple(errors))
     session.execute(update(Person).where(Person.id == person_id).values(password_hash=hash_password(password)))
     revoke_sessions(session=session, actor=actor, at=at, person_id=person_id)
@@ -75,8 +85,12 @@ def verify_password(*, stored: tuple[UUID, str] | None, password: str) -> UUID:
     """
     if not _turn.acquire(timeout=HASH_WAIT_SECONDS):
         raise SignInBusy
+    # What is longer than a password can be is nobody's: nothing is cut off and then accepted.
+    password = normalised(password[: LENGTH_MAX * 4])
+    if len(password) > LENGTH_MAX:
+        stored = None
     try:
-        _hasher.verify(_nobody() if stored is None else stored[1], password[:PASSWORD_LENGTH_MAX])
+        _hasher.verify(_nobody() if stored is None else stored[1], password)
     except (VerificationError, InvalidHashError):
         raise SignInRefused from None
     finally:

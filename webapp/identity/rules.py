@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
-from itertools import pairwise
 
+from webapp.identity.password_rules import password_errors
 from webapp.kernel.errors import N_, FieldError
 
 EMAIL_LENGTH_MAX = 254
 NAME_LENGTH_MAX = 200
-PASSWORD_LENGTH_MIN = 15
-"""NIST SP 800-63B-4, 3.1.1.2: a password that is the only factor has at least 15 characters."""
-PASSWORD_LENGTH_MAX = 1024
 NETWORKS_MAX = 20
 TOKEN_NAME_LENGTH_MAX = 100
 NOTE_LENGTH_MAX = 500
@@ -25,18 +22,9 @@ CONFIRMED_FOR = timedelta(minutes=10)
 """So long after a confirmation nobody is asked again who they are."""
 SEEN_EVERY = timedelta(minutes=1)
 """How often the use of a session or a token is noted."""
-DIFFERENT_MIN = 5
-"""A password of fewer different characters is easy to guess, however long."""
-REPEATED_MAX = 10
-_ROWS = "1234567890 qwertyuiop asdfghjkl zxcvbnm azertyuiop qsdfghjklm wxcvbn qwertzuiop yxcvbnm"
 
 # Characters that part addresses or quote names in a letter's head are no part of an address here.
 _EMAIL = re.compile(r"[^@\s\x00-\x1f,;:<>()\[\]\"\\]{1,64}@[^@\s\x00-\x1f,;:<>()\[\]\"\\]{1,189}")
-PASSWORD_PROBLEMS = {
-    "password_short": N_("The password needs at least %(minimum)s characters; several words are fine."),
-    "password_long": N_("The password may have at most %(maximum)s characters."),
-    "password_common": N_("This password is too easy to guess."),
-}
 _LOOKS = {
     "language": frozenset({"en", "fr", "ar"}),
     "theme": frozenset({"system", "light", "dark"}),
@@ -74,7 +62,7 @@ def person_errors(*, email: str, name: str, password: str | None) -> list[FieldE
     if not is_email(email):
         errors.append(FieldError("email", "email", N_("This is not an e-mail address.")))
     errors += _name_errors(name)
-    return errors + ([] if password is None else password_errors(password, email=email))
+    return errors + ([] if password is None else password_errors(password, email=email, name=name))
 
 
 def preference_errors(*, name: str, language: str, theme: str, density: str) -> list[FieldError]:
@@ -89,43 +77,6 @@ def _name_errors(name: str) -> list[FieldError]:
     if is_name(name, NAME_LENGTH_MAX):
         return []
     return [FieldError("name", "length", N_("A name has 1 to 200 characters."))]
-
-
-def password_errors(password: str, *, email: str) -> list[FieldError]:
-    """Return what is wrong with a new password, in words."""
-    problem = password_problem(password, email=email)
-    if problem is None:
-        return []
-    params = {"minimum": PASSWORD_LENGTH_MIN, "maximum": PASSWORD_LENGTH_MAX}
-    return [FieldError("password", problem, PASSWORD_PROBLEMS[problem], params)]
-
-
-def password_problem(password: str, *, email: str) -> str | None:
-    """Return the code of what is wrong with a new password, or None."""
-    if len(password) < PASSWORD_LENGTH_MIN:
-        return "password_short"
-    if len(password) > PASSWORD_LENGTH_MAX:
-        return "password_long"
-    folded = password.casefold()
-    letters = "".join(filter(str.isalpha, folded))
-    if len(set(folded)) < DIFFERENT_MIN or folded == email.casefold():
-        return "password_common"
-    if _repeats(folded) or _repeats(letters) or _runs(folded):
-        return "password_common"
-    return None
-
-
-def _repeats(text: str) -> bool:
-    """Tell whether a text is one short word over and over: `letmeinletmein`."""
-    period = (text + text).find(text, 1) if text else 0
-    return 0 < period < len(text) and period <= REPEATED_MAX
-
-
-def _runs(text: str) -> bool:
-    """Tell whether most of a text runs along the alphabet, the digits or a row of keys: `qwertyuiop123456`."""
-    steps = [first + second for first, second in pairwise(text)]
-    easy = [step for step in steps if abs(ord(step[1]) - ord(step[0])) <= 1 or step in _ROWS or step[::-1] in _ROWS]
-    return len(easy) > len(steps) * 0.7
 
 
 def network(text: str) -> str | None:

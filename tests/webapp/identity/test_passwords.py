@@ -1,6 +1,8 @@
 """What is kept of a password: Argon2id with the parameters of the day, and never the password."""
 
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from sqlalchemy import text
 
 from tests.cast import newcomer
 from tests.hands import submit
-from webapp.identity.rules import password_problem
+from webapp.identity.password_rules import LENGTH_MAX, _common, password_problem
 from webapp.kernel.errors import Invalid
 from webapp.web.state import KEY
 
@@ -79,3 +81,63 @@ def test_a_password_that_is_refused_is_told_at_its_field(app: Flask) -> None:
     with pytest.raises(Invalid) as refused:
         person(app, "passwordpassword")
     assert [error.field for error in refused.value.errors] == ["password"]
+
+
+def test_one_password_in_two_ways_of_writing_it_is_one_password(app: Flask, quick_hashes: None) -> None:
+    composed, decomposed = "d\u00e9j\u00e0 vu \u00e0 la plage", "de\u0301ja\u0300 vu a\u0300 la plage"
+    assert composed != decomposed
+    for kept, typed in ((composed, decomposed), (decomposed, composed)):
+        email, _ = person(app, kept)
+        assert signs_in(app, email, typed)
+        assert signs_in(app, email, kept)
+        assert not signs_in(app, email, kept.replace("\u00e9", "e").replace("\u0301", ""))
+
+
+def test_a_long_password_of_any_characters_is_taken_whole(app: Flask, quick_hashes: None) -> None:
+    email, _ = person(app, "🦉 ölpumpe с пробелами و عربي " * 3)
+    assert signs_in(app, email, "🦉 ölpumpe с пробелами و عربي " * 3)
+    longest = "".join(chr(97 + number * number % 26) + str(number % 7) for number in range(LENGTH_MAX // 2))
+    email, _ = person(app, longest)
+    assert len(longest) == LENGTH_MAX
+    assert signs_in(app, email, longest)
+    assert not signs_in(app, email, longest + "x"), "nothing is cut off"
+
+
+def test_every_common_password_is_refused_at_its_length() -> None:
+    assert len(_common()) == 30_000
+    taken = [
+        one
+        for one in _common()
+        if (len(one) >= 15 and password_problem(one, email="a@example.org") is None)
+        or (len(one) >= 8 and password_problem(one.upper(), email="a@example.org", has_second_factor=True) is None)
+    ]
+    assert taken == []
+
+
+@pytest.mark.parametrize(
+    ("password", "problem"),
+    [
+        ("seven77", "password_short"),
+        ("owl seas", None),
+        ("password", "password_common"),
+        ("Password123!", "password_common"),
+        ("comptoir1", "password_common"),
+        ("vandermeer", "password_common"),
+        ("comptoir-vandermeer-2026", "password_common"),
+        ("a.vandermeer@books.example", "password_common"),
+        ("the comptoir of van der Meer", None),
+    ],
+)
+def test_beside_a_second_factor_eight_characters_do_but_not_the_obvious_ones(
+    password: str, problem: str | None
+) -> None:
+    who = {"email": "a.vandermeer@books.example", "name": "Anna Vandermeer"}
+    assert password_problem(password, **who, has_second_factor=True) == problem
+    if problem is None and len(password) < 15:
+        assert password_problem(password, **who) == "password_short"
+
+
+def test_the_list_of_common_passwords_is_loaded_by_the_first_new_password_and_by_no_start() -> None:
+    program = "import sys, webapp.identity.passwords; print('zxcvbn' in sys.modules)"
+    asked = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert asked.stdout.strip() == "False"
