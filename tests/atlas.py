@@ -19,7 +19,7 @@ from tests.furnished import Furnished
 REDIRECT = 300
 FIRST_ERROR = 400
 SERVER_ERROR = 500
-NOT_PAGES = ("/api/v1/t/", "/api/v1/openapi", "/static/", "/livez", "/readyz", "/metrics")
+NOT_PAGES = ("/.well-known/", "/api/v1/t/", "/api/v1/openapi", "/static/", "/livez", "/readyz", "/metrics")
 VALUES_THAT_MATTER = {"tab", "state", "sort", "closed", "chunk"}
 """A page looks different for each value of these; of all other parts of a question one example is enough."""
 PICKED = {"hidden", "checkbox", "radio", "submit", "button"}

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine
 
+from tenants.office.policies.journal import JOURNAL
 from tests import pooler
 from tests.cast import Cast, Workspace, raise_curtain
 from webapp.app import create_app
@@ -79,6 +80,7 @@ def app(settings: Settings, through: dict[str, Any]) -> Iterator[Flask]:
     made.testing = True
     made.config["RAISE_UNEXPECTED"] = True
     yield made
+    made.extensions[JOURNAL].close()
     made.extensions[KEY].database.close()
 
 

@@ -42,6 +42,8 @@ from tenants.office.jobs import api as jobs_api
 from tenants.office.jobs import pages as jobs_pages
 from tenants.office.members import api as members_api
 from tenants.office.members import pages as members_pages
+from tenants.office.policies import access_api, discovery, versions_api
+from tenants.office.policies import api as policies_api
 from tenants.office.tokens import api as tokens_api
 from tenants.office.tokens import pages as tokens_pages
 from tenants.office.tokens import service_account_pages, service_accounts_api
@@ -97,6 +99,8 @@ API_ROOMS = (
     dashboard_api.bp,
     jobs_api.bp,
     members_api.bp,
+    policies_api.bp,
+    versions_api.bp,
     tokens_api.bp,
     service_accounts_api.bp,
     trail_api.bp,
@@ -120,6 +124,8 @@ PAGE_ROOMS = (
     catalogue.bp,
     changes.bp,
     openapi.bp,
+    access_api.bp,
+    discovery.bp,
     platform_pages.bp,
     tenancy_pages.bp,
     tokens_pages.bp,

@@ -11,7 +11,10 @@ from webapp.access.permissions import Permission
 from webapp.identity.gate import check_declarations
 
 READING = {"GET", "HEAD"}
-PAGES_ALONE: dict[str, str] = {}
+PAGES_ALONE: dict[str, str] = {
+    f"access.{name}": "is a call itself, at the address that the AuthZEN standard gives it"
+    for name in ("evaluate", "evaluate_many", "find")
+}
 """Endpoints of pages without a call, each with the reason."""
 
 

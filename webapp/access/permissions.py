@@ -9,6 +9,7 @@ from enum import StrEnum
 class Permission(StrEnum):
     """What a member may be allowed to do in one workspace."""
 
+    ACCESS_DECISIONS_READ = "access:decisions:read"
     IMPORTS_IMPORTS_PUBLISH = "imports:imports:publish"
     IMPORTS_IMPORTS_READ = "imports:imports:read"
     IMPORTS_IMPORTS_REVERSE = "imports:imports:reverse"
@@ -32,6 +33,10 @@ class Permission(StrEnum):
     LEDGER_VIEWS_WRITE = "ledger:views:write"
     MEMBERS_MEMBERS_READ = "members:members:read"
     MEMBERS_MEMBERS_WRITE = "members:members:write"
+    POLICIES_DECISIONS_READ = "policies:decisions:read"
+    POLICIES_STORES_ACTIVATE = "policies:stores:activate"
+    POLICIES_STORES_READ = "policies:stores:read"
+    POLICIES_STORES_WRITE = "policies:stores:write"
     TOKENS_TOKENS_ADMINISTER = "tokens:tokens:administer"
     TOKENS_TOKENS_READ = "tokens:tokens:read"
     TOKENS_TOKENS_WRITE = "tokens:tokens:write"
@@ -60,6 +65,8 @@ _ACCOUNTANT_NOT = {
     Permission.LEDGER_PERIODS_REOPEN,
     Permission.LEDGER_RECONCILIATIONS_UNDO,
     Permission.MEMBERS_MEMBERS_WRITE,
+    Permission.POLICIES_STORES_ACTIVATE,
+    Permission.POLICIES_STORES_WRITE,
     Permission.WORKSPACE_WORKSPACE_REMOVE,
 }
 _MEMBER_ALSO = {

@@ -1,5 +1,6 @@
 """The demonstration workspace of the first start."""
 
+from tenants.demo.certification import ensure_certification
 from tenants.demo.commands import tell_story
 from tenants.money.accounts.queries import accounts_count
 from webapp.access.permissions import Role
@@ -60,5 +61,6 @@ def ensure_demo(settings: Settings) -> None:
         with database.tenant(tenant) as session:
             if accounts_count(session=session) == 0:
                 tell_story(session=session, actor=actor, at=at, today=at.date())
+            ensure_certification(session=session, actor=actor, at=at)
     finally:
         database.close()

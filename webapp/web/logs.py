@@ -67,7 +67,8 @@ def install(app: Flask) -> None:
 
     @app.after_request
     def end(response: Response) -> Response:
-        response.headers["X-Request-Id"] = g.get("request_id", "")
+        # A door that promises it has answered with the caller's own id, whatever it is.
+        response.headers.setdefault("X-Request-Id", g.get("request_id", ""))
         seconds = time.perf_counter() - g.get("began", time.perf_counter())
         route = request.url_rule.rule if request.url_rule else "unmatched"
         quiet = request.endpoint in {"static", "health.livez", "health.readyz"}

@@ -1,5 +1,6 @@
 """Refusals and failures, mapped once: a page for people, a problem document (RFC 9457) for programs."""
 
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -70,9 +71,13 @@ DETAILS = {
 }
 
 
+_PROGRAMS = re.compile(r"/api/|/t/[^/]+/access/")
+"""Addresses that only programs ask: the JSON API, and the decision points of policy stores."""
+
+
 def is_api() -> bool:
-    """Tell whether a program asks: the JSON API answers problems, everything else pages."""
-    return request.path.startswith("/api/")
+    """Tell whether a program asks: it is answered problems, everybody else pages."""
+    return _PROGRAMS.match(request.path) is not None
 
 
 def translate(text: str, params: dict[str, Any]) -> str:

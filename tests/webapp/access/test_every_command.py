@@ -42,6 +42,7 @@ NO_EVENT = {
     "webapp.identity.lockout.is_due_to_tell": MACHINERY,
     "webapp.audit.seals.seal_batch": SEALING,
     "webapp.audit.seals.sign_checkpoint": SEALING,
+    "tenants.office.policies.versions.touch": CALLED,
     "tenants.money.ledger.booking.book": CALLED,
     "tenants.money.ledger.booking.book_one": CALLED,
     "tenants.money.ledger.booking.insert_postings": CALLED,

@@ -1,0 +1,152 @@
+"""Make, change and remove policy stores."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from tenants.office.policies import queries
+from tenants.office.policies.models import PolicyStore
+from tenants.office.policies.queries import StoreView
+from tenants.office.policies.rules import SLUG, STORES_MAX
+from webapp.audit.commands import record
+from webapp.kernel.actor import Actor
+from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound
+
+NAME_MAX = 100
+DAYS_MAX = 366
+PERCENT_MAX = 100
+
+
+class TooManyStores(Conflict):
+    """The workspace has as many stores as it may."""
+
+    code = "too_many_stores"
+    message = N_("A workspace has at most %(most)d policy stores. Remove one that nothing asks any more.")
+
+
+class SlugTaken(Conflict):
+    """Another store has this short name."""
+
+    code = "store_slug_taken"
+    message = N_("There is a policy store “%(slug)s” already. Choose another short name.")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """What can be chosen of a store; percent of its decisions that are recorded, days that records are kept."""
+
+    name: str
+    four_eyes: bool = False
+    log_percent: int = 100
+    log_days: int = 30
+
+
+def create_store(*, session: Session, actor: Actor, at: datetime, slug: str, settings: StoreSettings) -> StoreView:
+    """Make an empty store.
+
+    Raises Invalid (slug, name, log_percent, log_days), SlugTaken, TooManyStores.
+    """
+    errors = [*_wrong(settings)]
+    if not SLUG.fullmatch(slug):
+        message = N_("Write a short name of small letters, digits and hyphens that begins with a letter.")
+        errors.append(FieldError("slug", "slug", message))
+    if errors:
+        raise Invalid(errors=tuple(errors))
+    if queries.store(session=session, slug=slug) is not None:
+        raise SlugTaken(slug=slug)
+    if (session.scalar(select(func.count()).select_from(PolicyStore)) or 0) >= STORES_MAX:
+        raise TooManyStores(most=STORES_MAX)
+    session.execute(
+        insert(PolicyStore).values(
+            slug=slug,
+            name=settings.name.strip(),
+            four_eyes=settings.four_eyes,
+            log_percent=settings.log_percent,
+            log_days=settings.log_days,
+            created_at=at,
+            created_by=actor.person_id,
+        )
+    )
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="policy_store.created",
+        object_type="policy_store",
+        object_id=slug,
+        difference={"name": (None, settings.name.strip()), "four_eyes": (None, settings.four_eyes)},
+    )
+    return found_store(session=session, slug=slug)
+
+
+def change_store(*, session: Session, actor: Actor, at: datetime, slug: str, settings: StoreSettings) -> StoreView:
+    """Change name and settings of a store.
+
+    Raises NotFound, Invalid (name, log_percent, log_days).
+    """
+    errors = _wrong(settings)
+    if errors:
+        raise Invalid(errors=tuple(errors))
+    before = found_store(session=session, slug=slug, lock=True)
+    values = {
+        "name": settings.name.strip(),
+        "four_eyes": settings.four_eyes,
+        "log_percent": settings.log_percent,
+        "log_days": settings.log_days,
+    }
+    changed = {name: (getattr(before, name), value) for name, value in values.items() if getattr(before, name) != value}
+    if changed:
+        session.execute(
+            update(PolicyStore).where(PolicyStore.id == before.id).values(**values, revision=PolicyStore.revision + 1)
+        )
+        record(
+            session=session,
+            actor=actor,
+            at=at,
+            action="policy_store.changed",
+            object_type="policy_store",
+            object_id=slug,
+            difference=changed,
+        )
+    return found_store(session=session, slug=slug)
+
+
+def remove_store(*, session: Session, actor: Actor, at: datetime, slug: str) -> None:
+    """Remove a store with its versions, entities and recorded decisions.
+
+    Raises NotFound.
+    """
+    store = found_store(session=session, slug=slug, lock=True)
+    session.execute(delete(PolicyStore).where(PolicyStore.id == store.id))
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="policy_store.removed",
+        object_type="policy_store",
+        object_id=slug,
+        difference={"name": (store.name, None)},
+    )
+
+
+def found_store(*, session: Session, slug: str, lock: bool = False) -> StoreView:
+    """Return a store, for others to wait when it is about to be changed; raises NotFound."""
+    if lock:
+        session.execute(select(PolicyStore.id).where(PolicyStore.slug == slug).with_for_update())
+    store = queries.store(session=session, slug=slug)
+    if store is None:
+        raise NotFound
+    return store
+
+
+def _wrong(settings: StoreSettings) -> list[FieldError]:
+    errors = []
+    if not 1 <= len(settings.name.strip()) <= NAME_MAX:
+        errors.append(FieldError("name", "length", N_("Give the store a name of at most 100 characters.")))
+    if not 0 <= settings.log_percent <= PERCENT_MAX:
+        errors.append(FieldError("log_percent", "range", N_("Between 0 and 100 percent of decisions are recorded.")))
+    if not 1 <= settings.log_days <= DAYS_MAX:
+        errors.append(FieldError("log_days", "range", N_("Recorded decisions are kept 1 to 366 days.")))
+    return errors

@@ -1,0 +1,78 @@
+"""The stores that this process has at hand: read once for each revision, asked with every request.
+
+Whoever activates a version, or changes entities or settings, makes the store's revision grow in the same transaction.
+Every request reads the revision first, so no process answers from an older one once that transaction is over.
+"""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from tenants.office.policies import queries
+from tenants.office.policies.point import Point
+from tenants.office.policies.rules import State
+from webapp.kernel.db import bound_tenant
+from webapp.kernel.errors import NotFound
+
+STORES_KEPT = 100
+"""So many stores one process keeps compiled; the one that was asked longest ago makes room."""
+_REVISION = text("SELECT id, revision, log_percent FROM policy_store WHERE slug = :slug")
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A store as it is at one revision; without an active version there is no point to ask."""
+
+    store_id: int
+    revision: int
+    log_percent: int
+    version: int
+    point: Point | None
+
+
+class Points:
+    """The stores of all workspaces that this process was asked about."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[UUID, str], Ready] = OrderedDict()
+        self._lock = threading.Lock()
+        self._making: dict[tuple[UUID, str], threading.Lock] = {}
+
+    def ready(self, session: Session, slug: str) -> Ready:
+        """Return a store of the bound tenant at its present revision; raises NotFound."""
+        row = session.execute(_REVISION, {"slug": slug}).first()
+        if row is None:
+            raise NotFound
+        key = (bound_tenant(session).id, slug)
+        found = self._kept.get(key)
+        if found is not None and (found.store_id, found.revision) == (row[0], row[1]):
+            return found
+        with self._lock:
+            making = self._making.setdefault(key, threading.Lock())
+        # One thread compiles; the others wait for it rather than do the same.
+        with making:
+            found = self._kept.get(key)
+            if found is None or (found.store_id, found.revision) != (row[0], row[1]):
+                found = self._make(session, row[0], row[1], row[2])
+                self._keep(key, found)
+        return found
+
+    def _make(self, session: Session, store_id: int, revision: int, log_percent: int) -> Ready:
+        active = queries.version_in_state(session=session, store_id=store_id, state=State.ACTIVE)
+        if active is None:
+            return Ready(store_id, revision, log_percent, 0, None)
+        entities = queries.entities(session=session, store_id=store_id)
+        point = Point(schema=active.schema, policies=active.policies, entities=entities)
+        return Ready(store_id, revision, log_percent, active.number, point)
+
+    def _keep(self, key: tuple[UUID, str], ready: Ready) -> None:
+        with self._lock:
+            self._kept[key] = ready
+            self._kept.move_to_end(key)
+            while len(self._kept) > STORES_KEPT:
+                gone, _ready = self._kept.popitem(last=False)
+                self._making.pop(gone, None)
