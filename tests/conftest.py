@@ -41,11 +41,14 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
 @pytest.fixture(scope="session")
 def settings(servers: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Return settings for the test servers."""
+    masters = tmp_path_factory.mktemp("keys") / "master-keys"
+    masters.write_text(MASTER, encoding="utf-8")
     return Settings(
         database_url=servers[0],
         redis_url=servers[1],
         secret_key=SECRET,
         master_keys=MASTER,
+        master_keys_file=str(masters),
         mode="embedded",
         data_dir=str(tmp_path_factory.mktemp("data")),
         sign_in_per_minute=1000,

@@ -39,6 +39,7 @@ from webapp.kernel.clock import utc_now
 from webapp.kernel.crypto import new_ring
 from webapp.kernel.db import Database, app_url, owner_engine
 from webapp.kernel.ids import new_id, new_secret
+from webapp.keys import jobs as key_jobs
 from webapp.mail import jobs as mail_jobs
 from webapp.settings import Settings
 from webapp.tenancy import jobs as tenancy_jobs
@@ -67,6 +68,7 @@ def handlers() -> dict[str, Handler]:
         **hold_jobs.HANDLERS,
         **identity_jobs.HANDLERS,
         **import_jobs.HANDLERS,
+        **key_jobs.HANDLERS,
         **mail_jobs.HANDLERS,
         **tenancy_jobs.HANDLERS,
     }

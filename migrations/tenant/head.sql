@@ -16,8 +16,11 @@ CREATE TABLE account (
     name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
     code text CHECK (length(code) BETWEEN 1 AND 40),
     currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
-    iban text CHECK (length(iban) <= 34),
-    number text CHECK (length(number) <= 64),
+    -- Sealed, and found by equality through a keyed mark; both are made by the application's key ring.
+    iban_sealed bytea,
+    iban_blind bytea,
+    number_sealed bytea,
+    number_blind bytea,
     purpose text CHECK (purpose IN ('to_categorise', 'trading', 'opening')),
     opened_on date,
     closed_on date,
@@ -26,6 +29,7 @@ CREATE TABLE account (
     created_at timestamptz NOT NULL,
     UNIQUE (id, currency),
     CHECK (closed_on >= opened_on),
+    CHECK ((iban_sealed IS NULL) = (iban_blind IS NULL) AND (number_sealed IS NULL) = (number_blind IS NULL)),
     CHECK (overdraft_limit IS NULL OR kind = 'asset')
 )
 --;
@@ -34,6 +38,10 @@ CREATE UNIQUE INDEX account_code ON account (code)
 CREATE UNIQUE INDEX account_purpose ON account (purpose, currency)
 --;
 CREATE INDEX account_parent ON account (parent_id)
+--;
+CREATE INDEX account_iban ON account (iban_blind) WHERE iban_blind IS NOT NULL
+--;
+CREATE INDEX account_number ON account (number_blind) WHERE number_blind IS NOT NULL
 --;
 CREATE TABLE account_balance (
     account_id bigint PRIMARY KEY REFERENCES account (id),

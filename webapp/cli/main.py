@@ -8,6 +8,7 @@ import click
 NOUNS = {
     "audit": ("webapp.cli.audit:audit", "Verify trails, see the keys that sign them, seal what waits."),
     "doctor": ("webapp.cli.doctor:doctor", "See that nobody's data can be read by anybody else."),
+    "keys": ("webapp.cli.keys:keys", "List, rotate and retire the keys that seal fields."),
     "migrate": ("webapp.cli.migrate:migrate", "Bring the database to the newest version."),
     "person": ("webapp.cli.person:person", "Add people and let them in."),
     "tenant": ("webapp.cli.tenant:tenant", "Make, list, suspend, resume and remove workspaces."),

@@ -1,5 +1,6 @@
 """Reads of jobs, on a transaction bound to the platform; newest first, always bounded."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -67,6 +68,12 @@ def jobs(
     if before is not None:
         query = query.where(tuple_(Job.created_at, Job.id) < before)
     return [JobView(*row) for row in session.execute(query)]
+
+
+def unfinished(*, session: Session, kinds: Collection[str]) -> list[JobView]:
+    """Return the jobs of these kinds that wait or run, oldest first (at most 100)."""
+    query = select(*_COLUMNS).where(Job.state.in_(["queued", "running"]), Job.kind.in_(kinds))
+    return [JobView(*row) for row in session.execute(query.order_by(Job.created_at, Job.id).limit(100))]
 
 
 def active_count(*, session: Session, tenant_id: UUID) -> int:

@@ -8,6 +8,8 @@ KINDS = {
     "imports.check": N_("Reading a statement"),
     "imports.publish": N_("Booking a statement"),
     "imports.reverse": N_("Taking a statement back out"),
+    "keys.reseal": N_("Sealing fields with new keys"),
+    "keys.rotate": N_("Making new keys"),
     "mail.send": N_("Sending a mail"),
     "tenancy.create": N_("Making a workspace"),
     "tenancy.remove": N_("Removing a workspace"),

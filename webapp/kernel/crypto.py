@@ -162,7 +162,7 @@ class KeyRing:
 
     def wrapped_key(self, tenant_id: UUID | None, purpose: str) -> Wrapped:
         """Make a new data key, wrapped by the current master key and not kept yet."""
-        master, wrapped = self.masters.all().wrap(os.urandom(KEY_BYTES), about=about(tenant_id, purpose))
+        master, wrapped = self.masters.read_again().wrap(os.urandom(KEY_BYTES), about=about(tenant_id, purpose))
         return Wrapped(0, tenant_id, purpose, master, wrapped)
 
     def rewrapped(self, key: Wrapped) -> Wrapped:

@@ -100,6 +100,26 @@ class MasterSource:
             self.read_again()
         return self.all()
 
+    def keep(self, masters: Masters) -> None:
+        """Write the keys to their file, whole or not at all, readable by its owner only.
+
+        Raises MasterKeysError when they do not lie in a file, or it cannot be written.
+        """
+        if self.path is None:
+            raise MasterKeysError("the master keys come from COMPTOIR_MASTER_KEYS itself, not from a file")
+        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        try:
+            draft.unlink(missing_ok=True)
+            file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(file, "w", encoding="utf-8") as words:
+                words.write(masters.written())
+                words.flush()
+                os.fsync(words.fileno())
+            draft.replace(self.path)
+        except OSError as error:
+            raise MasterKeysError(f"{self.path} cannot be written ({error.strerror})") from None
+        self._masters = masters
+
     def read_again(self) -> Masters:
         """Read the file once more, if the keys lie in one."""
         if self.path is not None:

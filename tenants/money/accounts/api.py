@@ -88,6 +88,9 @@ AccountList = page_of(AccountOut, "A page of accounts.")
 class AccountQuery(ListQuery):
     """A page of accounts."""
 
+    bank_number: str | None = Field(
+        None, max_length=100, description="Only the account whose IBAN or number this is, however it is written."
+    )
     fields: fields_of(AccountOut) = None
 
 
@@ -127,7 +130,10 @@ def _draft(body: AccountIn) -> AccountDraft:
 def list_accounts(path: WorkspacePath, query: AccountQuery) -> Response:
     """Accounts in the order in which they were opened."""
     position = read_cursor("accounts", query.cursor)
-    rows = queries.accounts(session=g.db, after_id=position[0] if position else 0, limit=query.limit + 1)
+    ids = None
+    if query.bank_number is not None:
+        ids = queries.ids_by_bank_number(session=g.db, said=[query.bank_number])[query.bank_number]
+    rows = queries.accounts(session=g.db, ids=ids, after_id=position[0] if position else 0, limit=query.limit + 1)
     page, cursor = cut(rows, query.limit, "accounts", lambda row: [row.id])
     return answer_page([account_out(row) for row in page], cursor)
 

@@ -14,11 +14,24 @@ from tenants.money.accounts import queries
 from tenants.money.accounts.charts import CHARTS, ChartAccount, ChartTemplate
 from tenants.money.accounts.models import Account
 from tenants.money.accounts.queries import AccountView
-from tenants.money.accounts.rules import DEPTH_MAX, AccountDraft, Kind, Purpose, clean_iban, draft_errors, stored_name
+from tenants.money.accounts.rules import (
+    DEPTH_MAX,
+    AccountDraft,
+    Kind,
+    Purpose,
+    bare_number,
+    clean_iban,
+    draft_errors,
+    masked,
+    stored_name,
+)
 from webapp.audit.commands import record
 from webapp.kernel.actor import Actor
+from webapp.kernel.crypto import of_bound_tenant, ring_of
 from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound, Stale
 
+SEALED = ("iban", "number")
+"""What of an account is kept sealed."""
 PURPOSE_KINDS: dict[Purpose, Kind] = {
     Purpose.TO_CATEGORISE: Kind.EXPENSE,
     Purpose.TRADING: Kind.EQUITY,
@@ -65,7 +78,7 @@ def open_account(*, session: Session, actor: Actor, at: datetime, draft: Account
     try:
         with session.begin_nested():
             account_id = session.execute(
-                insert(Account).values(created_at=at, **values).returning(Account.id),
+                insert(Account).values(created_at=at, **_sealed(session, values)).returning(Account.id),
             ).scalar_one()
     except IntegrityError:
         raise CodeTaken(code=draft.code) from None
@@ -76,7 +89,7 @@ def open_account(*, session: Session, actor: Actor, at: datetime, draft: Account
         action="account.opened",
         object_type="account",
         object_id=account_id,
-        difference={name: (None, _json(value)) for name, value in values.items() if value is not None},
+        difference={name: (None, _told(name, value)) for name, value in values.items() if value is not None},
     )
     return _view(session, account_id)
 
@@ -104,7 +117,7 @@ def change_account(
     if before.postings and (values["kind"], values["currency"]) != (before.kind, before.currency):
         raise AccountInUse
     difference = {
-        name: (_json(getattr(before, name)), _json(value))
+        name: (_told(name, getattr(before, name)), _told(name, value))
         for name, value in values.items()
         if getattr(before, name) != value
     }
@@ -113,7 +126,9 @@ def change_account(
     try:
         with session.begin_nested():
             session.execute(
-                update(Account).where(Account.id == account_id).values(version=Account.version + 1, **values),
+                update(Account)
+                .where(Account.id == account_id)
+                .values(version=Account.version + 1, **_sealed(session, values)),
             )
     except IntegrityError:
         raise CodeTaken(code=draft.code) from None
@@ -227,7 +242,22 @@ def _view(session: Session, account_id: int) -> AccountView:
     return found
 
 
-def _json(value: Any) -> Any:
+def _sealed(session: Session, values: dict[str, Any]) -> dict[str, Any]:
+    """Return an account's columns with its bank numbers sealed, each beside the mark by which it is found."""
+    kept = {name: value for name, value in values.items() if name not in SEALED}
+    for name in SEALED:
+        plain, context = values[name], of_bound_tenant(f"account.{name}", session)
+        kept[f"{name}_sealed"] = None if plain is None else ring_of(session).seal(plain.encode(), context=context)
+        # A number of signs alone has a mark as well, by which nothing is ever found.
+        mark = None if plain is None else ring_of(session).blind(bare_number(plain), context=context)
+        kept[f"{name}_blind"] = mark
+    return kept
+
+
+def _told(name: str, value: Any) -> Any:
+    """Return what the trail keeps of a value: of a bank number its end only, for the trail is not sealed."""
+    if name in SEALED:
+        return masked(value)
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 

@@ -2,10 +2,12 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, LargeBinary, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tenants.money.accounts.rules import bare_number
 from webapp.kernel.db import TenantBase
+from webapp.kernel.sealed import sealed
 
 
 class Account(TenantBase):
@@ -17,6 +19,8 @@ class Account(TenantBase):
         Index("account_code", "code", unique=True),
         Index("account_purpose", "purpose", "currency", unique=True),
         Index("account_parent", "parent_id"),
+        Index("account_iban", "iban_blind", postgresql_where=text("iban_blind IS NOT NULL")),
+        Index("account_number", "number_blind", postgresql_where=text("number_blind IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -25,8 +29,14 @@ class Account(TenantBase):
     name: Mapped[str] = mapped_column(Text)
     code: Mapped[str | None] = mapped_column(Text)
     currency: Mapped[str] = mapped_column(Text)
-    iban: Mapped[str | None] = mapped_column(Text)
-    number: Mapped[str | None] = mapped_column(Text)
+    iban_sealed: Mapped[bytes | None] = mapped_column(
+        LargeBinary, info=sealed("account.iban/tenant/{tenant}", said=bare_number)
+    )
+    iban_blind: Mapped[bytes | None] = mapped_column(LargeBinary)
+    number_sealed: Mapped[bytes | None] = mapped_column(
+        LargeBinary, info=sealed("account.number/tenant/{tenant}", said=bare_number)
+    )
+    number_blind: Mapped[bytes | None] = mapped_column(LargeBinary)
     purpose: Mapped[str | None] = mapped_column(Text)
     opened_on: Mapped[date | None]
     closed_on: Mapped[date | None]

@@ -3,11 +3,14 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Row, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from tenants.money.accounts.models import Account, AccountBalance, AccountDay
+from tenants.money.accounts.rules import bare_number
+from webapp.kernel.crypto import of_bound_tenant, ring_of
 
 LIST_MAX = 5000
 """A workspace has at most so many accounts; the command that adds one refuses more."""
@@ -39,8 +42,19 @@ class AccountView:
         """Return the balance less what is held."""
         return self.balance - self.held
 
+    @property
+    def bank_numbers(self) -> tuple[str, ...]:
+        """Return the IBAN and the number, those that there are."""
+        return tuple(one for one in (self.iban, self.number) if one)
 
-_ACCOUNT = tuple(getattr(Account, name) for name in AccountView.__dataclass_fields__ if hasattr(Account, name))
+
+_SEALED = ("iban", "number")
+_PLACES = tuple(list(AccountView.__dataclass_fields__).index(name) for name in _SEALED)
+_ACCOUNT = tuple(
+    getattr(Account, f"{name}_sealed" if name in _SEALED else name)
+    for name in AccountView.__dataclass_fields__
+    if name in _SEALED or hasattr(Account, name)
+)
 _ALL = (
     *_ACCOUNT,
     func.coalesce(AccountBalance.balance, 0),
@@ -53,13 +67,26 @@ _SELECT = select(*_ALL).outerjoin(AccountBalance, AccountBalance.account_id == A
 def account(*, session: Session, account_id: int) -> AccountView | None:
     """Return one account."""
     row = session.execute(_SELECT.where(Account.id == account_id)).first()
-    return None if row is None else AccountView(*row)
+    return None if row is None else _opened(session, row)
+
+
+def _opened(session: Session, row: Row[Any]) -> AccountView:
+    """Return a row as a view, with what is sealed in it opened."""
+    if row.iban_sealed is None and row.number_sealed is None:
+        return AccountView(*row)
+    values, ring = list(row), ring_of(session)
+    for name, place in zip(_SEALED, _PLACES, strict=True):
+        if values[place] is not None:
+            context = of_bound_tenant(f"account.{name}", session)
+            values[place] = ring.open(values[place], context=context).decode()
+    return AccountView(*values)
 
 
 def accounts(
     *,
     session: Session,
     kinds: Collection[str] | None = None,
+    ids: Collection[int] | None = None,
     after_id: int = 0,
     limit: int = LIST_MAX,
 ) -> list[AccountView]:
@@ -67,13 +94,37 @@ def accounts(
     query = _SELECT.where(Account.id > after_id).order_by(Account.id).limit(limit)
     if kinds is not None:
         query = query.where(Account.kind.in_(kinds))
-    return [AccountView(*row) for row in session.execute(query)]
+    if ids is not None:
+        query = query.where(Account.id.in_(ids))
+    return [_opened(session, row) for row in session.execute(query)]
 
 
 def accounts_by_id(*, session: Session, ids: Collection[int]) -> dict[int, AccountView]:
     """Return the accounts of these ids (at most 5,000)."""
     query = _SELECT.where(Account.id.in_(list(ids)[:LIST_MAX]))
-    return {row[0]: AccountView(*row) for row in session.execute(query)}
+    return {row[0]: _opened(session, row) for row in session.execute(query)}
+
+
+def ids_by_bank_number(*, session: Session, said: Collection[str]) -> dict[str, frozenset[int]]:
+    """Return for each text the accounts whose IBAN or number it is; nothing is opened, equal marks are looked for."""
+    marks: dict[bytes, set[str]] = {}
+    for one in set(said):
+        for mark in bank_marks(session, "iban", one) + bank_marks(session, "number", one):
+            marks.setdefault(mark, set()).add(one)
+    found: dict[str, set[int]] = {one: set() for one in said}
+    query = select(Account.id, Account.iban_blind, Account.number_blind).where(
+        or_(Account.iban_blind.in_(marks), Account.number_blind.in_(marks))
+    )
+    for account_id, *blinds in session.execute(query.limit(LIST_MAX)) if marks else ():
+        for one in {one for blind in blinds if blind is not None for one in marks.get(bytes(blind), ())}:
+            found[one].add(account_id)
+    return {one: frozenset(ids) for one, ids in found.items()}
+
+
+def bank_marks(session: Session, name: str, said: str) -> tuple[bytes, ...]:
+    """Return the marks of an IBAN or a number under every live key, the current one last; none for an empty text."""
+    bare = bare_number(said)
+    return ring_of(session).blinds(bare, context=of_bound_tenant(f"account.{name}", session)) if bare else ()
 
 
 # Asked with every entry: a ready text costs a tenth of what building the expression costs.

@@ -69,12 +69,26 @@ class AccountDraft:
     overdraft_limit: int | None = None
 
 
+MASKED_LENGTH_MIN = 8
+"""The end of a shorter number would say too much of it."""
+
+
 def clean_iban(text: str) -> str:
     """Return the IBAN in its electronic form (ISO 13616), or raise ValueError."""
     try:
         return IBAN(text).compact
     except SchwiftyException as error:
         raise ValueError(str(error)) from None
+
+
+def bare_number(text: str) -> str:
+    """Return the letters and digits of an IBAN or an account's number, by which two ways of writing it are equal."""
+    return "".join(filter(str.isalnum, text)).casefold()
+
+
+def masked(text: str | None) -> str | None:
+    """Return what may be told of a bank number where anybody reads: its last four characters."""
+    return None if text is None else f"•••• {text[-4:]}" if len(text) > MASKED_LENGTH_MIN else "••••"
 
 
 def draft_errors(draft: AccountDraft) -> tuple[FieldError, ...]:  # noqa: C901 - one branch for each field

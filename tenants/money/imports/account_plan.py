@@ -23,14 +23,16 @@ _MOVE = text("""
 def plan(*, session: Session, account_id: int, found: dict[tuple[str | None, str], int]) -> list[PlannedAccount]:
     """Return where the rows of each (label, currency) go. Raises NotFound for an account that is gone."""
     known = [
-        KnownAccount(one.id, one.name, one.currency, one.kind, one.parent_id, one.code, one.iban, one.number)
+        KnownAccount(one.id, one.name, one.currency, one.kind, one.parent_id, one.code)
         for one in account_queries.accounts(session=session, kinds=[Kind.ASSET, Kind.LIABILITY])
         if one.closed_on is None or one.id == account_id
     ]
     chosen = next((one for one in known if one.id == account_id), None)
     if chosen is None:
         raise NotFound
-    return plan_accounts(chosen, [one for one in known if one.id != account_id], found)
+    labels = {label for label, _ in found if label}
+    numbered = account_queries.ids_by_bank_number(session=session, said=labels if len(labels) > 1 else ())
+    return plan_accounts(chosen, [one for one in known if one.id != account_id], found, numbered)
 
 
 def place_rows(*, session: Session, import_id: int, planned: list[PlannedAccount]) -> None:

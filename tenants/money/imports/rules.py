@@ -2,9 +2,11 @@
 
 import re
 import unicodedata
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from types import MappingProxyType
 
 NEAR = timedelta(days=10)
 """A booked entry within so many days of a row, with its amount, may be the same movement."""
@@ -86,23 +88,30 @@ class KnownAccount:
     kind: str
     parent_id: int | None
     code: str | None
-    iban: str | None
-    number: str | None
+
+
+Numbered = Mapping[str, Collection[int]]
+"""A statement's label to the accounts whose IBAN or number it is."""
+NOBODY: Numbered = MappingProxyType({})
 
 
 def _bare(text: str) -> str:
     return "".join(filter(str.isalnum, text)).casefold()
 
 
-def _called(account: KnownAccount, label: str) -> bool:
+def _called(account: KnownAccount, label: str, numbered: Numbered) -> bool:
     """Tell whether a statement's label means an account: by IBAN, number, code or name."""
     wanted = _bare(label)
-    names = (account.iban, account.number, account.code, account.name)
-    return bool(wanted) and wanted in {_bare(name) for name in names if name}
+    if account.id in numbered.get(label, ()):
+        return True
+    return bool(wanted) and wanted in {_bare(name) for name in (account.code, account.name) if name}
 
 
 def plan_accounts(
-    chosen: KnownAccount, others: list[KnownAccount], found: dict[tuple[str | None, str], int]
+    chosen: KnownAccount,
+    others: list[KnownAccount],
+    found: dict[tuple[str | None, str], int],
+    numbered: Numbered = NOBODY,
 ) -> list[PlannedAccount]:
     """Decide for each (label, currency) of a statement where its rows go.
 
@@ -120,7 +129,7 @@ def plan_accounts(
             continue
         if currency != chosen.currency or currencies[label] > 1:
             name = f"{name} ({currency})"
-        match = _existing(chosen, others, named, name, currency)
+        match = _existing([chosen, *others], named, name, currency, numbered)
         if match is not None:
             plan.append(PlannedAccount(label, currency, rows, match))
         else:
@@ -134,10 +143,11 @@ _IBAN = re.compile(r"[a-z]{2}[0-9]{2}[a-z0-9]{11,30}", re.ASCII)
 
 
 def _existing(
-    chosen: KnownAccount, others: list[KnownAccount], named: str | None, name: str, currency: str
+    accounts: list[KnownAccount], named: str | None, name: str, currency: str, numbered: Numbered
 ) -> int | None:
-    family = [one for one in [chosen, *others] if one.kind == chosen.kind and one.currency == currency]
-    by_name = [one.id for one in family if _called(one, name) or (named is not None and _called(one, named))]
+    chosen = accounts[0]
+    family = [one for one in accounts if one.kind == chosen.kind and one.currency == currency]
+    by_name = [one.id for one in family if any(_called(one, label, numbered) for label in {name, named or name})]
     if by_name:
         return by_name[0]
     if named is not None:

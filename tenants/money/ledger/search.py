@@ -18,7 +18,7 @@ from datetime import date
 from typing import Literal
 
 from tenants.money.accounts.queries import AccountView
-from tenants.money.accounts.rules import Purpose
+from tenants.money.accounts.rules import Purpose, bare_number
 from tenants.money.ledger.days import day_range, looks_like_days
 from tenants.money.ledger.rules import FIRST_DAY, LAST_DAY, without_accents
 from webapp.kernel.amounts import AmountError, read_amount
@@ -194,6 +194,8 @@ def _account_ids(term: Term, accounts: Collection[AccountView]) -> tuple[int, ..
     else:
         roots = {one.id for one in accounts if one.code is not None and one.code.casefold() == wanted}
         roots = roots or {one.id for one in accounts if one.name.casefold() == wanted}
+        bare = bare_number(wanted)
+        roots = roots or {one.id for one in accounts if bare and bare in {bare_number(n) for n in one.bank_numbers}}
         roots = roots or {one.id for one in accounts if one.name.casefold().startswith(wanted)}
     if not roots:
         raise _unreadable(term, N_("There is no account “%(term)s”."))

@@ -12,6 +12,7 @@ from flask import Flask
 from sqlalchemy import Connection, Engine, text
 
 from tests.cast import Person, Workspace, make_person, make_workspace
+from webapp.kernel.crypto import KeyRing, of_tenant
 from webapp.kernel.db import Database
 from webapp.tenancy import commands as tenancy
 from webapp.web.state import KEY
@@ -104,6 +105,15 @@ def fill(owner: Engine, nest: Nest, start: int) -> None:
         nest.ids |= _fill_tenant(connection, nest, start) | _fill_platform(connection, nest)
 
 
+def _sealed(ring: KeyRing, nest: Nest, **plain: str) -> dict[str, bytes]:
+    found = {}
+    for name, value in plain.items():
+        context = of_tenant(f"account.{name}", nest.workspace.ref.id)
+        found[f"{name}_sealed"] = ring.seal(value.encode(), context=context)
+        found[f"{name}_blind"] = ring.blind(value, context=context)
+    return found
+
+
 def _tables_with_identity(connection: Connection, schema: str) -> list[str]:
     query = "SELECT table_name FROM information_schema.columns WHERE table_schema = :schema AND is_identity = 'YES'"
     return list(connection.scalars(text(query), {"schema": schema}))
@@ -125,6 +135,7 @@ def _fill_tenant(connection: Connection, nest: Nest, start: int) -> dict[str, An
             ids[table] = made.scalar()
         return ids.get(table)
 
+    ring: KeyRing = nest.workspace.app.extensions[KEY].keys
     for kind in ("asset", "expense"):
         account = put(
             "account",
@@ -132,8 +143,7 @@ def _fill_tenant(connection: Connection, nest: Nest, start: int) -> dict[str, An
             name=f"{kind} {canary}",
             code=f"{start}{kind[0]}{canary}",
             currency="EUR",
-            number=f"{start}{canary}",
-            iban=canary,
+            **_sealed(ring, nest, number=f"{start}{canary}", iban=canary),
             created_at=AT,
         )
     bank = account - 1

@@ -33,7 +33,7 @@ def test_words_are_without_case_accents_and_what_says_nothing() -> None:
     assert words("Die ÉLECTRICITÉ de France SA, N° 12") == {"electricite", "france", "12"}
 
 
-CHOSEN = KnownAccount(1, "Bank", "EUR", "asset", None, "512", "FR7630006000011234567890189", None)
+CHOSEN = KnownAccount(1, "Bank", "EUR", "asset", None, "512")
 
 
 def test_one_label_means_the_chosen_account_whatever_it_says() -> None:
@@ -42,9 +42,9 @@ def test_one_label_means_the_chosen_account_whatever_it_says() -> None:
 
 
 def test_several_labels_find_their_accounts_or_get_new_ones() -> None:
-    savings = KnownAccount(2, "Savings", "EUR", "asset", 1, None, None, "000-123")
+    savings = KnownAccount(2, "Savings", "EUR", "asset", 1, None)
     found = {("FR76 3000 6000 0112 3456 7890 189", "EUR"): 1, ("000123", "EUR"): 2, ("Loan 7", "EUR"): 4}
-    one, two, three = plan_accounts(CHOSEN, [savings], found)
+    one, two, three = plan_accounts(CHOSEN, [savings], found, {"000123": {2}, "FR76 3000 6000 0112 3456 7890 189": {1}})
     assert (one.account_id, two.account_id, three.account_id) == (1, 2, None)
     assert (three.name, three.parent_id, three.number) == ("Loan 7", 1, "Loan 7")
 
@@ -53,7 +53,7 @@ def test_another_currency_goes_to_the_account_below_or_to_a_new_one() -> None:
     found = {(None, "EUR"): 3, (None, "JPY"): 1}
     _, new = plan_accounts(CHOSEN, [], found)
     assert (new.account_id, new.name, new.parent_id) == (None, "Bank (JPY)", 1)
-    yen = KnownAccount(5, "Yen", "JPY", "asset", 1, None, None, None)
+    yen = KnownAccount(5, "Yen", "JPY", "asset", 1, None)
     _, below = plan_accounts(CHOSEN, [yen], found)
     assert below.account_id == 5
 

@@ -1,0 +1,136 @@
+"""A rotation while everything runs: new keys, fields sealed anew, nothing lost when it is killed in the middle."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import LargeBinary, text
+
+from tenants.money.accounts import queries as accounts
+from tenants.money.accounts.commands import open_account
+from tenants.money.accounts.rules import AccountDraft, Kind
+from tests import hands
+from tests.cast import STAGE, Cast
+from tests.webapp.cli.test_commands import Run, comptoir  # noqa: F401
+from webapp.kernel.clock import utc_now
+from webapp.kernel.crypto import sealed_by
+from webapp.kernel.db import PlatformBase, TenantBase
+from webapp.kernel.sealed import SUFFIX, sealed_columns
+from webapp.keys import commands, jobs, places
+from webapp.keys.queries import scopes
+from webapp.settings import Settings
+from webapp.web.state import KEY
+
+IBAN = "FR7630006000011234567890189"
+
+
+def key_ids(cast: Cast) -> set[int]:
+    with cast.acme.begin() as session:
+        rows = session.execute(text("SELECT iban_sealed FROM account WHERE iban_sealed IS NOT NULL"))
+        return {sealed_by(bytes(row[0])) for row in rows}
+
+
+@contextmanager
+def killed_after(beats: int) -> Iterator[pytest.MonkeyPatch]:
+    """Let a job die at a beat, as when its worker is killed."""
+    left = [beats]
+
+    def beat(*_args: Any, **_more: Any) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("webapp.jobs.context.JobContext.beat", beat)
+        with pytest.raises(KeyboardInterrupt):
+            yield patch
+
+
+def test_keys_are_rotated_and_retired_while_everything_runs(
+    cast: Cast,
+    settings: Settings,
+    comptoir: Run,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    services = cast.app.extensions[KEY]
+    monkeypatch.setenv("COMPTOIR_MASTER_KEYS_FILE", settings.master_keys_file)
+    monkeypatch.setattr(jobs.queries, "BATCH_MAX", 2)
+    monkeypatch.setattr(commands.reseal_some, "__kwdefaults__", {"limit": 2})
+    draft = AccountDraft("Bank", Kind.ASSET, "EUR", iban=IBAN)
+    with cast.acme.begin() as session:
+        for number in range(5):
+            open_account(session=session, actor=STAGE, at=utc_now(), draft=replace(draft, name=f"Bank {number}"))
+    before = key_ids(cast)
+
+    assert comptoir("keys", "list").code == 0
+    asked = comptoir("keys", "rotate")
+    assert asked.code == 0 and "is queued under master key" in asked.out, asked.err
+    again = comptoir("keys", "rotate")
+    assert again.code == 1 and "a rotation is at work" in again.err
+    assert hands.work(settings, commands.ROTATE) == 1
+    assert key_ids(cast) == before, "nothing is sealed anew before every process knows the new key"
+    with cast.acme.begin() as session:
+        assert accounts.ids_by_bank_number(session=session, said=[IBAN])[IBAN], "searches go on meanwhile"
+
+    soon = hands.Clock(utc_now() + timedelta(minutes=1))
+    with killed_after(3):
+        hands.work(settings, commands.RESEAL, clock=soon)
+    soon.forward(minutes=1)
+    assert len(key_ids(cast)) == 2, "the job died in the middle of the workspace"
+    with services.database.platform() as session:
+        session.execute(text("UPDATE job SET state = 'queued' WHERE kind = 'keys.reseal' AND state = 'running'"))
+    assert hands.work(settings, commands.RESEAL, clock=soon) == 1
+    (now,) = key_ids(cast)
+    assert now not in before
+    services.keys.forget()
+    with cast.acme.begin() as session:
+        assert {one.iban for one in accounts.accounts(session=session)} == {IBAN}, "the rows and their marks agree"
+        assert len(accounts.ids_by_bank_number(session=session, said=[IBAN])[IBAN]) == 5
+
+    early = comptoir("keys", "retire")
+    assert early.code == 1 and "less than an hour ago" in early.err
+    with services.database.platform() as session:
+        old = [key for one in scopes(session=session) for key in one.old]
+        late = utc_now() + timedelta(hours=2)
+        with pytest.raises(commands.StillInUse, match="still sealed"):
+            commands.retire(session=session, actor=STAGE, at=late, old=old, is_left=lambda: True)
+    monkeypatch.setattr(commands, "RETIRE_AFTER", timedelta(0))
+    ended = comptoir("keys", "retire")
+    assert ended.code == 0 and "1 master keys wrap nothing any more" in ended.out, ended
+    listed = comptoir("keys", "list").out
+    assert "test" not in listed and " old" not in listed and "platform" not in listed.replace("data\tplatform", "")
+    services.keys.forget()
+    assert IBAN in cast.carol.browser().get(f"/t/{cast.acme.slug}/accounts").text
+    assert comptoir("keys", "retire").out.startswith("0 data keys"), "there is nothing left to retire"
+
+
+def test_keys_that_no_file_holds_are_not_made_by_the_command(
+    comptoir: Run,  # noqa: F811
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COMPTOIR_MASTER_KEYS", Path(settings.master_keys_file).read_text(encoding="utf-8"))
+    refused = comptoir("keys", "rotate")
+    assert refused.code == 1
+    assert "comptoir keys rotate --keep-master" in refused.err
+
+
+def test_every_sealed_column_says_its_context_so_that_a_rotation_finds_it() -> None:
+    found = [*places.columns(of_tenant=True), *places.columns(of_tenant=False)]
+    assert {(one.table.name, one.name) for one in found} >= {("account", "iban_sealed"), ("account", "number_sealed")}
+    for base in (TenantBase, PlatformBase):
+        named = {
+            (table.name, column.name)
+            for table in base.metadata.sorted_tables
+            for column in table.columns
+            if column.name.endswith(SUFFIX)
+        }
+        assert named == {(one.table.name, one.name) for one in sealed_columns(base.metadata)}
+    for one in found:
+        assert isinstance(one.table.c[one.name].type, LargeBinary)
+        names = dict.fromkeys(one.table.c.keys(), "7")
+        assert one.context_of(names, "00000000-0000-0000-0000-000000000001").startswith(f"{one.context.split('/')[0]}/")
