@@ -77,6 +77,7 @@ def database_of(app: Flask, url: URL | None = None, **options: Any) -> Iterator[
     address = url or services.database.engine.url
     pooler = url is not None or settings.database_pooler or ASKED
     database = Database(address, pooler=pooler, **{"pool_size": settings.database_pool_size, **options})
+    database.keys = services.keys
     app.extensions[KEY] = replace(services, database=database)
     try:
         yield database

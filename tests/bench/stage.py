@@ -50,6 +50,7 @@ class Stage:
                 "COMPTOIR_DATABASE_URL": self.database_url,
                 "COMPTOIR_REDIS_URL": self.redis_url,
                 "COMPTOIR_SECRET_KEY": SECRET,
+                "COMPTOIR_MASTER_KEYS": MASTER,
                 "COMPTOIR_MODE": "embedded",
                 "COMPTOIR_DATA_DIR": str(self.folder),
                 "COMPTOIR_API_REQUESTS_PER_MINUTE": "100000000",
