@@ -1,5 +1,6 @@
 """What every bench stands on: real servers that sync to disk, one web process, a workspace with a token."""
 
+import base64
 import contextlib
 import json
 import multiprocessing
@@ -27,6 +28,7 @@ from webapp.kernel.db import Database, TenantRef, app_url, owner_engine
 from webapp.tenancy import commands as tenancy
 from webapp.tenancy.provisioning import create_tenant, prepare_database
 
+MASTER = "bench:" + base64.b64encode(bytes(range(32))).decode()
 SECRET = "bench-secret-key-of-more-than-thirty-two-characters-0123456789"
 STAGE = Actor.system("bench", via="cli")
 START_SECONDS_MAX = 90
