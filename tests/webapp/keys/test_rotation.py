@@ -1,6 +1,6 @@
 """A rotation while everything runs: new keys, fields sealed anew, nothing lost when it is killed in the middle."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -35,19 +35,17 @@ def key_ids(cast: Cast) -> set[int]:
 
 
 @contextmanager
-def killed_after(beats: int) -> Iterator[pytest.MonkeyPatch]:
+def killed_when(condition: Callable[[], bool]) -> Iterator[None]:
     """Let a job die at a beat, as when its worker is killed."""
-    left = [beats]
 
     def beat(*_args: Any, **_more: Any) -> None:
-        left[0] -= 1
-        if left[0] < 0:
+        if condition():
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("webapp.jobs.context.JobContext.beat", beat)
         with pytest.raises(KeyboardInterrupt):
-            yield patch
+            yield
 
 
 def test_keys_are_rotated_and_retired_while_everything_runs(
@@ -77,7 +75,7 @@ def test_keys_are_rotated_and_retired_while_everything_runs(
         assert accounts.ids_by_bank_number(session=session, said=[IBAN])[IBAN], "searches go on meanwhile"
 
     soon = hands.Clock(utc_now() + timedelta(minutes=1))
-    with killed_after(3):
+    with killed_when(lambda: len(key_ids(cast)) == 2):
         hands.work(settings, commands.RESEAL, clock=soon)
     soon.forward(minutes=1)
     assert len(key_ids(cast)) == 2, "the job died in the middle of the workspace"
