@@ -51,7 +51,7 @@ from tenants.office.trail import api as trail_api
 from tenants.office.trail import pages as trail_pages
 from webapp import __version__
 from webapp.access.permissions import Permission
-from webapp.identity import attempts, confirmation_pages
+from webapp.identity import attempts, confirmation_pages, second_step_pages, security_pages
 from webapp.identity import pages as identity_pages
 from webapp.identity.confirmation import NotConfirmed, ask_to_confirm
 from webapp.identity.gate import check_declarations, refuse_form
@@ -108,6 +108,8 @@ API_ROOMS = (
 PAGE_ROOMS = (
     identity_pages.bp,
     confirmation_pages.bp,
+    second_step_pages.bp,
+    security_pages.bp,
     accounts_pages.bp,
     ledger_pages.bp,
     entry_pages.bp,

@@ -34,6 +34,55 @@ CREATE TABLE platform.session (
 --;
 CREATE INDEX session_person ON platform.session (person_id, created_at)
 --;
+CREATE TABLE platform.totp (
+    person_id uuid PRIMARY KEY REFERENCES platform.person (id) ON DELETE CASCADE,
+    secret_sealed bytea NOT NULL,
+    last_step bigint NOT NULL,
+    created_at timestamptz NOT NULL
+)
+--;
+CREATE TABLE platform.recovery_code (
+    person_id uuid NOT NULL REFERENCES platform.person (id) ON DELETE CASCADE,
+    code_hash bytea NOT NULL,
+    created_at timestamptz NOT NULL,
+    used_at timestamptz,
+    PRIMARY KEY (person_id, code_hash)
+)
+--;
+CREATE TABLE platform.passkey (
+    id uuid PRIMARY KEY,
+    person_id uuid NOT NULL REFERENCES platform.person (id) ON DELETE CASCADE,
+    credential_id bytea NOT NULL UNIQUE CHECK (length(credential_id) <= 1023),
+    public_key bytea NOT NULL,
+    sign_count bigint NOT NULL,
+    name text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
+    is_synced boolean NOT NULL,
+    created_at timestamptz NOT NULL,
+    used_at timestamptz,
+    copied_at timestamptz
+)
+--;
+CREATE INDEX passkey_person ON platform.passkey (person_id, created_at)
+--;
+CREATE TABLE platform.half_sign_in (
+    secret_hash bytea PRIMARY KEY,
+    person_id uuid NOT NULL REFERENCES platform.person (id) ON DELETE CASCADE,
+    target text NOT NULL,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL
+)
+--;
+CREATE INDEX half_sign_in_expiry ON platform.half_sign_in (expires_at)
+--;
+CREATE TABLE platform.passkey_challenge (
+    challenge_hash bytea PRIMARY KEY,
+    purpose text NOT NULL CHECK (purpose IN ('sign_in', 'registration', 'confirmation')),
+    person_id uuid REFERENCES platform.person (id) ON DELETE CASCADE,
+    expires_at timestamptz NOT NULL
+)
+--;
+CREATE INDEX passkey_challenge_expiry ON platform.passkey_challenge (expires_at)
+--;
 CREATE TABLE platform.tenant (
     id uuid PRIMARY KEY,
     slug text NOT NULL UNIQUE CHECK (slug ~ '^[a-z][a-z0-9-]{0,39}$'),
@@ -258,6 +307,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON platform.person, platform.session, platf
     platform.service_account, platform.token, platform.one_time_link, platform.job, platform.heartbeat TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.sign_in_lock TO comptoir_platform
+--;
+GRANT SELECT, INSERT, UPDATE, DELETE ON platform.totp, platform.recovery_code, platform.passkey,
+    platform.half_sign_in, platform.passkey_challenge TO comptoir_platform
 --;
 GRANT SELECT, UPDATE (name, is_demo, suspended_at) ON platform.tenant TO comptoir_platform
 --;

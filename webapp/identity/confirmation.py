@@ -10,8 +10,8 @@ from urllib.parse import quote, urlsplit
 from flask import Response, g, redirect, request, url_for
 from flask_babel import gettext as _
 
-from webapp.identity import queries
 from webapp.identity.door import safe_next
+from webapp.identity.factors import factors_of
 from webapp.identity.parcel import Parcel, collect, holds_password
 from webapp.identity.rules import is_confirmed
 from webapp.kernel.db import on_platform
@@ -60,13 +60,13 @@ def asking_page(target: str) -> str:
 def confirm_page(parcel: Parcel | None, *, target: str = "/", status: int = 200, error: str = "") -> Response:
     """Show the page that asks; `parcel` is the form that goes on afterwards, else `target` is shown then."""
     with on_platform(g.db) if g.db.info.get("tenant") else nullcontext():
-        has_password = queries.has_password(session=g.db, person_id=g.person.id)
+        shown = factors_of(session=g.db, person_id=g.person.id)
     return render(
         "identity/confirm.html",
         status=status,
         parcel=parcel,
         target=parcel.path if parcel else target,
-        has_password=has_password,
+        factors=shown,
         error=error,
         leave_href=_page_of_form() if parcel else "/",
     )

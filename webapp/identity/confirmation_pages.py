@@ -12,10 +12,12 @@ from webapp.identity.gate import ask_to_sign_in, signed_in, surround
 from webapp.identity.interrupted import offer_again
 from webapp.identity.lockout import TooManyAttempts
 from webapp.identity.parcel import Parcel, is_secret
+from webapp.identity.totp import use_code
+from webapp.kernel.db import bind_platform
 from webapp.web.limits import limit_sign_in
 from webapp.web.render import see_other
 from webapp.web.state import services
-from webapp.web.unit import close_unit
+from webapp.web.unit import close_unit, open_unit
 
 bp = Blueprint("confirmation", __name__)
 
@@ -37,16 +39,35 @@ def confirm() -> Response:
     """Look at what confirms, give the session a new secret, and go on with what was wanted."""
     parcel = _carried()
     target = safe_next(request.form.get("confirm_to"))
-    stored = queries.password_hash(session=g.db, email=g.person.email)
-    close_unit(commit=True)
+    code = request.form.get("confirm_code", "").strip()
     try:
-        with guessing(g.person.email, device=str(g.session_id)):
-            passwords.verify_password(stored=stored, password=request.form.get("confirm_password", ""))
+        if code:
+            _by_code(code)
+        else:
+            _by_password()
     except passwords.SignInRefused as error:
-        return _again(parcel, target, error.status, _("This is not your password. Try again."))
+        wrong = _("This code does not open it. A code of the app counts once; wait for the next and type that one.")
+        return _again(parcel, target, error.status, wrong if code else _("This is not your password. Try again."))
     except (passwords.SignInBusy, TooManyAttempts) as error:
         return _again(parcel, target, error.status, _(error.text, **error.params))
-    return go_on(parcel, target, means="password")
+    return go_on(parcel, target, means="app" if code else "password", second_factor=bool(code))
+
+
+def _by_password() -> None:
+    stored = queries.password_hash(session=g.db, email=g.person.email)
+    close_unit(commit=True)
+    with guessing(g.person.email, device=str(g.session_id)):
+        passwords.verify_password(stored=stored, password=request.form.get("confirm_password", ""))
+
+
+def _by_code(code: str) -> None:
+    close_unit(commit=True)
+    with guessing(g.person.email, device=str(g.session_id)):
+        bind_platform(open_unit())
+        is_right = use_code(session=g.db, at=g.at, keys=services().keys, person_id=g.person.id, code=code)
+        close_unit(commit=is_right)
+        if not is_right:
+            raise passwords.SignInRefused
 
 
 def go_on(parcel: Parcel | None, target: str, *, means: str, second_factor: bool = False) -> Response:

@@ -11,10 +11,12 @@ from flask import Response, after_this_request, g, request
 
 from webapp.identity import queries, sessions, tokens
 from webapp.identity.cookies import cookie_name, known_device, remember_device, set_cookie
+from webapp.identity.factors import has_second_factor
 from webapp.identity.notices import tell
 from webapp.identity.parcel import claim_forms
 from webapp.identity.queries import Bearer, LiveSession, PersonView
 from webapp.identity.rules import hash_secret, is_within, parse_token
+from webapp.identity.second_step import ask_second_step
 from webapp.kernel.actor import Actor, Via
 from webapp.kernel.db import bind_platform
 from webapp.kernel.errors import N_, DomainError
@@ -125,8 +127,12 @@ def begin_session(
 ) -> Response:
     """Open a new session and go on: the one of this browser ends, and the account knows the browser now.
 
-    `instead` is the answer when there is something to see before one goes on.
+    `instead` is the answer when there is something to see before one goes on. Who has a second factor and has not
+    shown it (`second_factor`) is asked for it first, by whatever way they came.
     """
+    second_factor = second_factor or _has_shown_second(person_id)
+    if not second_factor and has_second_factor(session=g.db, person_id=person_id):
+        return ask_second_step(person_id, safe_next(target))
     at, secret = services().clock(), services().new_secret()
     is_going_on = end_present_session(at) == person_id or ("session_id" in g and g.person.id == person_id)
     session_id = services().new_id()
@@ -149,6 +155,11 @@ def begin_session(
     set_cookie(response, secret)
     remember_device(response, person_id)
     return response
+
+
+def _has_shown_second(person_id: UUID) -> bool:
+    """Tell whether this browser's session, which begins anew, has shown this person's second factor."""
+    return "session_id" in g and g.person.id == person_id and bool(g.second_factor)
 
 
 def end_present_session(at: datetime) -> UUID | None:

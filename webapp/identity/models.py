@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import DateTime, ForeignKey, Index, LargeBinary, Text, text
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -74,6 +74,71 @@ class ServiceAccount(PlatformBase):
     created_at: Mapped[datetime] = mapped_column(Instant)
     created_by: Mapped[UUID]
     disabled_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class Totp(PlatformBase):
+    """A person's app that makes codes; `last_step` is the newest 30 seconds whose code was used."""
+
+    __tablename__ = "totp"
+
+    person_id: Mapped[UUID] = mapped_column(ForeignKey(_PERSON, ondelete="CASCADE"), primary_key=True)
+    secret_sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    last_step: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class RecoveryCode(PlatformBase):
+    """A code that stands in for a lost second factor, once; only its hash is kept."""
+
+    __tablename__ = "recovery_code"
+
+    person_id: Mapped[UUID] = mapped_column(ForeignKey(_PERSON, ondelete="CASCADE"), primary_key=True)
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    used_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class Passkey(PlatformBase):
+    """A person's passkey: its public half, under a name of theirs; `copied_at` says when two of it were seen."""
+
+    __tablename__ = "passkey"
+    __table_args__ = (Index("passkey_person", "person_id", "created_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey(_PERSON, ondelete="CASCADE"))
+    credential_id: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(Text)
+    is_synced: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    used_at: Mapped[datetime | None] = mapped_column(Instant)
+    copied_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class HalfSignIn(PlatformBase):
+    """A browser that showed the first factor and must show the second; it may nothing until then."""
+
+    __tablename__ = "half_sign_in"
+    __table_args__ = (Index("half_sign_in_expiry", "expires_at"),)
+
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey(_PERSON, ondelete="CASCADE"))
+    target: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class PasskeyChallenge(PlatformBase):
+    """What a passkey is asked to sign; its row goes when it is answered, so that no answer counts twice."""
+
+    __tablename__ = "passkey_challenge"
+    __table_args__ = (Index("passkey_challenge_expiry", "expires_at"),)
+
+    challenge_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    purpose: Mapped[str] = mapped_column(Text)
+    person_id: Mapped[UUID | None] = mapped_column(ForeignKey(_PERSON, ondelete="CASCADE"))
+    expires_at: Mapped[datetime] = mapped_column(Instant)
 
 
 class Token(PlatformBase):

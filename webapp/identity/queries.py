@@ -289,12 +289,6 @@ def tokens(
     return [TokenView(*row) for row in session.execute(query)]
 
 
-def has_password(*, session: Session, person_id: UUID) -> bool:
-    """Tell whether a person can confirm with a password."""
-    query = select(Person.id).where(Person.id == person_id, Person.password_hash.is_not(None))
-    return session.execute(query).first() is not None
-
-
 def has_operator(*, session: Session) -> bool:
     """Tell whether the installation has an operator yet."""
     return session.execute(select(Person.id).where(Person.is_operator).limit(1)).first() is not None

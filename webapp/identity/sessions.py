@@ -123,11 +123,8 @@ def revoke_session(*, session: Session, actor: Actor, at: datetime, person_id: U
     record(session=session, actor=actor, at=at, action="session.revoked", object_type="session", object_id=session_id)
 
 
-def revoke_sessions(*, session: Session, actor: Actor, at: datetime, person_id: UUID) -> None:
-    """End every session of a person."""
-    session.execute(
-        update(SignInSession)
-        .where(SignInSession.person_id == person_id, SignInSession.revoked_at.is_(None))
-        .values(revoked_at=at),
-    )
+def revoke_sessions(*, session: Session, actor: Actor, at: datetime, person_id: UUID, but: UUID | None = None) -> None:
+    """End every session of a person, `but` one if named."""
+    query = update(SignInSession).where(SignInSession.person_id == person_id, SignInSession.revoked_at.is_(None))
+    session.execute((query if but is None else query.where(SignInSession.id != but)).values(revoked_at=at))
     record(session=session, actor=actor, at=at, action="session.revoked_all", object_type="person", object_id=person_id)

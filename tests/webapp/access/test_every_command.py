@@ -16,6 +16,10 @@ CALLED = "a part of other commands, which record what they do with it"
 
 NO_EVENT = {
     "webapp.identity.sessions.touch_session": "a mark of use, once a minute",
+    "webapp.identity.halfway.begin_halfway": "opens nothing; the session that follows is an event",
+    "webapp.identity.halfway.end_halfway": "opens nothing; the session that follows is an event",
+    "webapp.identity.recovery.drop_codes_of_nothing": CALLED,
+    "webapp.identity.totp.use_code": "a part of a sign-in or a confirmation, which is an event",
     "webapp.identity.sessions.ask_for_renewal": "goes with the change of what the person may, which has its event",
     "webapp.identity.sessions.renew_session": "the same session under a new secret, after a change that has its event",
     "webapp.identity.tokens.touch_token": "a mark of use, once a minute",
