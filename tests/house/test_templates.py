@@ -1,5 +1,6 @@
 """Every template compiles, and every one is rendered by somebody's walk through all pages, with nothing undefined."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,14 @@ import pytest
 from flask import Flask
 from jinja2 import StrictUndefined, Undefined, UndefinedError
 from jinja2.runtime import missing
+from pyotp import TOTP
 from sqlalchemy import Engine
 
 from tests import atlas
 from tests.furnished import Furnished, furnish
+from tests.hands import submit
 from webapp.app import create_app
+from webapp.identity.links import make_link
 from webapp.mail import letters
 from webapp.settings import Settings
 from webapp.web.state import KEY
@@ -68,6 +72,23 @@ def test_a_template_compiles(strict: Flask, name: str) -> None:
     assert environment.get_or_select_template(letter if folder == "mail" else name).name
 
 
+def take_both_steps(strict: Flask, made: Furnished) -> None:
+    """Let Olga set an app up, and sign in by a link as far as the second step."""
+    client, services = made.cast.olga.browser(), strict.extensions[KEY]
+    shown = client.get("/profile/security/app").text
+    secret = re.search(r'id="secret">([A-Z2-7 ]+)<', shown)
+    assert secret
+    code = TOTP(secret[1].replace(" ", "")).now()
+    fields = dict(re.findall(r'name="(csrf_token|shared)" value="([^"]+)"', shown))
+    assert client.post("/profile/security/app", data={**fields, "code": code}).status_code == 201
+    link = services.new_secret()
+    with services.database.platform() as session:
+        make_link(session=session, at=services.clock(), secret=link, purpose="sign_in", person_id=made.cast.olga.id)
+    visitor = strict.test_client()
+    answer = submit(visitor, f"/sign-in/{link}", f"/sign-in/{link}")
+    assert visitor.get(answer.headers["Location"]).status_code == 200
+
+
 def test_every_template_is_rendered_and_asks_for_nothing_that_is_not_given(
     strict: Flask, made: Furnished, used: set[str]
 ) -> None:
@@ -101,4 +122,5 @@ def test_every_template_is_rendered_and_asks_for_nothing_that_is_not_given(
     assert late.status_code == 403
     for refused in atlas.refusals(client, walked):
         assert refused.status < atlas.SERVER_ERROR
+    take_both_steps(strict, made)
     assert {name for name in NAMES if name.endswith(".html") and not name.startswith("mail/")} - used == set()
