@@ -9,19 +9,21 @@ from flask import Blueprint, Response, abort, current_app, g, request, url_for
 from flask_openapi3 import APIBlueprint, Tag
 
 from tenants.schemas import PROBLEMS
-from webapp.access.guard import check
+from webapp.access.guard import check, decide
 from webapp.access.permissions import GRANTS, Permission, Role
+from webapp.audit.commands import record
+from webapp.identity import sessions
 from webapp.identity.confirmation import need_confirmation
-from webapp.identity.door import recognise_session, recognise_token
+from webapp.identity.door import keep_within, recognise_session, recognise_token
 from webapp.identity.gate import ask_to_sign_in
 from webapp.identity.queries import Bearer
 from webapp.jobs import queries as job_queries
-from webapp.kernel.db import bind_tenant
+from webapp.kernel.db import bind_tenant, on_platform
 from webapp.kernel.errors import N_, DomainError
 from webapp.tenancy import queries
 from webapp.tenancy.queries import TenantView
 from webapp.web.problem import is_api
-from webapp.web.render import frame
+from webapp.web.render import frame, see_other
 
 PAGES_PREFIX = "/t/<slug>"
 API_PREFIX = "/api/v1/t/<slug>"
@@ -34,6 +36,17 @@ class Suspended(DomainError):
     status = 403
     title = N_("This workspace is suspended")
     message = N_("The operator has suspended this workspace. Nothing is lost; ask them to resume it.")
+
+
+class SsoNeeded(DomainError):
+    """The workspace lets members in only through its single sign-on."""
+
+    code = "sso_needed"
+    status = 403
+    title = N_("Sign in through your organisation")
+    message = N_(
+        "This workspace lets people in only through its single sign-on. Open it anew, then repeat what you did."
+    )
 
 
 def guard_room(blueprint: Blueprint) -> None:
@@ -70,37 +83,70 @@ def _give_slug(endpoint: str, values: dict[str, Any]) -> None:
 
 def _enter() -> Response | None:
     view = current_app.view_functions[request.endpoint or ""]
-    permission: Permission = view.permission  # type: ignore[attr-defined]
-    scopes: frozenset[str] | None = None
-    if is_api():
-        bearer = recognise_token()
-        if bearer is None:
-            return ask_to_sign_in()
-        scopes = bearer.scopes
-        place = _place_of(bearer)
-    else:
-        if recognise_session() is None:
-            return ask_to_sign_in()
-        place = queries.membership(session=g.db, slug=g.slug, person_id=g.person.id)
+    bearer = recognise_token() if is_api() else None
+    if (bearer if is_api() else recognise_session()) is None:
+        return ask_to_sign_in()
+    place = _place_of(bearer)
     if place is None:
         abort(404)
-    g.tenant, g.role, g.scopes = place[0], Role(place[1]), scopes
+    if bearer is None:
+        keep_within(place[0].id)
+    g.tenant, g.role, g.scopes = place[0], Role(place[1]), bearer.scopes if bearer else None
     structlog.contextvars.bind_contextvars(tenant=str(g.tenant.id))
-    if not is_api():
+    if bearer is None:
         _furnish(g.tenant)
     if g.tenant.suspended_at is not None:
         raise Suspended
-    check(permission, role=g.role, scopes=scopes)
+    is_around_sso = bearer is None and g.tenant.sso_only and g.tenant.id not in g.live.sso_tenant_ids
+    # Who administers members keeps a way in, for the day on which the provider is down; the trail names each use.
+    if is_around_sso and not decide(Permission.MEMBERS_MEMBERS_WRITE, role=g.role, scopes=None).permit:
+        return _lead_to_provider()
+    _admit(view)
+    bind_tenant(g.db, g.tenant.ref)
+    if is_around_sso:
+        _note_bypass()
+    return None
+
+
+def _admit(view: Any) -> None:
+    """Ask the guard, and for a confirmation where the view wants one."""
+    check(view.permission, role=g.role, scopes=g.scopes)
     if decision := g.get("decision"):
         g.actor = replace(g.actor, decision_id=str(decision.id))
     if getattr(view, "confirm", False):
         need_confirmation()
-    bind_tenant(g.db, g.tenant.ref)
-    return None
 
 
-def _place_of(bearer: Bearer) -> tuple[TenantView, str] | None:
-    """Return the workspace that a token was made for and the role there; None for any other workspace."""
+def _note_bypass() -> None:
+    """Write into the trail, once for a session, that somebody came in around the single sign-on."""
+    with on_platform(g.db):
+        sessions.mark_single_sign_on(session=g.db, session_id=g.session_id, tenant_id=g.tenant.id, is_alone=False)
+    record(
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        action="sso.bypassed",
+        object_type="session",
+        object_id=g.session_id,
+    )
+
+
+def _lead_to_provider() -> Response:
+    """Send a member who did not come through the workspace's single sign-on there, and back here afterwards."""
+    if request.method not in {"GET", "HEAD"}:
+        raise SsoNeeded
+    target = url_for("sso.start_of_workspace", workspace=g.slug, next=request.full_path.rstrip("?"))
+    if request.headers.get("HX-Request") == "true":
+        response = Response(status=401)
+        response.headers["HX-Redirect"] = target
+        return response
+    return see_other(target)
+
+
+def _place_of(bearer: Bearer | None) -> tuple[TenantView, str] | None:
+    """Return the workspace of a member and the role there; of a token only the one that it was made for."""
+    if bearer is None:
+        return queries.membership(session=g.db, slug=g.slug, person_id=g.person.id)
     if bearer.machine_role is None:
         place = queries.membership(session=g.db, slug=g.slug, person_id=bearer.person.id)
     else:
@@ -116,7 +162,8 @@ def _furnish(tenant: TenantView) -> None:
     around.permissions = frozenset(permission.value for permission in GRANTS[g.role])
     if request.headers.get("HX-Request-Type") == "partial":
         return
-    around.tenants = queries.workspaces(session=g.db, person_id=g.person.id)
+    is_alone = g.live.only_tenant_id is not None
+    around.tenants = [tenant] if is_alone else queries.workspaces(session=g.db, person_id=g.person.id)
     around.jobs_running = job_queries.active_count(session=g.db, tenant_id=tenant.id)
     around.jobs_href = url_for("office_jobs.list_jobs", slug=tenant.slug)
     around.nav = current_app.extensions["navigation"](around, tenant.slug)

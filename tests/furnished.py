@@ -247,6 +247,8 @@ def _office(made: Furnished) -> None:
     gone = made.made("/service-accounts", name="gone", role="member", note=words("note", 500))["id"]
     made.made(f"/service-accounts/{gone}/disablement", 200)
     made.keep("service_account_id", account, gone)
+    made.keep("provider", "nobody")
+    made.keep("workspace", made.acme.slug)
     for role in ("member", "auditor"):
         made.posted("/invitations", email=f"{_local(words)}{role[:1]}@{made.acme.slug}.example", role=role)
     work(made.acme)

@@ -44,6 +44,8 @@ from tenants.office.members import api as members_api
 from tenants.office.members import pages as members_pages
 from tenants.office.policies import access_api, discovery, versions_api
 from tenants.office.policies import api as policies_api
+from tenants.office.sso import api as sso_api
+from tenants.office.sso import pages as office_sso_pages
 from tenants.office.tokens import api as tokens_api
 from tenants.office.tokens import pages as tokens_pages
 from tenants.office.tokens import service_account_pages, service_accounts_api
@@ -64,6 +66,7 @@ from webapp.kernel.ids import new_id, new_secret
 from webapp.platform import metrics, readiness
 from webapp.platform import pages as platform_pages
 from webapp.settings import Settings
+from webapp.sso import pages as sso_pages
 from webapp.tenancy import pages as tenancy_pages
 from webapp.tenancy import queries as tenancy
 from webapp.web import (
@@ -103,6 +106,7 @@ API_ROOMS = (
     versions_api.bp,
     tokens_api.bp,
     service_accounts_api.bp,
+    sso_api.bp,
     trail_api.bp,
 )
 PAGE_ROOMS = (
@@ -132,6 +136,8 @@ PAGE_ROOMS = (
     tenancy_pages.bp,
     tokens_pages.bp,
     service_account_pages.bp,
+    office_sso_pages.bp,
+    sso_pages.bp,
     trail_pages.bp,
 )
 
@@ -253,7 +259,11 @@ def _room_of_this_page(endpoints: list[str], slug: str) -> str:
     A statement that is being reconciled has an address of its own and is an account's as well.
     """
     below = [one for one in endpoints if f"{request.path}/".startswith(f"{url_for(one, slug=slug).rstrip('/')}/")]
-    rooms = {"money_reconciliations": "money_accounts", "office_service_accounts": "office_tokens"}
+    rooms = {
+        "money_reconciliations": "money_accounts",
+        "office_service_accounts": "office_tokens",
+        "office_sso": "office_members",
+    }
     room = rooms.get(request.blueprint or "", request.blueprint)
     of_room = [one for one in endpoints if one.partition(".")[0] == room]
     deeper = [one for one in below if one != "money_dashboard.show"]

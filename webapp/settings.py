@@ -63,6 +63,14 @@ class Settings:
     )
     log_level: str = field(default="INFO", metadata={"help": "DEBUG, INFO, WARNING or ERROR"})
     otlp_endpoint: str = field(default="", metadata={"help": "OpenTelemetry traces go here when set"})
+    sign_in_providers: str = field(
+        default="",
+        repr=False,
+        metadata={
+            "help": "JSON list of providers to sign in with, see docs/sign-in.md: "
+            '`[{"kind": "google", "client_id": "…", "client_secret": "…"}]`'
+        },
+    )
     outbound_origins: str = field(
         default="",
         metadata={

@@ -29,7 +29,9 @@ CREATE TABLE platform.session (
     seen_address text NOT NULL DEFAULT '',
     confirmed_at timestamptz NOT NULL,
     second_factor_at timestamptz,
-    is_renewal_due boolean NOT NULL DEFAULT false
+    is_renewal_due boolean NOT NULL DEFAULT false,
+    sso_tenant_ids uuid[] NOT NULL DEFAULT '{}',
+    only_tenant_id uuid
 )
 --;
 CREATE INDEX session_person ON platform.session (person_id, created_at)
@@ -91,7 +93,8 @@ CREATE TABLE platform.tenant (
     base_currency text NOT NULL DEFAULT 'EUR' CHECK (base_currency ~ '^[A-Z]{3}$'),
     is_demo boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL,
-    suspended_at timestamptz
+    suspended_at timestamptz,
+    sso_only boolean NOT NULL DEFAULT false
 )
 --;
 CREATE INDEX tenant_revision ON platform.tenant (schema_revision)
@@ -184,6 +187,28 @@ CREATE TABLE platform.sign_in_lock (
 )
 --;
 CREATE INDEX sign_in_lock_kept ON platform.sign_in_lock (kept_until)
+--;
+CREATE TABLE platform.sso_provider (
+    tenant_id uuid PRIMARY KEY REFERENCES platform.tenant (id) ON DELETE CASCADE,
+    kind text NOT NULL CHECK (kind IN ('oidc', 'google', 'microsoft', 'github')),
+    name text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
+    issuer text NOT NULL CHECK (length(issuer) <= 500),
+    client_id text NOT NULL CHECK (length(client_id) <= 500),
+    client_secret bytea NOT NULL,
+    changed_at timestamptz NOT NULL
+)
+--;
+CREATE TABLE platform.sso_identity (
+    scope uuid NOT NULL,
+    issuer text NOT NULL,
+    subject text NOT NULL CHECK (length(subject) BETWEEN 1 AND 255),
+    person_id uuid NOT NULL REFERENCES platform.person (id) ON DELETE CASCADE,
+    linked_at timestamptz NOT NULL,
+    used_at timestamptz NOT NULL,
+    PRIMARY KEY (scope, issuer, subject)
+)
+--;
+CREATE INDEX sso_identity_person ON platform.sso_identity (person_id)
 --;
 CREATE TABLE platform.one_time_link (
     secret_hash bytea PRIMARY KEY,
@@ -304,14 +329,15 @@ CREATE TABLE platform.audit_key (
 GRANT USAGE ON SCHEMA platform TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.person, platform.session, platform.membership, platform.invitation,
-    platform.service_account, platform.token, platform.one_time_link, platform.job, platform.heartbeat TO comptoir_platform
+    platform.service_account, platform.sso_provider, platform.sso_identity,
+    platform.token, platform.one_time_link, platform.job, platform.heartbeat TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.sign_in_lock TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.totp, platform.recovery_code, platform.passkey,
     platform.half_sign_in, platform.passkey_challenge TO comptoir_platform
 --;
-GRANT SELECT, UPDATE (name, is_demo, suspended_at) ON platform.tenant TO comptoir_platform
+GRANT SELECT, UPDATE (name, is_demo, suspended_at, sso_only) ON platform.tenant TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE (master_id, wrapped, retired_at) ON platform.data_key TO comptoir_platform
 --;

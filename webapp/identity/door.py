@@ -34,6 +34,28 @@ class WrongNetwork(DomainError):
     message = N_("This token does not work from %(address)s. Its owner named the networks that it works from.")
 
 
+class ElsewhereOnly(DomainError):
+    """A session that one workspace's provider vouches for asks for what is not that workspace's."""
+
+    code = "session_of_one_workspace"
+    status = 403
+    title = N_("This needs a sign-in of your own")
+    message = N_(
+        "You came in through the single sign-on of one workspace, which opens that workspace alone. "
+        "Sign out, then sign in with your own password or passkey."
+    )
+
+
+def keep_within(tenant_id: UUID | None) -> None:
+    """Refuse what lies outside the one workspace that a session opens; `tenant_id` is None for pages of the platform.
+
+    Whoever runs that workspace's provider would else come in everywhere as any member. Raises ElsewhereOnly.
+    """
+    only = g.live.only_tenant_id
+    if only is not None and only != tenant_id:
+        raise ElsewhereOnly
+
+
 def recognise_session() -> PersonView | None:
     """Find the person of the session cookie; the transaction is bound to the platform afterwards."""
     session = open_unit()

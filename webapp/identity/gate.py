@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 
 from webapp.access.guard import View
 from webapp.identity.confirmation import need_confirmation
-from webapp.identity.door import recognise_session
+from webapp.identity.door import keep_within, recognise_session
 from webapp.identity.interrupted import signed_out, to_sign_in, too_old
 from webapp.web.problem import answer_status, is_api
 from webapp.web.render import frame
@@ -72,6 +72,8 @@ def signed_in(view: View) -> View:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         if recognise_session() is None:
             return ask_to_sign_in()
+        if not getattr(guarded, "is_way_out", False):
+            keep_within(None)
         surround()
         _confirm_if_declared()
         return view(*args, **kwargs)
@@ -99,6 +101,7 @@ def operator_only(view: View) -> View:
         person = recognise_session()
         if person is None:
             return ask_to_sign_in()
+        keep_within(None)
         if not person.is_operator:
             abort(404)
         surround()

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, LargeBinary, Text, text
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, LargeBinary, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -49,6 +49,8 @@ class SignInSession(PlatformBase):
     confirmed_at: Mapped[datetime] = mapped_column(Instant)
     second_factor_at: Mapped[datetime | None] = mapped_column(Instant)
     is_renewal_due: Mapped[bool]
+    sso_tenant_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    only_tenant_id: Mapped[UUID | None]
 
 
 class ServiceAccount(PlatformBase):

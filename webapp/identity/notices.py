@@ -19,6 +19,7 @@ KINDS: dict[str, frozenset[str]] = {
     "device_signed_in": frozenset(),
     "email_changed": frozenset({"old", "new"}),
     "export_made": frozenset({"workspace", "what"}),
+    "identity_linked": frozenset({"provider"}),
     "member_removed": frozenset({"workspace", "by"}),
     "password_changed": frozenset(),
     "refresh_token_reused": frozenset({"client", "workspace"}),

@@ -93,6 +93,9 @@ def sign_out() -> Response:
     return response
 
 
+sign_out.is_way_out = True  # type: ignore[attr-defined] # also for a session that opens one workspace alone
+
+
 @bp.get("/first-operator/<secret>")
 @public
 def first_operator(secret: str) -> Response:

@@ -37,6 +37,10 @@ class LiveSession:
     confirmed_at: datetime
     second_factor_at: datetime | None
     is_renewal_due: bool
+    sso_tenant_ids: list[UUID]
+    """Workspaces through whose own single sign-on the person came."""
+    only_tenant_id: UUID | None
+    """The one workspace that the session opens, when that workspace's provider alone vouches for the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,8 @@ def live_session(*, session: Session, secret_hash: bytes, at: datetime, idle: ti
             SignInSession.confirmed_at,
             SignInSession.second_factor_at,
             SignInSession.is_renewal_due,
+            SignInSession.sso_tenant_ids,
+            SignInSession.only_tenant_id,
             *_PERSON,
         )
         .join(Person, Person.id == SignInSession.person_id)
@@ -129,7 +135,7 @@ def live_session(*, session: Session, secret_hash: bytes, at: datetime, idle: ti
             Person.disabled_at.is_(None),
         ),
     ).first()
-    return None if row is None else LiveSession(row[0], PersonView(*row[6:]), *row[1:6])
+    return None if row is None else LiveSession(row[0], PersonView(*row[8:]), *row[1:8])
 
 
 # Asked with every call of the API: a ready text costs a tenth of what building the expression costs.

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, update
+from sqlalchemy import func, insert, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -128,3 +128,13 @@ def revoke_sessions(*, session: Session, actor: Actor, at: datetime, person_id: 
     query = update(SignInSession).where(SignInSession.person_id == person_id, SignInSession.revoked_at.is_(None))
     session.execute((query if but is None else query.where(SignInSession.id != but)).values(revoked_at=at))
     record(session=session, actor=actor, at=at, action="session.revoked_all", object_type="person", object_id=person_id)
+
+
+def mark_single_sign_on(*, session: Session, session_id: UUID, tenant_id: UUID, is_alone: bool) -> None:
+    """Note that a workspace's provider vouched for who sits there; alone, it opens no other workspace."""
+    values: dict[str, Any] = {"sso_tenant_ids": func.array_append(SignInSession.sso_tenant_ids, tenant_id)}
+    session.execute(
+        update(SignInSession)
+        .where(SignInSession.id == session_id)
+        .values(**values, **({"only_tenant_id": tenant_id} if is_alone else {})),
+    )

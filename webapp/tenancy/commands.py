@@ -210,3 +210,17 @@ def set_suspended(*, session: Session, actor: Actor, at: datetime, slug: str, su
         raise NotFound(N_("There is no workspace called %(slug)s."), slug=slug)
     action = "tenant.suspended" if suspended else "tenant.resumed"
     record(session=session, actor=actor, at=at, action=action, object_type="tenant", object_id=row[0])
+
+
+def set_sso_only(*, session: Session, actor: Actor, at: datetime, tenant_id: UUID, sso_only: bool) -> None:
+    """Let members in only through the workspace's single sign-on, or in every way again."""
+    session.execute(update(Tenant).where(Tenant.id == tenant_id).values(sso_only=sso_only))
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="tenant.sso_only_changed",
+        object_type="tenant",
+        object_id=tenant_id,
+        difference={"sso_only": (not sso_only, sso_only)},
+    )

@@ -25,6 +25,7 @@ class Tenant(PlatformBase):
     is_demo: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(Instant)
     suspended_at: Mapped[datetime | None] = mapped_column(Instant)
+    sso_only: Mapped[bool]
 
 
 class Membership(PlatformBase):

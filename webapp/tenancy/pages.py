@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from webapp.access.guard import check
 from webapp.access.permissions import Permission, Role
 from webapp.identity import queries as people
-from webapp.identity.door import anonymous, begin_session, recognise_session, remember
+from webapp.identity.door import anonymous, begin_session, keep_within, recognise_session, remember
 from webapp.identity.gate import confirmed, operator_only, public, signed_in
 from webapp.identity.links import LinkSpent
 from webapp.identity.people import add_person
@@ -139,6 +139,8 @@ def invitation(secret: str) -> Response:
 def accept_invitation(secret: str) -> Response:
     """Take the offered place: as the person who is signed in, or as somebody new with a name and a password."""
     person = recognise_session()
+    if person is not None:
+        keep_within(None)
     offer, workspace, known = _offer(secret)
     if person is None and known is None:
         values = {"name": request.form.get("name", "").replace("\0", "").strip()}

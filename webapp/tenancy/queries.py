@@ -23,6 +23,7 @@ class TenantView:
     base_currency: str
     is_demo: bool
     suspended_at: datetime | None
+    sso_only: bool = False
 
     @property
     def ref(self) -> TenantRef:
@@ -50,12 +51,20 @@ class InvitationView:
     expires_at: datetime
 
 
-_TENANT = (Tenant.id, Tenant.slug, Tenant.name, Tenant.base_currency, Tenant.is_demo, Tenant.suspended_at)
+_TENANT = (
+    Tenant.id,
+    Tenant.slug,
+    Tenant.name,
+    Tenant.base_currency,
+    Tenant.is_demo,
+    Tenant.suspended_at,
+    Tenant.sso_only,
+)
 
 
 # Asked with every request: a ready text costs a tenth of what building the expression costs.
 _MEMBERSHIP = text("""
-    SELECT m.role, t.id, t.slug, t.name, t.base_currency, t.is_demo, t.suspended_at
+    SELECT m.role, t.id, t.slug, t.name, t.base_currency, t.is_demo, t.suspended_at, t.sso_only
     FROM platform.tenant t JOIN platform.membership m ON m.tenant_id = t.id
     WHERE t.slug = :slug AND m.person_id = :person_id
 """)

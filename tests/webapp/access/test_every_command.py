@@ -23,6 +23,8 @@ NO_EVENT = {
     "webapp.identity.sessions.ask_for_renewal": "goes with the change of what the person may, which has its event",
     "webapp.identity.sessions.renew_session": "the same session under a new secret, after a change that has its event",
     "webapp.identity.tokens.touch_token": "a mark of use, once a minute",
+    "webapp.identity.sessions.mark_single_sign_on": "is a part of the sign-in, or of the bypass, which are events",
+    "webapp.sso.commands.touch_identity": "a mark of use; the session that it opens is an event",
     "webapp.identity.links.make_link": "a link is nothing until it is used; its use is a session that is opened",
     "webapp.identity.links.use_link": "is followed by the session or the person that it opens, which are events",
     "webapp.identity.links.spend_first_operator_links": "goes with the operator who is added or the newer link",

@@ -30,6 +30,7 @@ VALUES = {
     "what": "trail",
     "by": "carol@example.org",
     "client": "Reports",
+    "provider": "Directory",
     "role": "owner",
     "token": "robot",
 }

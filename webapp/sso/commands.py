@@ -1,0 +1,116 @@
+"""Acts of single sign-on, on a transaction bound to the platform."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from webapp.audit.commands import record
+from webapp.kernel.actor import Actor
+from webapp.kernel.crypto import of_tenant, ring_of
+from webapp.kernel.errors import Invalid, NotFound
+from webapp.sso.models import SsoIdentity, SsoProvider
+from webapp.sso.queries import SECRET
+from webapp.sso.rules import Proof, provider_errors
+
+
+def set_provider(
+    *,
+    session: Session,
+    actor: Actor,
+    at: datetime,
+    tenant_id: UUID,
+    kind: str,
+    name: str,
+    issuer: str,
+    client_id: str,
+    client_secret: str,
+) -> None:
+    """Set the provider of a workspace up, in place of the one before; what that one vouched for is forgotten.
+
+    Raises Invalid (kind, name, issuer, client_id, client_secret).
+    """
+    errors = provider_errors(kind=kind, name=name, issuer=issuer, client_id=client_id, client_secret=client_secret)
+    if errors:
+        raise Invalid(errors=tuple(errors))
+    values = {
+        "kind": kind,
+        "name": name,
+        "issuer": issuer.rstrip("/"),
+        "client_id": client_id,
+        "client_secret": ring_of(session).seal(client_secret.encode(), context=of_tenant(SECRET, tenant_id)),
+        "changed_at": at,
+    }
+    query = upsert(SsoProvider).values(tenant_id=tenant_id, **values)
+    session.execute(query.on_conflict_do_update(index_elements=["tenant_id"], set_=values))
+    session.execute(
+        delete(SsoIdentity).where(SsoIdentity.scope == tenant_id, SsoIdentity.issuer != issuer.rstrip("/")),
+    )
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="sso.provider_set",
+        object_type="tenant",
+        object_id=tenant_id,
+        difference={"issuer": (None, issuer), "client_id": (None, client_id)},
+    )
+
+
+def remove_provider(*, session: Session, actor: Actor, at: datetime, tenant_id: UUID) -> None:
+    """Take the provider of a workspace away, with every identity that it vouched for.
+
+    Raises NotFound.
+    """
+    gone = session.execute(
+        delete(SsoProvider).where(SsoProvider.tenant_id == tenant_id).returning(SsoProvider.tenant_id),
+    ).first()
+    if gone is None:
+        raise NotFound
+    session.execute(delete(SsoIdentity).where(SsoIdentity.scope == tenant_id))
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="sso.provider_removed",
+        object_type="tenant",
+        object_id=tenant_id,
+    )
+
+
+def link_identity(*, session: Session, actor: Actor, at: datetime, scope: UUID, proof: Proof, person_id: UUID) -> None:
+    """Remember that a subject of an issuer is this person, within a scope; an identity that is known is not moved."""
+    query = upsert(SsoIdentity).values(
+        scope=scope,
+        issuer=proof.issuer,
+        subject=proof.subject,
+        person_id=person_id,
+        linked_at=at,
+        used_at=at,
+    )
+    made = session.execute(query.on_conflict_do_nothing().returning(SsoIdentity.person_id)).first()
+    if made is not None:
+        record(
+            session=session,
+            actor=actor,
+            at=at,
+            action="sso.identity_linked",
+            object_type="person",
+            object_id=person_id,
+            difference={"issuer": (None, proof.issuer), "subject": (None, proof.subject)},
+        )
+
+
+def touch_identity(*, session: Session, at: datetime, scope: UUID, proof: Proof) -> None:
+    """Note that somebody came in by an identity."""
+    session.execute(
+        update(SsoIdentity)
+        .where(
+            SsoIdentity.scope == scope,
+            SsoIdentity.issuer == proof.issuer,
+            SsoIdentity.subject == proof.subject,
+        )
+        .values(used_at=at),
+    )

@@ -1,0 +1,49 @@
+"""Reads of single sign-on, on a transaction bound to the platform."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.kernel.crypto import of_tenant, ring_of
+from webapp.sso.models import SsoIdentity, SsoProvider
+from webapp.sso.rules import Proof, Provider
+
+SECRET = "sso_provider.client_secret"  # noqa: S105 - the name of a column
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderView:
+    """The provider of a workspace as its owner sees it, without its secret."""
+
+    kind: str
+    name: str
+    issuer: str
+    client_id: str
+    changed_at: datetime
+
+
+def provider_view(*, session: Session, tenant_id: UUID) -> ProviderView | None:
+    """Return the provider of a workspace, if it has one."""
+    columns = [getattr(SsoProvider, name) for name in ProviderView.__dataclass_fields__]
+    row = session.execute(select(*columns).where(SsoProvider.tenant_id == tenant_id)).first()
+    return None if row is None else ProviderView(*row)
+
+
+def provider_of(*, session: Session, tenant_id: UUID) -> Provider | None:
+    """Return the provider of a workspace with its secret, to speak with it."""
+    row = session.scalar(select(SsoProvider).where(SsoProvider.tenant_id == tenant_id))
+    if row is None:
+        return None
+    secret = ring_of(session).open(row.client_secret, context=of_tenant(SECRET, tenant_id)).decode()
+    return Provider(f"t/{tenant_id}", row.kind, row.name, row.issuer, row.client_id, secret, tenant_id)
+
+
+def person_of(*, session: Session, scope: UUID, proof: Proof) -> UUID | None:
+    """Return the person that a subject of an issuer is within a scope."""
+    query = select(SsoIdentity.person_id).where(
+        SsoIdentity.scope == scope, SsoIdentity.issuer == proof.issuer, SsoIdentity.subject == proof.subject
+    )
+    return session.scalar(query)
