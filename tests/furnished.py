@@ -20,6 +20,7 @@ from tests import hands
 from tests.cast import STAGE, Cast, Person, Workspace, raise_curtain
 from webapp import worker
 from webapp.access.permissions import Role
+from webapp.identity import addresses
 from webapp.identity.links import make_link
 from webapp.kernel.clock import utc_now
 from webapp.kernel.ids import new_id, new_secret
@@ -34,6 +35,8 @@ Words = Callable[[str, int], str]
 
 TODAY = date(2026, 11, 20)
 SEE_OTHER = 303
+MAILED = {"magic": "recovery.mailed_link", "reset": "recovery.new_password", "verify": "addresses.verification"}
+"""Purpose of a link of a mail to the page that it opens."""
 
 
 def plain(field_name: str, _length: int) -> str:
@@ -272,6 +275,23 @@ def _office(made: Furnished) -> None:
         make_link(session=session, at=at, secret=link, purpose="sign_in", person_id=made.alice.id)
         made.secrets["identity.first_operator"] = [first]
         made.secrets["identity.sign_in_link"] = [link]
+        for purpose, page in MAILED.items():
+            mailed = new_secret()
+            make_link(session=session, at=at, secret=mailed, purpose=purpose, person_id=made.alice.id)
+            made.secrets[page] = [mailed]
+        sides = (new_secret(), new_secret())
+        addresses.ask_to_change(
+            session=session,
+            actor=made.alice.actor,
+            at=at,
+            change_id=new_id(),
+            job_id=new_id(),
+            person_id=made.alice.id,
+            old=made.alice.email,
+            new=f"{_local(words)}@{made.acme.slug}.example",
+            secrets=sides,
+        )
+        made.secrets["addresses.confirmation"] = list(sides)
     preferences = {
         "name": words("name of a person", 200),
         "language": "en",

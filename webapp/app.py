@@ -53,7 +53,14 @@ from tenants.office.trail import api as trail_api
 from tenants.office.trail import pages as trail_pages
 from webapp import __version__
 from webapp.access.permissions import Permission
-from webapp.identity import attempts, confirmation_pages, second_step_pages, security_pages
+from webapp.identity import (
+    address_pages,
+    attempts,
+    confirmation_pages,
+    recovery_pages,
+    second_step_pages,
+    security_pages,
+)
 from webapp.identity import pages as identity_pages
 from webapp.identity.confirmation import NotConfirmed, ask_to_confirm
 from webapp.identity.gate import check_declarations, refuse_form
@@ -111,6 +118,8 @@ API_ROOMS = (
 )
 PAGE_ROOMS = (
     identity_pages.bp,
+    address_pages.bp,
+    recovery_pages.bp,
     confirmation_pages.bp,
     second_step_pages.bp,
     security_pages.bp,

@@ -11,7 +11,8 @@ CREATE TABLE platform.person (
     density text NOT NULL DEFAULT 'comfortable' CHECK (density IN ('comfortable', 'compact')),
     is_operator boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL,
-    disabled_at timestamptz
+    disabled_at timestamptz,
+    email_verified_at timestamptz
 )
 --;
 CREATE UNIQUE INDEX person_email ON platform.person (lower(email))
@@ -177,6 +178,8 @@ CREATE INDEX token_tenant ON platform.token (tenant_id, person_id, created_at)
 --;
 CREATE INDEX token_service_account ON platform.token (service_account_id)
 --;
+CREATE INDEX token_person ON platform.token (person_id)
+--;
 CREATE TABLE platform.sign_in_lock (
     key bytea PRIMARY KEY,
     failures integer NOT NULL CHECK (failures >= 0),
@@ -212,12 +215,31 @@ CREATE INDEX sso_identity_person ON platform.sso_identity (person_id)
 --;
 CREATE TABLE platform.one_time_link (
     secret_hash bytea PRIMARY KEY,
-    purpose text NOT NULL CHECK (purpose IN ('first_operator', 'sign_in')),
+    purpose text NOT NULL CHECK (purpose IN ('first_operator', 'sign_in', 'magic', 'reset', 'verify')),
     person_id uuid REFERENCES platform.person (id) ON DELETE CASCADE,
     created_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
-    used_at timestamptz
+    used_at timestamptz,
+    browser_hash bytea
 )
+--;
+CREATE INDEX one_time_link_person ON platform.one_time_link (person_id)
+--;
+CREATE TABLE platform.email_change (
+    id uuid PRIMARY KEY,
+    person_id uuid NOT NULL REFERENCES platform.person (id) ON DELETE CASCADE,
+    old_email text NOT NULL CHECK (length(old_email) BETWEEN 3 AND 254),
+    new_email text NOT NULL CHECK (length(new_email) BETWEEN 3 AND 254),
+    old_hash bytea NOT NULL UNIQUE,
+    new_hash bytea NOT NULL UNIQUE,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    old_confirmed_at timestamptz,
+    new_confirmed_at timestamptz,
+    ended_at timestamptz
+)
+--;
+CREATE INDEX email_change_person ON platform.email_change (person_id, created_at)
 --;
 CREATE TABLE platform.job (
     id uuid PRIMARY KEY,
@@ -332,7 +354,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON platform.person, platform.session, platf
     platform.service_account, platform.sso_provider, platform.sso_identity,
     platform.token, platform.one_time_link, platform.job, platform.heartbeat TO comptoir_platform
 --;
-GRANT SELECT, INSERT, UPDATE, DELETE ON platform.sign_in_lock TO comptoir_platform
+GRANT SELECT, INSERT, UPDATE, DELETE ON platform.sign_in_lock, platform.email_change TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.totp, platform.recovery_code, platform.passkey,
     platform.half_sign_in, platform.passkey_challenge TO comptoir_platform

@@ -54,6 +54,24 @@ def remember_device(response: Response, person_id: UUID) -> None:
     )
 
 
+def asked_cookie_name() -> str:
+    """Return the name of the cookie of a browser that asked for a link by mail: no other browser can use the link."""
+    return "__Host-comptoir-asked" if services().settings.secure else "comptoir-asked"
+
+
+def remember_asking(response: Response, secret: str, seconds: int) -> None:
+    """Let this browser alone use the link that it asked for."""
+    response.set_cookie(
+        asked_cookie_name(),
+        secret,
+        max_age=seconds,
+        secure=services().settings.secure,
+        httponly=True,
+        samesite="Lax",
+        path="/",
+    )
+
+
 def known_device(person_id: UUID) -> str:
     """Return the mark of this browser if the account knows it, else an empty text."""
     try:

@@ -60,7 +60,8 @@ ACCOUNT = Limit("account", 100, 1, timedelta(days=30), (timedelta(days=1),), tim
 """For browsers that the account does not know; the owner has a known one, a magic link and the reset by mail."""
 TOLD = Limit("told", 1, 1, timedelta(days=1), (timedelta(days=1),))
 """A person is told of guesses once a day."""
-LIMITS = {limit.name: limit for limit in (DEVICE, PAIR, NETWORK, ACCOUNT, TOLD)}
+MAILED = Limit("mailed", 5, 5, QUIET, STEPS)
+"""Links that are asked for at the door, for one address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +177,13 @@ def forget(*, session: Session, email: str) -> None:
     session.execute(delete(Lock).where(Lock.key == key_of(ACCOUNT, email.strip().casefold())))
 
 
-def is_due_to_tell(*, session: Session, at: datetime, email: str) -> bool:
-    """Tell whether a person has not been told of guesses for a day, and count that they are now."""
-    key = key_of(TOLD, email.strip().casefold())
-    before = _hold(session, {key: TOLD}, at)[key]
+def may_write(*, session: Session, at: datetime, email: str, limit: Limit) -> bool:
+    """Tell whether a mail of a kind may go to an address now, and count it; nobody's mailbox is filled by strangers."""
+    key = key_of(limit, email.strip().casefold())
+    before = _hold(session, {key: limit}, at)[key]
     if before.locked_until and before.locked_until > at:
         return False
-    _keep(session, key, TOLD, counted(before, TOLD, at), at)
+    _keep(session, key, limit, counted(before, limit, at), at)
     return True
 
 

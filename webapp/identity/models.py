@@ -28,6 +28,7 @@ class Person(PlatformBase):
     is_operator: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(Instant)
     disabled_at: Mapped[datetime | None] = mapped_column(Instant)
+    email_verified_at: Mapped[datetime | None] = mapped_column(Instant)
 
 
 class SignInSession(PlatformBase):
@@ -153,6 +154,7 @@ class Token(PlatformBase):
     __table_args__ = (
         Index("token_tenant", "tenant_id", "person_id", "created_at"),
         Index("token_service_account", "service_account_id"),
+        Index("token_person", "person_id"),
     )
 
     id: Mapped[str] = mapped_column(Text, primary_key=True)
@@ -189,9 +191,10 @@ class Lock(PlatformBase):
 
 
 class OneTimeLink(PlatformBase):
-    """A link that works once: the first operator's, and the one that the terminal prints."""
+    """A link that works once: the first operator's, the one that the terminal prints, and those that go by mail."""
 
     __tablename__ = "one_time_link"
+    __table_args__ = (Index("one_time_link_person", "person_id"),)
 
     secret_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     purpose: Mapped[str] = mapped_column(Text)
@@ -199,3 +202,23 @@ class OneTimeLink(PlatformBase):
     created_at: Mapped[datetime] = mapped_column(Instant)
     expires_at: Mapped[datetime] = mapped_column(Instant)
     used_at: Mapped[datetime | None] = mapped_column(Instant)
+    browser_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class EmailChange(PlatformBase):
+    """A change of address that waits for both mailboxes; ended when it took effect or was withdrawn."""
+
+    __tablename__ = "email_change"
+    __table_args__ = (Index("email_change_person", "person_id", "created_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey(_PERSON, ondelete="CASCADE"))
+    old_email: Mapped[str] = mapped_column(Text)
+    new_email: Mapped[str] = mapped_column(Text)
+    old_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    new_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+    old_confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
+    new_confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)

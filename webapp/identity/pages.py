@@ -6,15 +6,17 @@ from uuid import UUID
 from flask import Blueprint, Response, flash, g, redirect, request, url_for
 from flask_babel import gettext as _
 
-from webapp.identity import links, passwords, people, queries
+from webapp.identity import links, passwords, people, queries, tokens
 from webapp.identity import sessions as session_commands
 from webapp.identity.attempts import guessing
 from webapp.identity.cookies import clear_cookie, known_device
 from webapp.identity.door import anonymous, begin_session, recognise_session, remember, safe_next
+from webapp.identity.factors import has_second_factor
 from webapp.identity.gate import first_page, public, signed_in, surround
 from webapp.identity.interrupted import offer_again
 from webapp.identity.lockout import TooManyAttempts
 from webapp.identity.parcel import unseal
+from webapp.identity.password_rules import length_min
 from webapp.identity.rules import hash_secret
 from webapp.kernel.db import bind_platform
 from webapp.kernel.errors import DomainError, Invalid
@@ -220,6 +222,7 @@ def post_password() -> Response:
             email=g.person.email,
             name=g.person.name,
             password=new,
+            has_second_factor=has_second_factor(session=g.db, person_id=g.person.id),
         )
     except (passwords.SignInRefused, passwords.SignInBusy):
         return _password_page(status=422, errors={"current": _("This is not your present password.")})
@@ -227,13 +230,22 @@ def post_password() -> Response:
         return _password_page(status=429, errors={"form": _(error.text, **error.params)})
     except Invalid as error:
         return _password_page(status=422, errors=field_errors(error))
+    if request.form.get("tokens"):
+        tokens.revoke_tokens_of(session=g.db, actor=g.actor, at=g.at, person_id=g.person.id)
     flash(_("The password was changed. Every other session has ended."), "success")
     return begin_session(g.person.id, url_for("identity.profile"))
 
 
 def _password_page(status: int = 200, errors: dict[str, str] | None = None) -> Response:
     has_password = queries.password_hash(session=g.db, email=g.person.email) is not None
-    return render("identity/password.html", status=status, has_password=has_password, errors=errors or {})
+    return render(
+        "identity/password.html",
+        status=status,
+        has_password=has_password,
+        tokens_count=tokens.living_tokens(session=g.db, person_id=g.person.id, at=g.at),
+        length_min=length_min(has_second_factor=has_second_factor(session=g.db, person_id=g.person.id)),
+        errors=errors or {},
+    )
 
 
 @bp.get("/profile/sessions")

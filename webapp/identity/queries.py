@@ -244,6 +244,12 @@ def sessions(*, session: Session, person_id: UUID, at: datetime) -> list[Session
     return [SessionView(*row) for row in rows]
 
 
+def is_enabled(*, session: Session, person_id: UUID) -> bool:
+    """Tell whether a person may sign in at all."""
+    query = select(Person.id).where(Person.id == person_id, Person.disabled_at.is_(None))
+    return session.execute(query).first() is not None
+
+
 def has_signed_in(*, session: Session, person_id: UUID) -> bool:
     """Tell whether a person ever had a session."""
     query = select(SignInSession.id).where(SignInSession.person_id == person_id).limit(1)

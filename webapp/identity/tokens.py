@@ -179,3 +179,22 @@ def touch_token(*, session: Session, token_id: str, used_at: datetime | None, at
     """Note that a token is in use, at most once a minute."""
     if used_at is None or at - used_at >= SEEN_EVERY:
         session.execute(update(Token).where(Token.id == token_id).values(used_at=at))
+
+
+def living_tokens(*, session: Session, person_id: UUID, at: datetime) -> int:
+    """Return how many tokens a person has in all workspaces together."""
+    query = select(func.count()).where(Token.person_id == person_id, Token.revoked_at.is_(None), Token.expires_at > at)
+    return session.scalar(query) or 0
+
+
+def revoke_tokens_of(*, session: Session, actor: Actor, at: datetime, person_id: UUID) -> int:
+    """Revoke every token of a person in all workspaces, and return how many there were."""
+    rows = session.execute(
+        update(Token)
+        .where(Token.person_id == person_id, Token.revoked_at.is_(None))
+        .values(revoked_at=at)
+        .returning(Token.id),
+    ).all()
+    for row in rows:
+        record(session=session, actor=actor, at=at, action="token.revoked", object_type="token", object_id=row[0])
+    return len(rows)

@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 
 from webapp.access.guard import check
 from webapp.access.permissions import Permission, Role
+from webapp.identity import addresses
 from webapp.identity import queries as people
 from webapp.identity.door import anonymous, begin_session, keep_within, recognise_session, remember
 from webapp.identity.gate import confirmed, operator_only, public, signed_in
@@ -156,6 +157,7 @@ def accept_invitation(secret: str) -> Response:
                 language=str(get_locale() or "en"),
                 **values,
             )
+            addresses.note_verified(session=g.db, actor=g.actor, at=g.at, person_id=person_id)
         except Invalid as error:
             return _invitation_page(secret, status=422, values=values, errors=field_errors(error))
         remember(people.people(session=g.db, ids={person_id})[person_id], via="link")
