@@ -292,6 +292,7 @@ def _office(made: Furnished) -> None:
             secrets=sides,
         )
         made.secrets["addresses.confirmation"] = list(sides)
+        made.keep("purpose", "magic", "reset")
     preferences = {
         "name": words("name of a person", 200),
         "language": "en",

@@ -51,6 +51,7 @@ NO_EVENT = {
     "webapp.identity.lockout.give_back": "what was not looked at is nothing",
     "webapp.identity.lockout.forget": "goes with the password that is set anew, which is an event",
     "webapp.identity.lockout.may_write": MACHINERY,
+    "webapp.identity.mailbox.ask_for_link": "a link is nothing until it is used",
     "webapp.audit.seals.seal_batch": SEALING,
     "webapp.audit.seals.sign_checkpoint": SEALING,
     "tenants.office.policies.versions.touch": CALLED,
@@ -83,6 +84,8 @@ NO_EVENT = {
 """Commands that write without an event, and why."""
 
 CALLERS_WITHOUT = {
+    "webapp.identity.jobs.send_change": "asks for what has its event where it was asked for",
+    "webapp.identity.jobs.send_link": "a link is nothing until it is used",
     "webapp.identity.jobs.tell_locked": "tells of locks, which have their events",
     "tenants.money.imports.checking.closing_on_cancel": "a job stops because somebody cancelled it: that is the event",
 }
