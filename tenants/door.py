@@ -22,6 +22,7 @@ from webapp.kernel.db import bind_tenant, on_platform
 from webapp.kernel.errors import N_, DomainError
 from webapp.tenancy import queries
 from webapp.tenancy.queries import TenantView
+from webapp.web.limits import count_move
 from webapp.web.problem import is_api
 from webapp.web.render import frame, see_other
 
@@ -115,6 +116,7 @@ def _admit(view: Any) -> None:
         g.actor = replace(g.actor, decision_id=str(decision.id))
     if getattr(view, "confirm", False):
         need_confirmation()
+    count_move(g.person.id)
 
 
 def _note_bypass() -> None:

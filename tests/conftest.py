@@ -51,7 +51,10 @@ def settings(servers: tuple[str, str], tmp_path_factory: pytest.TempPathFactory)
         master_keys_file=str(masters),
         mode="embedded",
         data_dir=str(tmp_path_factory.mktemp("data")),
-        sign_in_per_minute=1000,
+        sign_in_per_5_minutes=1000,
+        pages_per_minute=1_000_000,
+        money_moves_per_minute=1_000_000,
+        token_money_moves_per_minute=1_000_000,
         sign_in_failures_per_network=1_000_000,
         api_requests_per_minute=1_000_000,
     )

@@ -54,7 +54,19 @@ class Settings:
     upload_bytes_max: int = field(default=64 * 1024 * 1024, metadata={"help": "largest statement file"})
     import_rows_max: int = field(default=500_000, metadata={"help": "most rows in one statement file"})
     api_requests_per_minute: int = field(default=6000, metadata={"help": "calls of one token per minute"})
-    sign_in_per_minute: int = field(default=10, metadata={"help": "sign-in attempts of one network per minute"})
+    pages_per_minute: int = field(
+        default=100, metadata={"help": "pages of one person per minute, or of one network before anybody is known"}
+    )
+    money_moves_per_minute: int = field(
+        default=10, metadata={"help": "acts of one person in the browser that move money, per minute"}
+    )
+    token_money_moves_per_minute: int = field(
+        default=600, metadata={"help": "calls of one token that move money, per minute"}
+    )
+    sign_in_per_5_minutes: int = field(
+        default=5,
+        metadata={"help": "attempts of one network to sign in as one person in 5 minutes; ten times that over all"},
+    )
     sign_in_failures_per_network: int = field(
         default=30, metadata={"help": "failed sign-ins of one network, over all accounts, that lock it for a time"}
     )

@@ -275,6 +275,15 @@ CREATE INDEX job_recent ON platform.job (created_at, id)
 --;
 CREATE INDEX job_parked ON platform.job (created_at) WHERE state = 'parked'
 --;
+-- Counts of rate limits while Valkey is away; nothing is lost with them, so they are not logged.
+CREATE UNLOGGED TABLE platform.rate_count (
+    name text PRIMARY KEY CHECK (length(name) <= 300),
+    used integer NOT NULL,
+    ends_at timestamptz NOT NULL
+)
+--;
+CREATE INDEX rate_count_ends ON platform.rate_count (ends_at)
+--;
 CREATE TABLE platform.heartbeat (
     name text PRIMARY KEY,
     kind text NOT NULL CHECK (kind IN ('worker', 'clock')),
@@ -368,4 +377,6 @@ GRANT SELECT, INSERT ON platform.audit_event, platform.audit_unsealed TO comptoi
 GRANT SELECT ON platform.audit_seal, platform.audit_checkpoint, platform.audit_words TO comptoir_platform
 --;
 GRANT SELECT (id, public_key, created_at, retired_at) ON platform.audit_key TO comptoir_platform
+--;
+GRANT SELECT, INSERT, UPDATE, DELETE ON platform.rate_count TO comptoir_platform
 --;

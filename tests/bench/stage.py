@@ -56,6 +56,10 @@ class Stage:
                 "COMPTOIR_MODE": "embedded",
                 "COMPTOIR_DATA_DIR": str(self.folder),
                 "COMPTOIR_API_REQUESTS_PER_MINUTE": "100000000",
+                "COMPTOIR_PAGES_PER_MINUTE": "100000000",
+                "COMPTOIR_MONEY_MOVES_PER_MINUTE": "100000000",
+                "COMPTOIR_TOKEN_MONEY_MOVES_PER_MINUTE": "100000000",
+                "COMPTOIR_SIGN_IN_PER_5_MINUTES": "100000000",
             }
             | more
         )

@@ -100,7 +100,7 @@ def retire(place: Installation) -> None:
 
 
 def _is_left(place: Installation, tenant_id: UUID | None, old: tuple[int, ...]) -> bool:
-    with places.bound(place.database, tenant_id) as session:
+    with places.bound(place.database, place.engine, tenant_id) as session:
         return bool(old) and any(
             commands.left_under(session=session, column=column, old=old)
             for column in places.columns(of_tenant=tenant_id is not None)

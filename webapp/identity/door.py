@@ -20,6 +20,7 @@ from webapp.identity.second_step import ask_second_step
 from webapp.kernel.actor import Actor, Via
 from webapp.kernel.db import bind_platform
 from webapp.kernel.errors import N_, DomainError
+from webapp.web.limits import count_page
 from webapp.web.render import frame, see_other
 from webapp.web.state import services
 from webapp.web.unit import FAILED, open_unit
@@ -65,6 +66,7 @@ def recognise_session() -> PersonView | None:
     g.at = at
     idle = timedelta(seconds=services().settings.session_idle_seconds)
     found = queries.live_session(session=session, secret_hash=hash_secret(secret), at=at, idle=idle) if secret else None
+    count_page(found and found.person.id)
     if found is None:
         return None
     g.session_id, g.live = found.id, found

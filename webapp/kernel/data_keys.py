@@ -4,17 +4,14 @@ A ring is asked in the middle of a transaction that is bound to a tenant, may be
 only connection. So it opens another one for the moment, once for each scope and process.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import OperationalError
 
-from webapp.kernel.db import CONNECT_SECONDS_MAX, PLATFORM_ROLE
+from webapp.kernel.db import aside
 
 FIRST = UUID(int=0)
 """The rotation of a key that none has made: the first of its scope."""
@@ -41,17 +38,17 @@ class DataKeys:
     """The table of wrapped data keys."""
 
     def __init__(self, url: URL) -> None:
-        self._address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._url = url
 
     def read(self, tenant_id: UUID | None) -> list[Wrapped]:
         """Return the keys of a scope that are not retired, oldest first."""
-        with self._platform() as connection:
+        with aside(self._url) as connection:
             return _read(connection, tenant_id)
 
     def add(self, keys: list[Wrapped]) -> list[Wrapped]:
         """Keep a scope's first keys, unless another process was quicker, and return those that are there."""
         tenant_id = keys[0].tenant_id
-        with self._platform() as connection:
+        with aside(self._url) as connection:
             for one in keys:
                 connection.execute(
                     "INSERT INTO platform.data_key (tenant_id, purpose, rotation, master_id, wrapped, made_at)"
@@ -59,18 +56,6 @@ class DataKeys:
                     (tenant_id, one.purpose, FIRST, one.master_id, one.wrapped),
                 )
             return _read(connection, tenant_id)
-
-    @contextmanager
-    def _platform(self) -> Iterator["psycopg.Connection[Any]"]:
-        try:
-            with psycopg.connect(
-                self._address, prepare_threshold=None, connect_timeout=CONNECT_SECONDS_MAX
-            ) as connection:
-                connection.execute(f"SET LOCAL ROLE {PLATFORM_ROLE}")
-                yield connection
-        except psycopg.OperationalError as error:
-            # What the doors know how to answer: the database is away.
-            raise OperationalError("data keys", None, error, connection_invalidated=True) from error
 
 
 def _read(connection: "psycopg.Connection[Any]", tenant_id: UUID | None) -> list[Wrapped]:

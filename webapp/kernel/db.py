@@ -149,6 +149,22 @@ class Database:
         self.engine.dispose()
 
 
+@contextmanager
+def aside(url: URL) -> "Iterator[psycopg.Connection[Any]]":
+    """Open a transaction of the platform on a connection of its own, for what must not wait for the request's.
+
+    It is committed whatever becomes of the request, and needs no connection of the pool, whose last one may be in the
+    caller's hands. Raises OperationalError, which the doors know how to answer.
+    """
+    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    try:
+        with psycopg.connect(address, prepare_threshold=None, connect_timeout=CONNECT_SECONDS_MAX) as connection:
+            connection.execute(f"SET LOCAL ROLE {PLATFORM_ROLE}")
+            yield connection
+    except psycopg.OperationalError as error:
+        raise OperationalError("aside", None, error, connection_invalidated=True) from error
+
+
 def bind_platform(session: Session) -> None:
     """Give the open transaction the platform's role (again)."""
     _send(session, _BIND_PLATFORM)

@@ -2,8 +2,11 @@
 
 from uuid import UUID
 
+from sqlalchemy import Engine
+
 from webapp.jobs.commands import enqueue
 from webapp.jobs.context import Handler, JobContext
+from webapp.kernel.db import owner_engine
 from webapp.keys import commands, places, queries
 
 
@@ -39,13 +42,21 @@ def rotate(context: JobContext) -> None:
 def reseal(context: JobContext) -> None:
     """Seal every field anew that an old key sealed, workspace after workspace; a second run goes on with the rest."""
     context.keys.forget()
+    owner = owner_engine(context.settings.database_url, pool_size=1)
+    try:
+        _reseal(context, owner)
+    finally:
+        owner.dispose()
+
+
+def _reseal(context: JobContext, owner: Engine) -> None:
     with context.database.platform() as session:
         scopes = list(places.to_look_at(queries.scopes(session=session)))
     for number, (tenant_id, old) in enumerate(scopes):
         context.beat(done=number, total=len(scopes))
         for column in places.columns(of_tenant=tenant_id is not None) if old else ():
             while True:
-                with places.bound(context.database, tenant_id) as session:
+                with places.bound(context.database, owner, tenant_id) as session:
                     some = commands.reseal_some(session=session, column=column, tenant_id=tenant_id, old=old)
                 if some < queries.BATCH_MAX:
                     break

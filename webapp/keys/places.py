@@ -3,10 +3,11 @@
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from functools import cache
 from uuid import UUID
 
+from sqlalchemy import Column, Engine, LargeBinary, MetaData, Table, Text
 from sqlalchemy.orm import Session
 
 from webapp.kernel.db import Database, PlatformBase, TenantBase, TenantRef
@@ -14,6 +15,11 @@ from webapp.kernel.sealed import SealedColumn, sealed_columns
 from webapp.keys.queries import ScopeKeys
 
 _FLOORS = ("webapp", "tenants")
+_AUDIT_KEY = Table(
+    "audit_key", MetaData(schema="platform"), Column("id", Text, primary_key=True), Column("sealed", LargeBinary)
+)
+BY_HAND = (SealedColumn(_AUDIT_KEY, "sealed", "audit_key.sealed/platform"),)
+"""Sealed columns of tables without a model: the key that signs the trail's checkpoints (audit.signing)."""
 
 
 @cache
@@ -27,12 +33,21 @@ def columns(*, of_tenant: bool) -> tuple[SealedColumn, ...]:
         for module in pkgutil.walk_packages(importlib.import_module(floor).__path__, f"{floor}."):
             if module.name.endswith(".models"):
                 importlib.import_module(module.name)
-    return tuple(sealed_columns((TenantBase if of_tenant else PlatformBase).metadata))
+    return (
+        tuple(sealed_columns(TenantBase.metadata)) if of_tenant else (*sealed_columns(PlatformBase.metadata), *BY_HAND)
+    )
 
 
-def bound(database: Database, tenant_id: UUID | None) -> AbstractContextManager[Session]:
-    """Return a transaction on a workspace's tables, or on the platform's."""
-    return database.platform() if tenant_id is None else database.tenant(TenantRef(tenant_id))
+@contextmanager
+def bound(database: Database, owner: Engine, tenant_id: UUID | None) -> Iterator[Session]:
+    """Open a transaction on a workspace's tables, or on all of the platform's: some of these only the owner reads."""
+    if tenant_id is not None:
+        with database.tenant(TenantRef(tenant_id)) as session:
+            yield session
+    else:
+        with Session(owner) as session, session.begin():
+            session.info["database"] = database
+            yield session
 
 
 def to_look_at(scopes: list[ScopeKeys]) -> Iterator[tuple[UUID | None, tuple[int, ...]]]:

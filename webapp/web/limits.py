@@ -1,36 +1,38 @@
-"""Rate limits on Valkey: flask-limiter for sign-in, one trip a call for the API, told in `RateLimit` fields (AP-4)."""
+"""Rate limits, counted by `counting` and told in the `RateLimit` fields of the IETF (draft-ietf-httpapi-ratelimit).
+
+Each call counts under one policy or more: `tok` a call of the API, `page` a page of a person (of a network before
+anybody is known), `move` an act that moves money, `sign` an attempt to sign in (by flask-limiter).
+"""
 
 import hashlib
-import math
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, TypeVar
 
-import structlog
-from flask import Blueprint, Flask, Response, abort, g, request
+from flask import Blueprint, Flask, Response, abort, current_app, g, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
-from redis import Redis
-from redis.exceptions import RedisError
 
 from webapp.settings import Settings
+from webapp.web.counting import Counters, CountersStorage, Window
 from webapp.web.state import KEY, Services, services
 
-WINDOW_SECONDS = 60
-CALLERS_MAX = 10_000
-"""Callers that one process counts by itself at most; beyond, it forgets them all."""
-TRY_AGAIN_SECONDS = 10
-"""So long after Valkey failed a process counts for itself before it asks again."""
+__all__ = ["CountersStorage", "Window"]
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+MINUTE = 60
+SIGN_IN_SECONDS = 300
+NETWORK_FACTOR = 10
+"""Many people sign in from one office: so many times the attempts of one of them are free to their network."""
 TOKEN_PREFIX = "Bearer cpt_live_"  # noqa: S105 - what every token begins with
 TOO_MANY = 429
 JSON_BYTES_MAX = 8 * 1024 * 1024
 """JSON grows a hundredfold when it is read, and nothing else runs meanwhile; a large batch has a tenth of this."""
 IPV4 = 4
 IPV6_BITS = 64
+UNCOUNTED = frozenset({"static", "health.livez", "health.readyz"})
 
-log = structlog.get_logger()
 limiter = Limiter(key_func=get_remote_address, headers_enabled=False)
 
 
@@ -56,63 +58,20 @@ def network() -> str:
     return str(plain) if plain.version == IPV4 else str(ip_network((plain, IPV6_BITS), strict=False))
 
 
-@dataclass(slots=True)
-class Window:
-    """What is left of a caller's present minute."""
+def limit_sign_in(view: View) -> View:
+    """Limit attempts to sign in: of one network for one address that was typed, and of the network over all of them."""
 
-    quota: int
-    used: int
-    ends_in_seconds: int
+    def who() -> str:
+        typed = request.form.get("email", "").strip().casefold()
+        return f"{network()}/{hashlib.sha256(typed.encode()).hexdigest()[:16]}"
 
-    @property
-    def remaining(self) -> int:
-        """Return how many calls are left."""
-        return max(0, self.quota - self.used)
+    def quota(factor: int) -> Callable[[], str]:
+        return lambda: f"{services().settings.sign_in_per_5_minutes * factor} per {SIGN_IN_SECONDS} seconds"
 
-
-class Counter:
-    """Counts the calls of a minute in Valkey; when it does not answer, each process counts for itself: never open."""
-
-    def __init__(self, redis: "Redis[Any]") -> None:
-        self._redis = redis
-        self._mine: dict[str, int] = {}
-        self._lock = threading.Lock()
-        self._ask_after = 0.0
-
-    def count(self, name: str, *, now: float, quota: int) -> Window:
-        """Count one call of a caller; `now` in seconds since 1970."""
-        number = int(now // WINDOW_SECONDS)
-        key = f"limits/api/{name}/{number}"
-        used = self._in_valkey(key) if now >= self._ask_after else None
-        if used is None:
-            self._ask_after = max(self._ask_after, now + TRY_AGAIN_SECONDS if now >= self._ask_after else 0.0)
-            used = self._by_myself(key)
-        return Window(quota, used, math.ceil((number + 1) * WINDOW_SECONDS - now))
-
-    def _in_valkey(self, key: str) -> int | None:
-        try:
-            used = int(self._redis.incr(key))
-            if used == 1:
-                self._redis.expire(key, 2 * WINDOW_SECONDS)
-        except (RedisError, OSError) as error:
-            log.warning("limits.valkey_unreachable", reason=str(error))
-            return None
-        return used
-
-    def _by_myself(self, key: str) -> int:
-        with self._lock:
-            if len(self._mine) > CALLERS_MAX:
-                self._mine.clear()
-            self._mine[key] = self._mine.get(key, 0) + 1
-            return self._mine[key]
-
-
-def limit_sign_in(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Limit attempts to sign in, per network: an IPv4 address, or the 2^64 addresses of an IPv6 subnet."""
-    return limiter.limit(
-        lambda: f"{services().settings.sign_in_per_minute}/minute",
-        key_func=network,
-    )(view)
+    narrow = limiter.limit(quota(1), key_func=who, methods=["POST"])
+    wide = limiter.limit(quota(NETWORK_FACTOR), key_func=network, methods=["POST"])
+    limited: View = narrow(wide(view))
+    return limited
 
 
 def limit_api(app: Flask, blueprint: Blueprint) -> None:
@@ -120,40 +79,97 @@ def limit_api(app: Flask, blueprint: Blueprint) -> None:
     app.extensions["limited"].add(blueprint.name)
 
 
+def moves_money(view: View) -> View:
+    """Mark a view that moves money; its door counts each call under a policy of its own (`count_move`)."""
+    view.moves_money = True  # type: ignore[attr-defined]
+    return view
+
+
+def count_page(person_id: object = None) -> None:
+    """Count a page, once in a request: of a person, or of a network while nobody is known. Answers 429 beyond."""
+    if not current_app.extensions["limited"] & {request.blueprint} and "page" not in _windows():
+        who = network() if person_id is None else f"person:{person_id}"
+        _count("page", who, quota=services().settings.pages_per_minute)
+
+
+def count_move(person_id: object) -> None:
+    """Count an act that moves money, of a person in the browser or of a token. Answers 429 beyond."""
+    if getattr(current_app.view_functions.get(request.endpoint or ""), "moves_money", False):
+        settings, through = services().settings, caller()
+        if through.startswith("token:"):
+            _count("move", through, quota=settings.token_money_moves_per_minute)
+        else:
+            _count("move", f"person:{person_id}", quota=settings.money_moves_per_minute)
+
+
+def _windows() -> dict[str, Window]:
+    if "windows" not in g:
+        g.windows = {}
+    found: dict[str, Window] = g.windows
+    return found
+
+
+def _count(policy: str, who: str, *, quota: int) -> None:
+    counters: Counters = current_app.extensions["counters"]
+    window = _windows()[policy] = counters.count(policy, who, quota=quota, seconds=MINUTE)
+    if window.is_over:
+        abort(TOO_MANY)
+
+
 def install(app: Flask, settings: Settings) -> None:
     """Count before anything else is done for a call."""
+    built: Services = app.extensions[KEY]
+    counters = app.extensions["counters"] = Counters(built.redis, built.database, built.clock)
     app.config.update(
-        RATELIMIT_STORAGE_URI=settings.redis_url.replace("unix://", "redis+unix://", 1),
+        RATELIMIT_STORAGE_URI="comptoir://",
+        RATELIMIT_STORAGE_OPTIONS={"counters": counters},
         RATELIMIT_STRATEGY="fixed-window",
-        RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
-        RATELIMIT_IN_MEMORY_FALLBACK="600/minute",
-        RATELIMIT_KEY_PREFIX="limits",
+        RATELIMIT_KEY_PREFIX="sign",
     )
     limiter.init_app(app)
     limited: set[str] = app.extensions.setdefault("limited", set())
-    built: Services = app.extensions[KEY]
-    counter = Counter(built.redis)
 
     @app.before_request
     def count() -> None:
         if request.blueprint in limited:
-            now = services().clock().timestamp()
-            g.window = counter.count(caller(), now=now, quota=settings.api_requests_per_minute)
-            if g.window.used > g.window.quota:
-                abort(TOO_MANY)
+            _count("tok", caller(), quota=settings.api_requests_per_minute)
             if request.mimetype != "multipart/form-data":
                 request.max_content_length = min(JSON_BYTES_MAX, request.max_content_length or JSON_BYTES_MAX)
+        elif request.endpoint not in UNCOUNTED and _is_nobodys():
+            count_page()
 
     @app.after_request
     def say(response: Response) -> Response:
-        window: Window | None = g.get("window")
-        if window is not None:
-            headers = response.headers
-            headers["RateLimit-Policy"] = f'"tok";q={window.quota};w={WINDOW_SECONDS}'
-            headers["RateLimit"] = f'"tok";r={window.remaining};t={window.ends_in_seconds}'
-            headers["X-RateLimit-Limit"] = str(window.quota)
-            headers["X-RateLimit-Remaining"] = str(window.remaining)
-            headers["X-RateLimit-Reset"] = str(int(services().clock().timestamp()) + window.ends_in_seconds)
-            if response.status_code == TOO_MANY:
-                headers["Retry-After"] = str(max(1, window.ends_in_seconds))
+        windows = [*_windows().values(), *_sign_in_windows()]
+        if windows:
+            headers, first = response.headers, windows[0]
+            headers["RateLimit-Policy"] = ", ".join(f'"{one.name}";q={one.quota};w={one.seconds}' for one in windows)
+            headers["RateLimit"] = ", ".join(
+                f'"{one.name}";r={one.remaining};t={one.ends_in_seconds}' for one in windows
+            )
+            headers["X-RateLimit-Limit"] = str(first.quota)
+            headers["X-RateLimit-Remaining"] = str(first.remaining)
+            headers["X-RateLimit-Reset"] = str(int(services().clock().timestamp()) + first.ends_in_seconds)
+            if response.status_code == TOO_MANY and (over := [one for one in windows if not one.remaining]):
+                headers["Retry-After"] = str(max(1, *(one.ends_in_seconds for one in over)))
         return response
+
+
+def _is_nobodys() -> bool:
+    """Tell whether no door will look who asks: a public page, or an address that leads nowhere."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    return view is None or getattr(view, "public", False)
+
+
+def _sign_in_windows() -> list[Window]:
+    now = services().clock().timestamp()
+    return [
+        Window(
+            one.limit.amount,
+            one.limit.amount + 1 if one.breached else one.limit.amount - one.remaining,
+            max(1, int(one.reset_at - now)),
+            "sign",
+            SIGN_IN_SECONDS,
+        )
+        for one in sorted(limiter.current_limits, key=lambda one: (not one.breached, one.limit.amount))[:1]
+    ]

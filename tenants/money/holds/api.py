@@ -31,6 +31,7 @@ from webapp.access.permissions import Permission
 from webapp.kernel.errors import Invalid, NotFound
 from webapp.kernel.money import MoneyError
 from webapp.web.contract import promises
+from webapp.web.limits import moves_money
 from webapp.web.pagination import answer_page, cut, read_cursor
 from webapp.web.state import services
 
@@ -150,6 +151,7 @@ def list_holds(path: WorkspacePath, query: HoldsQuery) -> Response:
 
 @bp.post("/holds", responses={201: HoldOut}, operation_id="placeHold", summary="Place a hold")
 @requires(Permission.LEDGER_HOLDS_WRITE)
+@moves_money
 @promises(key="required")
 def place_hold(path: WorkspacePath, body: HoldIn) -> Response:
     """Reserve money on an account, within its overdraft limit; needs an Idempotency-Key."""
@@ -173,6 +175,7 @@ def get_hold(path: HoldPath) -> Response:
 
 @bp.post("/holds/<int:hold_id>/capture", responses={201: HoldOut}, operation_id="captureHold", summary="Capture a hold")
 @requires(Permission.LEDGER_HOLDS_WRITE)
+@moves_money
 @promises(key="required")
 def capture_hold(path: HoldPath, body: CaptureIn) -> Response:
     """Book an entry that takes what is held, or part of it; the rest is free again. Needs an Idempotency-Key."""
@@ -196,6 +199,7 @@ def capture_hold(path: HoldPath, body: CaptureIn) -> Response:
 
 @bp.post("/holds/<int:hold_id>/release", responses={200: HoldOut}, operation_id="releaseHold", summary="Release a hold")
 @requires(Permission.LEDGER_HOLDS_WRITE)
+@moves_money
 @promises(key="optional")
 def release_hold(path: HoldPath) -> Response:
     """Give free what is held."""

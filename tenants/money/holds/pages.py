@@ -16,6 +16,7 @@ from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import DomainError, NotFound
 from webapp.web.fields import decimal_sign, field_errors
+from webapp.web.limits import moves_money
 from webapp.web.pagination import LIMIT_DEFAULT, cut, read_cursor
 from webapp.web.render import render, see_other
 from webapp.web.state import services
@@ -33,6 +34,7 @@ def list_holds() -> Response:
 
 @bp.post("/holds")
 @requires(Permission.LEDGER_HOLDS_WRITE)
+@moves_money
 def place_hold() -> Response:
     """Place a hold."""
     currencies = {one.id: one.currency for one in account_queries.accounts(session=g.db, kinds=("asset",))}
@@ -55,6 +57,7 @@ def show_hold(hold_id: int) -> Response:
 
 @bp.post("/holds/<int:hold_id>/capture")
 @requires(Permission.LEDGER_HOLDS_WRITE)
+@moves_money
 def capture_hold(hold_id: int) -> Response:
     """Book what is held, or part of it."""
     hold = _found(hold_id)
@@ -79,6 +82,7 @@ def capture_hold(hold_id: int) -> Response:
 
 @bp.post("/holds/<int:hold_id>/release")
 @requires(Permission.LEDGER_HOLDS_WRITE)
+@moves_money
 def release_hold(hold_id: int) -> Response:
     """Give free what is held."""
     commands.release_hold(session=g.db, actor=g.actor, at=g.at, hold_id=hold_id)

@@ -18,6 +18,7 @@ from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import N_, FieldError, Invalid, NotFound
 from webapp.web.fields import field_errors
+from webapp.web.limits import moves_money
 from webapp.web.pagination import cut, read_cursor
 from webapp.web.render import render, see_other
 from webapp.web.state import services
@@ -119,6 +120,7 @@ def show_import(import_id: int) -> Response:
 
 @bp.post("/imports/<int:import_id>/publication")
 @requires(Permission.IMPORTS_IMPORTS_PUBLISH)
+@moves_money
 def publish_import(import_id: int) -> Response:
     """Book every new row."""
     return told(commands.request_publication, import_id, new_id=services().new_id)
@@ -126,6 +128,7 @@ def publish_import(import_id: int) -> Response:
 
 @bp.post("/imports/<int:import_id>/reversal")
 @requires(Permission.IMPORTS_IMPORTS_REVERSE)
+@moves_money
 def reverse_import(import_id: int) -> Response:
     """Take the import back out of the books."""
     return told(commands.request_reversal, import_id, new_id=services().new_id)

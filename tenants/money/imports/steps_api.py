@@ -14,6 +14,7 @@ from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import N_, FieldError, Invalid
 from webapp.web.contract import promises
+from webapp.web.limits import moves_money
 from webapp.web.state import services
 
 bp = imports_room("api_import_steps", __name__)
@@ -91,6 +92,7 @@ def _choose_mapping(import_id: int, values: dict[str, Any] | None, encoding: str
     summary="Publish an import",
 )
 @requires(Permission.IMPORTS_IMPORTS_PUBLISH)
+@moves_money
 @promises(key="optional")
 def publish_import(path: ImportPath) -> Response:
     """Book every new row, all or none."""
@@ -104,6 +106,7 @@ def publish_import(path: ImportPath) -> Response:
     summary="Undo an import",
 )
 @requires(Permission.IMPORTS_IMPORTS_REVERSE)
+@moves_money
 @promises(key="optional")
 def reverse_import(path: ImportPath) -> Response:
     """Take every entry of the import back out of the books; those closed or edited since are left and listed."""

@@ -28,6 +28,7 @@ from webapp.access.permissions import Permission
 from webapp.kernel.errors import NotFound
 from webapp.web.conditions import check_version, with_etag
 from webapp.web.contract import promises
+from webapp.web.limits import moves_money
 from webapp.web.pagination import answer_page, cut, only, read_cursor
 from webapp.web.state import services
 
@@ -79,6 +80,7 @@ def criteria_in(query: EntryQuery) -> list[Criteria]:
 
 @bp.post("/entries", responses={201: EntryOut}, operation_id="postEntry", summary="Book an entry")
 @requires(Permission.LEDGER_ENTRIES_WRITE)
+@moves_money
 @promises(key="required", gives_version=True)
 def post_entry(path: WorkspacePath, body: EntryIn) -> Response:
     """Book one balanced entry; needs an Idempotency-Key."""
@@ -109,6 +111,7 @@ def _entry(entry_id: int, ask: EntryAsk) -> Response:
 
 @bp.put("/entries/<int:entry_id>", responses={200: EntryOut}, operation_id="editEntry", summary="Edit an open entry")
 @requires(Permission.LEDGER_ENTRIES_WRITE)
+@moves_money
 @promises(takes_version=True, gives_version=True)
 def edit_entry(path: EntryPath, body: EntryIn) -> Response:
     """Change an open entry in place; its history keeps what it said. Send the ETag that you read as If-Match."""
@@ -126,6 +129,7 @@ def edit_entry(path: EntryPath, body: EntryIn) -> Response:
 
 @bp.delete("/entries/<int:entry_id>", responses={204: None}, operation_id="deleteEntry", summary="Delete an open entry")
 @requires(Permission.LEDGER_ENTRIES_WRITE)
+@moves_money
 @promises(takes_version=True)
 def delete_entry(path: EntryPath) -> tuple[str, int]:
     """Take an open entry out of the books; a closed one can only be reversed. Needs If-Match."""

@@ -16,6 +16,7 @@ from webapp.access.permissions import Permission
 from webapp.kernel.errors import N_, DomainError, FieldError, Invalid, NotFound
 from webapp.kernel.money import MoneyError
 from webapp.web.contract import promises
+from webapp.web.limits import moves_money
 from webapp.web.problem import translate
 
 bp = api_room("api_bookings", __name__, tag="entries")
@@ -28,6 +29,7 @@ bp = api_room("api_bookings", __name__, tag="entries")
     summary="Book up to 1,000 entries",
 )
 @requires(Permission.LEDGER_ENTRIES_WRITE)
+@moves_money
 @promises(key="required")
 def post_entries(path: WorkspacePath, body: BatchIn) -> Response:
     """Book entries, all or none, or (`atomic: false`) each for itself; the answer has a status for each."""
@@ -59,6 +61,7 @@ def _one_of_batch(index: int, body: EntryIn) -> dict[str, Any]:
     summary="Reverse an entry",
 )
 @requires(Permission.LEDGER_ENTRIES_REVERSE)
+@moves_money
 @promises(key="optional", body_optional=True)
 def reverse_entry(path: EntryPath, body: ReversalIn) -> Response:
     """Undo an entry by a new one, at most once; the body with date and description may be left out."""
@@ -79,6 +82,7 @@ def reverse_entry(path: EntryPath, body: ReversalIn) -> Response:
 
 @bp.post("/exchanges", responses={201: EntryOut}, operation_id="postExchange", summary="Book an exchange")
 @requires(Permission.LEDGER_ENTRIES_WRITE)
+@moves_money
 @promises(key="required")
 def post_exchange(path: WorkspacePath, body: ExchangeIn) -> Response:
     """Book an entry in two currencies through the trading accounts; needs an Idempotency-Key."""

@@ -22,6 +22,7 @@ from webapp.identity import queries as people_queries
 from webapp.kernel.db import on_platform
 from webapp.kernel.errors import N_, DomainError, Invalid, NotFound
 from webapp.web.fields import decimal_sign, field_errors
+from webapp.web.limits import moves_money
 from webapp.web.render import render, see_other
 from webapp.web.state import services
 
@@ -96,6 +97,7 @@ def new_entry() -> Response:
 
 @bp.post("/entries")
 @requires(Permission.LEDGER_ENTRIES_WRITE)
+@moves_money
 def post_entry() -> Response:
     """Book an entry."""
     accounts = _accounts()
@@ -122,6 +124,7 @@ def edit_entry(entry_id: int) -> Response:
 
 @bp.post("/entries/<int:entry_id>")
 @requires(Permission.LEDGER_ENTRIES_WRITE)
+@moves_money
 def change_entry(entry_id: int) -> Response:
     """Change an open entry."""
     entry = _found(entry_id)
@@ -163,6 +166,7 @@ def show_remainder() -> Response:
 
 @bp.post("/entries/<int:entry_id>/reversal")
 @requires(Permission.LEDGER_ENTRIES_REVERSE)
+@moves_money
 def reverse_entry(entry_id: int) -> Response:
     """Undo an entry by a new one."""
     try:
@@ -192,6 +196,7 @@ def close_entry(entry_id: int) -> Response:
 
 @bp.post("/entries/<int:entry_id>/deletion")
 @requires(Permission.LEDGER_ENTRIES_WRITE)
+@moves_money
 def delete_entry(entry_id: int) -> Response:
     """Take an open entry out of the books."""
     change_id = services().new_id()

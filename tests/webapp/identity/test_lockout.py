@@ -199,7 +199,6 @@ def alone(settings: Settings, app: Flask) -> Iterator[Flask]:
     spare = Flask("spare")
     spare.config.update({name: value for name, value in app.config.items() if name.startswith("RATELIMIT_")})
     limiter.init_app(spare)
-    limiter._storage_dead = False
 
 
 def test_without_valkey_guesses_are_locked_out_all_the_same(alone: Flask) -> None:

@@ -16,6 +16,7 @@ from tenants.money.accounts.rules import AccountDraft, Kind
 from tests import hands
 from tests.cast import STAGE, Cast
 from tests.webapp.cli.test_commands import Run, comptoir  # noqa: F401
+from webapp.audit import signing
 from webapp.kernel.clock import utc_now
 from webapp.kernel.crypto import sealed_by
 from webapp.kernel.db import PlatformBase, TenantBase
@@ -128,6 +129,8 @@ def test_every_sealed_column_says_its_context_so_that_a_rotation_finds_it() -> N
             if column.name.endswith(SUFFIX)
         }
         assert named == {(one.table.name, one.name) for one in sealed_columns(base.metadata)}
+    (audit,) = places.BY_HAND
+    assert (audit.context, found[-1]) == (signing.CONTEXT, audit)
     for one in found:
         assert isinstance(one.table.c[one.name].type, LargeBinary)
         names = dict.fromkeys(one.table.c.keys(), "7")

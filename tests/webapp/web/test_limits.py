@@ -43,14 +43,14 @@ def test_the_addresses_of_one_subnet_are_one_network(app: Flask, address: str, c
 
 
 def test_another_address_of_the_same_subnet_is_no_new_network_to_sign_in_from(settings: Settings) -> None:
-    strict = create_app(replace(settings, sign_in_per_minute=2))
+    strict = create_app(replace(settings, sign_in_per_5_minutes=2))
     strict.testing = True
     statuses = [
         submit(
             strict.test_client(),
             "/sign-in",
             "/sign-in",
-            {"email": f"n{number}@example.org", "password": "x"},
+            {"email": "n@example.org", "password": "x"},
             environ_base={"REMOTE_ADDR": f"2001:db8:77::{number}"},
         ).status_code
         for number in range(1, 5)
