@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from webapp.kernel.masters import MasterKeysError, Masters
 
@@ -38,7 +39,7 @@ class Settings:
     host: str = field(default="127.0.0.1", metadata={"help": "address that web listens on"})
     port: int = field(default=8000, metadata={"help": "port that web listens on"})
     metrics_port: int = field(default=0, metadata={"help": "internal port of /metrics; 0 switches it off"})
-    base_url: str = field(default="", metadata={"help": "public address, used in links of mails"})
+    base_url: str = field(default="", metadata={"help": "public address: links of mails, the Host that is served"})
     web_threads: int = field(default=8, metadata={"help": "requests that one web process serves at once"})
     database_pool_size: int = field(default=12, metadata={"help": "connections of one web process"})
     database_pooler: bool = field(default=False, metadata={"help": "true behind PgBouncer in transaction mode"})
@@ -46,7 +47,9 @@ class Settings:
         default=200, metadata={"help": "a connection is renewed after so many bindings"}
     )
     trusted_proxies: int = field(default=0, metadata={"help": "number of proxies whose X-Forwarded-For is believed"})
-    allowed_hosts: str = field(default="", metadata={"help": "comma-separated Host names; empty: the host of base_url"})
+    allowed_hosts: str = field(
+        default="", metadata={"help": "comma-separated Host names that are served beside that of base_url"}
+    )
     session_idle_seconds: int = field(default=3600, metadata={"help": "a session ends after so long without a request"})
     session_absolute_seconds: int = field(
         default=86400, metadata={"help": "a session ends after so long at the latest"}
@@ -127,6 +130,11 @@ class Settings:
                 raise SettingsError(
                     "COMPTOIR_SECRET_KEY is weak or a default. Use at least 32 random characters, for example from: "
                     "openssl rand -base64 48",
+                )
+            if urlsplit(self.base_url).scheme != "https" or not urlsplit(self.base_url).hostname:
+                raise SettingsError(
+                    "COMPTOIR_BASE_URL must be the public address, beginning with https://: links of mails and the "
+                    "check of the Host header need it. For example: https://books.example"
                 )
             if not self.master_keys:
                 raise SettingsError(

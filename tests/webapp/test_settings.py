@@ -14,7 +14,9 @@ NEEDED = {
     "COMPTOIR_REDIS_URL": "redis://valkey/0",
     "COMPTOIR_SECRET_KEY": STRONG,
     "COMPTOIR_MASTER_KEYS": MASTER,
+    "COMPTOIR_BASE_URL": "https://books.example",
 }
+NAMED = ("COMPTOIR_DATABASE_URL", "COMPTOIR_REDIS_URL", "COMPTOIR_SECRET_KEY", "COMPTOIR_MASTER_KEYS")
 
 
 def test_every_setting_is_read_from_its_variable() -> None:
@@ -27,7 +29,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
 @pytest.mark.parametrize("name", [field.name for field in fields(Settings) if field.type in {str, "str"}])
 def test_every_text_can_come_from_a_file(name: str, tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    text = MASTER if name == "master_keys" else STRONG
+    text = {"master_keys": MASTER, "base_url": "https://other.example"}.get(name, STRONG)
     file.write_text(f"{text}\n")
     variable = f"COMPTOIR_{name.upper()}"
     given = {key: value for key, value in NEEDED.items() if key != variable} | {f"{variable}_FILE": str(file)}
@@ -55,7 +57,7 @@ def test_production_refuses_a_weak_secret(weak: str, tmp_path: Path) -> None:
         Settings.from_environ(NEEDED | {"COMPTOIR_SECRET_KEY_FILE": str(file)})
 
 
-@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize("name", NAMED)
 @pytest.mark.parametrize("value", [None, ""])
 def test_what_is_needed_and_missing_is_named(name: str, value: str | None) -> None:
     given = {key: text for key, text in NEEDED.items() if key != name} | ({} if value is None else {name: value})
@@ -68,6 +70,9 @@ def test_what_is_needed_and_missing_is_named(name: str, value: str | None) -> No
     [
         ("COMPTOIR_PORT", "http", "COMPTOIR_PORT must be a whole number"),
         ("COMPTOIR_DATABASE_POOLER", "maybe", "COMPTOIR_DATABASE_POOLER must be true or false"),
+        ("COMPTOIR_BASE_URL", "", "COMPTOIR_BASE_URL must be the public address"),
+        ("COMPTOIR_BASE_URL", "http://books.example", "beginning with https://"),
+        ("COMPTOIR_MASTER_KEYS", "one:AAAA", "COMPTOIR_MASTER_KEYS cannot be used: the master key one has 3 bytes"),
         ("COMPTOIR_MODE", "debug", "COMPTOIR_MODE must be embedded or production"),
     ],
 )

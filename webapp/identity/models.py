@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.kernel.db import PlatformBase
+from webapp.kernel.sealed import sealed
 
 Instant = DateTime(timezone=True)
 _PERSON = "platform.person.id"
@@ -85,7 +86,7 @@ class Totp(PlatformBase):
     __tablename__ = "totp"
 
     person_id: Mapped[UUID] = mapped_column(ForeignKey(_PERSON, ondelete="CASCADE"), primary_key=True)
-    secret_sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    secret_sealed: Mapped[bytes] = mapped_column(LargeBinary, info=sealed("totp.secret_sealed/person/{person_id}"))
     last_step: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(Instant)
 

@@ -67,7 +67,12 @@ def owner_engine(owner_url: str, *, pool_size: int = 4) -> Engine:
     """
     url = make_url(owner_url).set(drivername="postgresql+psycopg")
     return create_engine(
-        url, pool_size=pool_size, max_overflow=4, pool_pre_ping=True, connect_args={"prepare_threshold": None}
+        url,
+        pool_size=pool_size,
+        max_overflow=4,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"prepare_threshold": None},
     )
 
 
@@ -110,6 +115,8 @@ class Database:
             pool_timeout=10,
             pool_reset_on_return=None,
             pool_use_lifo=True,
+            # A refused statement is told without its values: they are people's.
+            hide_parameters=True,
             connect_args=connect_args,
         )
         self.keys: Any = None

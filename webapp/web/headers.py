@@ -32,10 +32,10 @@ HEALTH = frozenset({"health.livez", "health.readyz"})
 
 
 def known_hosts(settings: Settings) -> frozenset[str]:
-    """Return the Host names that are served; none named means all, which only the embedded run allows itself."""
+    """Return the Host names that are served; none means all, which only the embedded run allows itself."""
     named = {name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()}
-    if not named and settings.secure and settings.base_url:
-        named = {urlsplit(settings.base_url).netloc.lower()}
+    if settings.base_url and (named or settings.secure):
+        named.add(urlsplit(settings.base_url).netloc.lower())
     return frozenset(named)
 
 

@@ -10,6 +10,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from webapp.kernel.ids import new_id
+from webapp.web.scrubbing import scrub
 
 REQUEST_ID_LENGTH_MAX = 64
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -22,7 +23,8 @@ _SHARED: list[Any] = [
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
 ]
-_LINE: list[Any] = [*_SHARED, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+_END: list[Any] = [structlog.processors.format_exc_info, scrub, structlog.processors.JSONRenderer()]
+_LINE: list[Any] = [*_SHARED, *_END]
 """One list for the life of the process: loggers that were used already hold it."""
 
 
@@ -38,11 +40,7 @@ def configure(level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_END],
         ),
     )
     root = logging.getLogger()
