@@ -15,7 +15,7 @@ CATALOGS := $(wildcard translations/*/LC_MESSAGES/*.po)
 LOCK := uv pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' pyproject.toml --output-file
 
-.PHONY: help setup up test test-api test-pgbouncer check e2e bench migrate fmt lock openapi translations clean
+.PHONY: help setup up test test-api test-pgbouncer check e2e bench migrate fmt lock openapi matrix translations clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -58,6 +58,9 @@ lock: setup ## Renew requirements.lock from pyproject.toml
 
 openapi: setup ## Renew docs/openapi.json, the copy by which programs can rely on the JSON API
 	@$(PYTHON) -m tests.api.committed >/dev/null
+
+matrix: setup ## Write down anew who may do what, for review (tests/webapp/access/matrix.txt)
+	@$(PYTHON) -m tests.matrix
 
 translations: setup ## Collect the texts of code and templates into translations/
 	@.venv/bin/pybabel -q extract -F pyproject.toml --project Comptoir --sort-by-file --no-location -o .venv/messages.pot .

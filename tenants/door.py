@@ -1,7 +1,7 @@
 """The door of every workspace: member or 404, a permission or it refuses to start, then one bound transaction."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -9,8 +9,11 @@ from flask import Blueprint, Response, abort, current_app, g, request, url_for
 from flask_openapi3 import APIBlueprint, Tag
 
 from tenants.schemas import PROBLEMS
-from webapp.access.guard import check, decide
-from webapp.access.permissions import GRANTS, Permission, Role
+from webapp.access.door import ask, may, person_may
+from webapp.access.guard import permitted
+from webapp.access.permissions import Permission, Role
+from webapp.access.queries import rulebook_of
+from webapp.access.rulebook import Asker
 from webapp.audit.commands import record
 from webapp.identity import sessions
 from webapp.identity.confirmation import need_confirmation
@@ -21,13 +24,15 @@ from webapp.jobs import queries as job_queries
 from webapp.kernel.db import bind_tenant, on_platform
 from webapp.kernel.errors import N_, DomainError
 from webapp.tenancy import queries
-from webapp.tenancy.queries import TenantView
+from webapp.tenancy.queries import Place, TenantView
 from webapp.web.limits import count_move
 from webapp.web.problem import is_api
 from webapp.web.render import frame, see_other
 
 PAGES_PREFIX = "/t/<slug>"
 API_PREFIX = "/api/v1/t/<slug>"
+HOME = "money_dashboard.show"
+"""Where a workspace begins; who may not see it begins at the first room that they may enter."""
 
 
 class Suspended(DomainError):
@@ -91,8 +96,8 @@ def _enter() -> Response | None:
     if place is None:
         abort(404)
     if bearer is None:
-        keep_within(place[0].id)
-    g.tenant, g.role, g.scopes = place[0], Role(place[1]), bearer.scopes if bearer else None
+        keep_within(place.tenant.id)
+    _introduce(place, scopes=bearer.scopes if bearer else None)
     structlog.contextvars.bind_contextvars(tenant=str(g.tenant.id))
     if bearer is None:
         _furnish(g.tenant)
@@ -100,8 +105,12 @@ def _enter() -> Response | None:
         raise Suspended
     is_around_sso = bearer is None and g.tenant.sso_only and g.tenant.id not in g.live.sso_tenant_ids
     # Who administers members keeps a way in, for the day on which the provider is down; the trail names each use.
-    if is_around_sso and not decide(Permission.MEMBERS_MEMBERS_WRITE, role=g.role, scopes=None).permit:
+    if is_around_sso and not person_may(Permission.MEMBERS_MEMBERS_WRITE):
         return _lead_to_provider()
+    if request.endpoint == HOME and bearer is None and not may(view.permission):
+        ways = [address for _wing, rooms in frame().nav for _label, address, *_more in rooms]
+        if ways:
+            return see_other(ways[0])
     _admit(view)
     bind_tenant(g.db, g.tenant.ref)
     if is_around_sso:
@@ -109,11 +118,24 @@ def _enter() -> Response | None:
     return None
 
 
+def _introduce(place: Place, *, scopes: frozenset[str] | None) -> None:
+    """Tell the guard who asks, and by which policies."""
+    g.tenant, g.role, g.scopes = place.tenant, Role(place.role), scopes
+    g.rulebook = rulebook_of(session=g.db, tenant_id=g.tenant.id, revision=g.tenant.access_revision)
+    g.asker = Asker(
+        role=g.role,
+        own_roles=place.own_roles,
+        person_id=g.person.id,
+        scopes=scopes,
+        second_factor=bool(g.get("second_factor")),
+        network=request.remote_addr or "",
+        at=g.at,
+    )
+
+
 def _admit(view: Any) -> None:
     """Ask the guard, and for a confirmation where the view wants one."""
-    check(view.permission, role=g.role, scopes=g.scopes)
-    if decision := g.get("decision"):
-        g.actor = replace(g.actor, decision_id=str(decision.id))
+    ask(view.permission)
     if getattr(view, "confirm", False):
         need_confirmation()
     count_move(g.person.id)
@@ -145,7 +167,7 @@ def _lead_to_provider() -> Response:
     return see_other(target)
 
 
-def _place_of(bearer: Bearer | None) -> tuple[TenantView, str] | None:
+def _place_of(bearer: Bearer | None) -> Place | None:
     """Return the workspace of a member and the role there; of a token only the one that it was made for."""
     if bearer is None:
         return queries.membership(session=g.db, slug=g.slug, person_id=g.person.id)
@@ -153,15 +175,15 @@ def _place_of(bearer: Bearer | None) -> tuple[TenantView, str] | None:
         place = queries.membership(session=g.db, slug=g.slug, person_id=bearer.person.id)
     else:
         tenant = queries.tenant_by_slug(session=g.db, slug=g.slug)
-        place = tenant and (tenant, bearer.machine_role)
-    return place if place is not None and place[0].id == bearer.tenant_id else None
+        place = Place(tenant, bearer.machine_role, ()) if tenant else None
+    return place if place is not None and place.tenant.id == bearer.tenant_id else None
 
 
 def _furnish(tenant: TenantView) -> None:
     """Fill the frame of a full page: workspaces to switch to, ways onward, running jobs."""
     around = frame()
     around.tenant = tenant
-    around.permissions = frozenset(permission.value for permission in GRANTS[g.role])
+    around.may_do = partial(permitted, asker=g.asker, rulebook=g.rulebook)
     if request.headers.get("HX-Request-Type") == "partial":
         return
     is_alone = g.live.only_tenant_id is not None

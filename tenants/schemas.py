@@ -99,6 +99,13 @@ class Problem(BaseModel):
     instance: str
     code: str
     request_id: str
+    decision_id: str | None = Field(None, description="Of a refusal: the decision, as the trail and the log name it.")
+    policies: list[str] | None = Field(
+        None, description="Of a refusal: the policies that decided; none permits it when empty."
+    )
+    missing: list[str] | None = Field(
+        None, description="Of a refusal: conditions of policies that would have permitted."
+    )
     errors: list[ProblemError] | None = None
 
 

@@ -95,7 +95,8 @@ CREATE TABLE platform.tenant (
     is_demo boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL,
     suspended_at timestamptz,
-    sso_only boolean NOT NULL DEFAULT false
+    sso_only boolean NOT NULL DEFAULT false,
+    access_revision bigint NOT NULL DEFAULT 0
 )
 --;
 CREATE INDEX tenant_revision ON platform.tenant (schema_revision)
@@ -117,18 +118,50 @@ CREATE TABLE platform.data_key (
 CREATE TABLE platform.membership (
     tenant_id uuid NOT NULL REFERENCES platform.tenant (id) ON DELETE CASCADE,
     person_id uuid NOT NULL REFERENCES platform.person (id) ON DELETE CASCADE,
-    role text NOT NULL CHECK (role IN ('owner', 'accountant', 'member', 'auditor')),
+    role text NOT NULL CHECK (role IN ('owner', 'admin', 'accountant', 'technician', 'member', 'auditor', 'customer')),
+    own_roles text[] NOT NULL DEFAULT '{}' CHECK (cardinality(own_roles) <= 20),
     created_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, person_id)
 )
 --;
 CREATE INDEX membership_person ON platform.membership (person_id)
 --;
+-- A workspace's own role: what was chosen, and the Cedar text that was made of it.
+CREATE TABLE platform.access_role (
+    tenant_id uuid NOT NULL REFERENCES platform.tenant (id) ON DELETE CASCADE,
+    name text NOT NULL CHECK (name ~ '^[a-z][a-z0-9-]{0,39}$'),
+    title text NOT NULL CHECK (length(title) BETWEEN 1 AND 80),
+    permissions text[] NOT NULL CHECK (cardinality(permissions) BETWEEN 1 AND 200),
+    conditions jsonb NOT NULL DEFAULT '{}',
+    policy text NOT NULL CHECK (length(policy) <= 10000),
+    created_at timestamptz NOT NULL,
+    changed_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, name)
+)
+--;
+-- What one member may besides their roles, until a moment.
+CREATE TABLE platform.access_grant (
+    id uuid PRIMARY KEY,
+    tenant_id uuid NOT NULL,
+    person_id uuid NOT NULL,
+    permissions text[] NOT NULL CHECK (cardinality(permissions) BETWEEN 1 AND 200),
+    conditions jsonb NOT NULL DEFAULT '{}',
+    policy text NOT NULL CHECK (length(policy) <= 10000),
+    note text NOT NULL DEFAULT '' CHECK (length(note) <= 200),
+    created_at timestamptz NOT NULL,
+    created_by uuid NOT NULL,
+    expires_at timestamptz NOT NULL,
+    revoked_at timestamptz,
+    FOREIGN KEY (tenant_id, person_id) REFERENCES platform.membership (tenant_id, person_id) ON DELETE CASCADE
+)
+--;
+CREATE INDEX access_grant_member ON platform.access_grant (tenant_id, person_id, created_at)
+--;
 CREATE TABLE platform.invitation (
     id uuid PRIMARY KEY,
     tenant_id uuid NOT NULL REFERENCES platform.tenant (id) ON DELETE CASCADE,
     email text NOT NULL CHECK (length(email) BETWEEN 3 AND 254),
-    role text NOT NULL CHECK (role IN ('owner', 'accountant', 'member', 'auditor')),
+    role text NOT NULL CHECK (role IN ('owner', 'admin', 'accountant', 'technician', 'member', 'auditor', 'customer')),
     secret_hash bytea NOT NULL UNIQUE,
     created_at timestamptz NOT NULL,
     created_by uuid NOT NULL,
@@ -360,6 +393,7 @@ CREATE TABLE platform.audit_key (
 GRANT USAGE ON SCHEMA platform TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.person, platform.session, platform.membership, platform.invitation,
+    platform.access_role, platform.access_grant,
     platform.service_account, platform.sso_provider, platform.sso_identity,
     platform.token, platform.one_time_link, platform.job, platform.heartbeat TO comptoir_platform
 --;
@@ -368,7 +402,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON platform.sign_in_lock, platform.email_ch
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.totp, platform.recovery_code, platform.passkey,
     platform.half_sign_in, platform.passkey_challenge TO comptoir_platform
 --;
-GRANT SELECT, UPDATE (name, is_demo, suspended_at, sso_only) ON platform.tenant TO comptoir_platform
+GRANT SELECT, UPDATE (name, is_demo, suspended_at, sso_only, access_revision) ON platform.tenant TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE (master_id, wrapped, retired_at) ON platform.data_key TO comptoir_platform
 --;

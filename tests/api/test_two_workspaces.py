@@ -151,7 +151,7 @@ def test_ids_of_the_other_workspace_name_nothing(stage: Stage):
 def test_a_build_whose_tokens_open_every_workspace_of_their_person_turns_red(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ):
-    mutate(monkeypatch, door._place_of, "place[0].id == bearer.tenant_id", "True")
+    mutate(monkeypatch, door._place_of, "place.tenant.id == bearer.tenant_id", "True")
     watch = into(stage, stage.guest.token, stage.b, "listAccounts", "getEntry")
     assert watch.seen
     assert 200 in watch.statuses
@@ -166,6 +166,6 @@ def test_a_build_that_lets_everybody_change_every_workspace_is_seen_by_what_chan
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ):
     before = fingerprint(stage.owner, stage.b)
-    mutate(monkeypatch, door._place_of, "place[0].id == bearer.tenant_id", "True")
+    mutate(monkeypatch, door._place_of, "place.tenant.id == bearer.tenant_id", "True")
     into(stage, stage.guest.token, stage.b, "saveView")
     assert fingerprint(stage.owner, stage.b) != before

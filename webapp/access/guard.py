@@ -1,21 +1,46 @@
 """The guard: the one place that decides whether a member may, and says why not."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from webapp.access.permissions import GRANTS, Permission, Role
+from webapp.access.permissions import Permission, Role
+from webapp.access.product import product_policies
+from webapp.access.rulebook import Asker, Rulebook
+from webapp.access.terms import condition_words
 from webapp.kernel.errors import N_, DomainError, Word
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 ROLE_WORDS = {
     Role.OWNER: N_("owner"),
+    Role.ADMIN: N_("admin"),
     Role.ACCOUNTANT: N_("accountant"),
+    Role.TECHNICIAN: N_("technician"),
     Role.MEMBER: N_("member"),
     Role.AUDITOR: N_("auditor"),
+    Role.CUSTOMER: N_("customer"),
 }
 """A role within a sentence."""
+SCOPE_POLICY = "token-scope"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Permit or deny, with the reason (English with %(name)s placeholders) and the policies that decided.
+
+    A denial without policies: nothing permits it. `missing` are conditions of policies that would have permitted.
+    """
+
+    permit: bool
+    reason: str
+    params: dict[str, str]
+    permission: Permission
+    policies: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    microseconds: int = 0
+    id: str = ""
 
 
 class Forbidden(DomainError):
@@ -25,38 +50,74 @@ class Forbidden(DomainError):
     status = 403
     title = N_("You may not do this")
 
+    def __init__(self, decision: Decision) -> None:
+        self.decision = decision
+        super().__init__(decision.reason, **decision.params)
+        self.more = {
+            "decision_id": decision.id,
+            "policies": list(decision.policies),
+            "missing": list(decision.missing),
+        }
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Permit or deny, with the reason (English with %(name)s placeholders)."""
 
-    permit: bool
-    reason: str
-    params: dict[str, str]
+@functools.cache
+def product_rulebook() -> Rulebook:
+    """Return the rulebook of every workspace that has no policies of its own."""
+    return Rulebook(product_policies(), is_own=False)
 
 
-def decide(permission: Permission, *, role: Role, scopes: frozenset[str] | None) -> Decision:
-    """Decide one permission for a member; `scopes` narrows a token and is None for a browser session."""
-    if permission not in GRANTS[role]:
+def decide(
+    permission: Permission, *, asker: Asker, rulebook: Rulebook | None = None, decision_id: str = ""
+) -> Decision:
+    """Decide one permission of a member; without a rulebook by the policies that come with Comptoir."""
+    book = rulebook or product_rulebook()
+    outcome = book.answer(permission, asker)
+    if outcome.permit:
         return Decision(
-            permit=False,
-            reason=N_("Your role here is %(role)s, which does not include %(permission)s. An owner can change it."),
-            params={"role": Word(ROLE_WORDS[role]), "permission": permission.value},
+            True,
+            N_("The role %(role)s includes it."),
+            {"role": Word(ROLE_WORDS[asker.role])},
+            permission,
+            outcome.policies,
+            (),
+            outcome.microseconds,
+            decision_id,
         )
-    if scopes is not None and permission.scope not in scopes:
-        return Decision(
-            permit=False,
-            reason=N_("This token lacks the scope %(scope)s."),
-            params={"scope": permission.scope, "permission": permission.value},
-        )
-    return Decision(permit=True, reason=N_("The role %(role)s includes it."), params={"role": Word(ROLE_WORDS[role])})
+    missing = () if outcome.policies else tuple(dict.fromkeys(one.condition for one in book.missing(permission, asker)))
+    reason, params = _why_not(permission, asker, outcome.policies, missing)
+    return Decision(False, reason, params, permission, outcome.policies, missing, outcome.microseconds, decision_id)
 
 
-def check(permission: Permission, *, role: Role, scopes: frozenset[str] | None) -> None:
-    """Raise Forbidden with the reason unless the member may."""
-    decision = decide(permission, role=role, scopes=scopes)
+def _why_not(
+    permission: Permission, asker: Asker, policies: tuple[str, ...], missing: tuple[str, ...]
+) -> tuple[str, dict[str, str]]:
+    if SCOPE_POLICY in policies:
+        return N_("This token lacks the scope %(scope)s."), {"scope": permission.scope, "permission": permission.value}
+    if policies:
+        return N_("The policy %(policy)s of this workspace forbids it."), {
+            "policy": ", ".join(policies),
+            "permission": permission.value,
+        }
+    if missing:
+        return condition_words(missing[0])
+    return (
+        N_("Your role here is %(role)s, which does not include %(permission)s. An owner can change it."),
+        {"role": Word(ROLE_WORDS[asker.role]), "permission": permission.value},
+    )
+
+
+def check(permission: Permission, *, asker: Asker, rulebook: Rulebook | None = None, decision_id: str = "") -> Decision:
+    """Return the decision, or raise Forbidden with it unless the member may."""
+    decision = decide(permission, asker=asker, rulebook=rulebook, decision_id=decision_id)
     if not decision.permit:
-        raise Forbidden(decision.reason, **decision.params)
+        raise Forbidden(decision)
+    return decision
+
+
+def permitted(*, asker: Asker, rulebook: Rulebook | None = None) -> frozenset[Permission]:
+    """Return everything that a member may, asked in one batch and remembered."""
+    answers = (rulebook or product_rulebook()).answers(Permission, asker)
+    return frozenset(permission for permission, outcome in answers.items() if outcome.permit)
 
 
 def requires(permission: Permission, *, confirm: bool = False) -> Callable[[View], View]:
@@ -75,9 +136,15 @@ def requires(permission: Permission, *, confirm: bool = False) -> Callable[[View
 
 def machine_roles(role: Role) -> tuple[Role, ...]:
     """Return the roles that somebody of this role may give a machine: never an owner's, never more than their own."""
-    return tuple(one for one in Role if one is not Role.OWNER and GRANTS[one] <= GRANTS[role])
+    may = permitted(asker=Asker(role))
+    return tuple(one for one in Role if one is not Role.OWNER and permitted(asker=Asker(one)) <= may)
 
 
 def may_give(role: Role, wanted: str) -> bool:
     """Tell whether somebody of this role may act for a machine of the wanted role."""
     return any(wanted == one.value for one in machine_roles(role))
+
+
+def scopes_of_role(role: Role) -> frozenset[str]:
+    """Return the scopes that a token of this role could use."""
+    return frozenset(permission.scope for permission in permitted(asker=Asker(role)))

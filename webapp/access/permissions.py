@@ -1,6 +1,7 @@
-"""Every permission, `room:resource:action`, in alphabetical order; roles are sets of them.
+"""Every permission, `room:resource:action`, in alphabetical order, and the roles that come with Comptoir.
 
-The guard is the only place that decides; a view without a permission refuses to start.
+What a role may is told by the policies beside this file; the guard asks them and is the only place that decides. A
+view without a permission refuses to start.
 """
 
 from enum import StrEnum
@@ -10,6 +11,10 @@ class Permission(StrEnum):
     """What a member may be allowed to do in one workspace."""
 
     ACCESS_DECISIONS_READ = "access:decisions:read"
+    ACCESS_GRANTS_WRITE = "access:grants:write"
+    ACCESS_OWN_READ = "access:own:read"
+    ACCESS_ROLES_READ = "access:roles:read"
+    ACCESS_ROLES_WRITE = "access:roles:write"
     IMPORTS_IMPORTS_PUBLISH = "imports:imports:publish"
     IMPORTS_IMPORTS_READ = "imports:imports:read"
     IMPORTS_IMPORTS_REVERSE = "imports:imports:reverse"
@@ -33,6 +38,7 @@ class Permission(StrEnum):
     LEDGER_VIEWS_WRITE = "ledger:views:write"
     MEMBERS_MEMBERS_READ = "members:members:read"
     MEMBERS_MEMBERS_WRITE = "members:members:write"
+    MEMBERS_OWNERS_WRITE = "members:owners:write"
     POLICIES_DECISIONS_READ = "policies:decisions:read"
     POLICIES_STORES_ACTIVATE = "policies:stores:activate"
     POLICIES_STORES_READ = "policies:stores:read"
@@ -49,40 +55,24 @@ class Permission(StrEnum):
         room, _, action = self.value.split(":")
         return f"{room}:read" if action == "read" else f"{room}:write"
 
+    @property
+    def groups(self) -> tuple[str, str]:
+        """Return the groups of actions that it stands in: its room's, and that of what reads or changes."""
+        room, _, action = self.value.split(":")
+        return f"{room}:*", "*:read" if action == "read" else "*:change"
+
 
 class Role(StrEnum):
     """A member's role in one workspace."""
 
     OWNER = "owner"
+    ADMIN = "admin"
     ACCOUNTANT = "accountant"
+    TECHNICIAN = "technician"
     MEMBER = "member"
     AUDITOR = "auditor"
+    CUSTOMER = "customer"
 
-
-READS = frozenset(permission for permission in Permission if permission.value.endswith(":read"))
-
-_ACCOUNTANT_NOT = {
-    Permission.LEDGER_PERIODS_REOPEN,
-    Permission.LEDGER_RECONCILIATIONS_UNDO,
-    Permission.MEMBERS_MEMBERS_WRITE,
-    Permission.POLICIES_STORES_ACTIVATE,
-    Permission.POLICIES_STORES_WRITE,
-    Permission.WORKSPACE_WORKSPACE_REMOVE,
-}
-_MEMBER_ALSO = {
-    Permission.IMPORTS_IMPORTS_PUBLISH,
-    Permission.IMPORTS_IMPORTS_WRITE,
-    Permission.LEDGER_ENTRIES_WRITE,
-    Permission.LEDGER_VIEWS_WRITE,
-    Permission.TOKENS_TOKENS_WRITE,
-}
-
-GRANTS: dict[Role, frozenset[Permission]] = {
-    Role.OWNER: frozenset(Permission),
-    Role.ACCOUNTANT: frozenset(Permission) - _ACCOUNTANT_NOT,
-    Role.MEMBER: READS | _MEMBER_ALSO,
-    Role.AUDITOR: READS,
-}
 
 SCOPES = tuple(sorted({permission.scope for permission in Permission}))
 """Everything that a token can be narrowed to."""

@@ -70,7 +70,7 @@ def create(
             at=place.at,
             token_id=secrets.token_hex(TOKEN_ID_BYTES),
             secret=new_secret(),
-            tenant_id=found[0].id,
+            tenant_id=found.tenant.id,
             person_id=person.id,
             name=name,
             scopes=frozenset(scopes or SCOPES),
@@ -78,7 +78,7 @@ def create(
             life=timedelta(days=days),
             networks=networks,
         )
-        told = {"token": name, "workspace": found[0].name}
+        told = {"token": name, "workspace": found.tenant.name}
         tell(session=session, actor=ACTOR, at=place.at, person_id=person.id, kind="token_created", params=told)
     click.echo(made)
 

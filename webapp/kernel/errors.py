@@ -41,6 +41,8 @@ class DomainError(Exception):
         self.text = message or type(self).message
         self.params = params
         self.errors = errors
+        self.more: dict[str, Any] = {}
+        """Further members of the problem document (RFC 9457, 3.2)."""
         super().__init__(self.text % params if params else self.text)
 
 

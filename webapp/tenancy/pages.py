@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 
 from webapp.access.guard import check
 from webapp.access.permissions import Permission, Role
+from webapp.access.rulebook import Asker
 from webapp.identity import addresses
 from webapp.identity import queries as people
 from webapp.identity.door import anonymous, begin_session, keep_within, recognise_session, remember
@@ -120,10 +121,10 @@ def remove_workspace(slug: str) -> Response:
 def _removable(slug: str) -> TenantView:
     """Return the demonstration that the person owns; for everybody else there is none."""
     place = queries.membership(session=g.db, slug=slug, person_id=g.person.id)
-    if place is None or not place[0].is_demo:
+    if place is None or not place.tenant.is_demo:
         abort(404)
-    check(Permission.WORKSPACE_WORKSPACE_REMOVE, role=Role(place[1]), scopes=None)
-    return place[0]
+    check(Permission.WORKSPACE_WORKSPACE_REMOVE, asker=Asker(Role(place.role), at=g.at))
+    return place.tenant
 
 
 @bp.get("/invitations/<secret>")

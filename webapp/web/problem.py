@@ -96,8 +96,9 @@ def problem(
     detail: str,
     errors: tuple[FieldError, ...] = (),
     headers: dict[str, str] | None = None,
+    more: dict[str, Any] | None = None,
 ) -> Response:
-    """Build a problem document; `errors` point at the fields (JSON pointers)."""
+    """Build a problem document; `errors` point at the fields (JSON pointers), `more` are further members of it."""
     body: dict[str, Any] = {
         "type": f"/api/v1/problems#{code}",
         "title": title,
@@ -106,6 +107,7 @@ def problem(
         "instance": request.path,
         "code": code,
         "request_id": g.get("request_id", ""),
+        **(more or {}),
     }
     if errors:
         body["errors"] = [
@@ -123,8 +125,8 @@ def answer(error: DomainError) -> Response:
     """Answer an anticipated failure."""
     title, detail = translate(error.title, {}), translate(error.text, error.params)
     if is_api():
-        return problem(error.status, code=error.code, title=title, detail=detail, errors=error.errors)
-    return error_page(error.status, title=title, detail=detail, errors=error.errors)
+        return problem(error.status, code=error.code, title=title, detail=detail, errors=error.errors, more=error.more)
+    return error_page(error.status, title=title, detail=detail, errors=error.errors, more=error.more)
 
 
 def answer_status(status: int, *, code: str, detail: str = "", headers: dict[str, str] | None = None) -> Response:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -33,13 +34,14 @@ class Frame:
     tenant: Any = None
     tenants: list[Any] = field(default_factory=list)
     nav: list[Any] = field(default_factory=list)
-    permissions: frozenset[str] = frozenset()
+    may_do: Callable[[], frozenset[str]] = frozenset
+    """What the person may; worked out when a page first asks."""
     jobs_running: int = 0
     jobs_href: str = ""
 
     def may(self, permission: str) -> bool:
         """Tell whether the person may, so that a page offers only what will not be refused."""
-        return permission in self.permissions
+        return permission in self.may_do()
 
     @property
     def links(self) -> dict[str, str]:
@@ -100,8 +102,15 @@ def wanted_block(template: str) -> str | None:
     return target if found else None
 
 
-def error_page(status: int, *, title: str, detail: str, errors: tuple[FieldError, ...] = ()) -> Response:
-    """Render what happened, why, and what to do."""
+def error_page(
+    status: int,
+    *,
+    title: str,
+    detail: str,
+    errors: tuple[FieldError, ...] = (),
+    more: dict[str, Any] | None = None,
+) -> Response:
+    """Render what happened, why, and what to do; `more` is the decision behind a refusal."""
     return make_response(
         render_template(
             "errors/error.html",
@@ -110,6 +119,7 @@ def error_page(status: int, *, title: str, detail: str, errors: tuple[FieldError
             detail=detail,
             errors=[(error.field, _(error.message, **error.params)) for error in errors],
             request_id=g.get("request_id", ""),
+            decision=more or {},
         ),
         status,
     )

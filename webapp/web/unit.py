@@ -1,15 +1,18 @@
 """One request, one transaction: opened by a door, committed once before the answer leaves, never by a view."""
 
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 from flask import Flask, Response, g
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from webapp.web.state import services
 
 FAILED = 400
+
+log = structlog.get_logger()
 
 
 def open_unit() -> Session:
@@ -35,6 +38,11 @@ def close_unit(*, commit: bool) -> None:
         unit.__exit__(_Refused, _Refused(), None)
 
 
+def after_roll_back(act: Callable[[], None]) -> None:
+    """Do something once the request's transaction was rolled back, such as to write down why; it opens its own."""
+    g.setdefault("afterwards", []).append(act)
+
+
 class _Refused(Exception):
     """Rolls the transaction back."""
 
@@ -51,6 +59,11 @@ def install(app: Flask) -> None:
         except DBAPIError as error:
             # A commit that failed is answered like any other failure; whether it took effect, a repeat tells.
             return app.make_response(app.handle_user_exception(error))
+        for act in g.pop("afterwards", ()):
+            try:
+                act()
+            except SQLAlchemyError as error:
+                log.warning("unit.afterwards_failed", reason=str(error).splitlines()[0])
         return response
 
     @app.teardown_request

@@ -13,7 +13,8 @@ from tenants.money.imports.presentation import import_out
 from tenants.money.imports.readers.csv_formats import FORMATS
 from tenants.money.imports.shapes import FormatList, ImportList, ImportOut, ImportPath, ImportQuery, UploadIn
 from tenants.schemas import WorkspacePath
-from webapp.access.guard import check, requires
+from webapp.access.door import ask
+from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import N_, FieldError, Invalid
 from webapp.web.contract import promises
@@ -53,7 +54,7 @@ def create_import(path: WorkspacePath, form: UploadIn) -> Response:
     if upload_file is None:
         raise Invalid(errors=(FieldError("file", "missing", N_("Choose the statement's file.")),))
     if form.publish == "auto":
-        check(Permission.IMPORTS_IMPORTS_PUBLISH, role=g.role, scopes=g.scopes)
+        ask(Permission.IMPORTS_IMPORTS_PUBLISH)
     upload = receiving.Upload(form.account_id, upload_file.filename or "", form.format, form.publish == "auto")
 
     def act() -> tuple[Any, int, str]:

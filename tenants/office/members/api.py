@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tenants.door import api_room
 from tenants.lists import fields_of, page_of
 from tenants.office.members import commands, queries
+from tenants.office.members.owners import mind_owners
 from tenants.schemas import Body, Instant, ListQuery, WorkspacePath, instant
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission, Role
@@ -146,6 +147,7 @@ def get_member(path: MemberPath) -> Response:
 @requires(Permission.MEMBERS_MEMBERS_WRITE)
 def change_member(path: MemberPath, body: RoleIn) -> Response:
     """Give a member another role; the last owner stays one."""
+    mind_owners(person_id=path.person_id, role=body.role)
     commands.change_role(session=g.db, actor=g.actor, at=g.at, person_id=path.person_id, role=body.role)
     return get_member(path)
 
@@ -154,6 +156,7 @@ def change_member(path: MemberPath, body: RoleIn) -> Response:
 @requires(Permission.MEMBERS_MEMBERS_WRITE)
 def remove_member(path: MemberPath) -> Response:
     """Take a member's place away; the last owner stays."""
+    mind_owners(person_id=path.person_id)
     commands.remove_member(session=g.db, actor=g.actor, at=g.at, person_id=path.person_id)
     return Response(status=204)
 
@@ -179,6 +182,7 @@ def _place(row: InvitationView) -> list[str]:
 @requires(Permission.MEMBERS_MEMBERS_WRITE)
 def invite(path: WorkspacePath, body: InvitationIn) -> Response:
     """Send a link for one address; it works once, for seven days."""
+    mind_owners(role=body.role)
     secret, invitation_id = services().new_secret(), services().new_id()
     draft = commands.InvitationDraft(body.email, body.role, secret, outside(INVITATION_PATH + secret))
     commands.invite(

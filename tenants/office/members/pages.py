@@ -8,6 +8,8 @@ from flask_babel import gettext as _
 
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.office.members import commands, queries
+from tenants.office.members.owners import mind_owners
+from webapp.access.door import may
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission, Role
 from webapp.kernel.errors import Conflict, Invalid
@@ -33,7 +35,9 @@ def invite() -> Response:
     """Invite one address."""
     values = {name: request.form.get(name, "").strip() for name in ("email", "role")}
     try:
-        draft = invitation_draft(values["email"], commands.role_named(values["role"]))
+        role = commands.role_named(values["role"])
+        mind_owners(role=role)
+        draft = invitation_draft(values["email"], role)
         send_invitation(draft)
     except (Invalid, Conflict) as error:
         errors = field_errors(error)
@@ -81,6 +85,7 @@ def change_role(person_id: UUID) -> Response:
     """Give a member another role."""
     try:
         role = commands.role_named(request.form.get("role", ""))
+        mind_owners(person_id=person_id, role=role)
         commands.change_role(session=g.db, actor=g.actor, at=g.at, person_id=person_id, role=role)
     except (Invalid, Conflict) as error:
         return _page(status=422, member_errors={person_id: _(error.text, **error.params)})
@@ -92,6 +97,7 @@ def change_role(person_id: UUID) -> Response:
 @requires(Permission.MEMBERS_MEMBERS_WRITE, confirm=True)
 def remove_member(person_id: UUID) -> Response:
     """Take a member's place away."""
+    mind_owners(person_id=person_id)
     try:
         commands.remove_member(session=g.db, actor=g.actor, at=g.at, person_id=person_id)
     except Conflict as error:
@@ -108,10 +114,14 @@ def _page(
     errors: dict[str, str] | None = None,
     member_errors: dict[UUID, str] | None = None,
 ) -> Response:
+    offered = list(role_names())
+    if not may(Permission.MEMBERS_OWNERS_WRITE):
+        offered.remove(Role.OWNER.value)
     context: dict[str, Any] = {
         "members": queries.members(session=g.db),
         "invitations": queries.invitations(session=g.db, at=g.at),
         "roles": role_names(),
+        "offered": offered,
         "values": values or {"email": "", "role": Role.MEMBER.value},
         "errors": errors or {},
         "member_errors": member_errors or {},
@@ -123,7 +133,10 @@ def role_names() -> dict[str, tuple[str, str]]:
     """Return what people read of a role: its name and what it may."""
     return {
         "owner": (_("Owner"), _("Everything, including members and closing the workspace")),
+        "admin": (_("Admin"), _("Everything but the owners’ affairs and closing the workspace")),
         "accountant": (_("Accountant"), _("Everything in the books, closes periods")),
+        "technician": (_("Technician"), _("Sees colleagues; interventions follow with their rooms")),
         "member": (_("Member"), _("Books and imports entries")),
         "auditor": (_("Auditor"), _("Reads everything, changes nothing")),
+        "customer": (_("Customer"), _("Sees only what they may do; their documents follow with their rooms")),
     }

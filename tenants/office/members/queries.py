@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from webapp.access.permissions import Role
 from webapp.identity import queries as identity
 from webapp.kernel.db import bound_tenant, on_platform
 from webapp.tenancy import queries as tenancy
@@ -40,6 +41,12 @@ def members(*, session: Session) -> list[MemberRow]:
 def member(*, session: Session, person_id: UUID) -> MemberRow | None:
     """Return one member."""
     return next((row for row in members(session=session) if row.person_id == person_id), None)
+
+
+def touches_owners(*, session: Session, person_id: UUID | None = None, role: Role | None = None) -> bool:
+    """Tell whether giving a role, or changing the place of a person, decides who owns the workspace."""
+    found = member(session=session, person_id=person_id) if person_id else None
+    return role is Role.OWNER or (found is not None and found.role == Role.OWNER.value)
 
 
 def invitations(*, session: Session, at: datetime) -> list[InvitationView]:

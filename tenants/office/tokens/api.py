@@ -12,7 +12,8 @@ from tenants.lists import fields_of, page_of
 from tenants.office.tokens import commands, queries
 from tenants.office.tokens.forms import RotationIn, TokenIn, bounds
 from tenants.schemas import Instant, ListQuery, WorkspacePath, instant
-from webapp.access.guard import decide, requires
+from webapp.access.door import person_may, scopes_of_use
+from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import NotFound
 from webapp.web.pagination import answer_page, cut, read_cursor
@@ -79,7 +80,7 @@ def token_out(row: queries.TokenRow) -> dict[str, Any]:
 
 
 def _whose() -> UUID | None:
-    everybody = decide(Permission.TOKENS_TOKENS_ADMINISTER, role=g.role, scopes=None).permit
+    everybody = person_may(Permission.TOKENS_TOKENS_ADMINISTER)
     return None if everybody else g.person.id
 
 
@@ -109,7 +110,7 @@ def create_token(path: WorkspacePath, body: TokenIn) -> Response:
         at=g.at,
         token_id=token_id,
         secret=services().new_secret(),
-        role=g.role,
+        useful=scopes_of_use(),
         within=bounds(),
         draft=commands.TokenDraft(body.name, frozenset(body.scopes), body.days, tuple(body.networks)),
     )

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from webapp.access.permissions import GRANTS, SCOPES, Role
+from webapp.access.permissions import SCOPES
 from webapp.audit.commands import record
 from webapp.identity import queries as identity_queries
 from webapp.identity import tokens
@@ -55,9 +55,8 @@ class TooWide(DomainError):
     message = N_("A token gets no secret of a token that may more, or works from more networks, than itself.")
 
 
-def scopes_of(role: Role, within: frozenset[str] | None = None) -> tuple[str, ...]:
-    """Return the scopes that a token of this role can use; `within` are those of a token that makes a token."""
-    useful = {permission.scope for permission in GRANTS[role]}
+def offered(useful: frozenset[str], within: frozenset[str] | None = None) -> tuple[str, ...]:
+    """Return the scopes that are of use to a person, in order; `within` are those of a token that makes a token."""
     return tuple(scope for scope in SCOPES if scope in useful and (within is None or scope in within))
 
 
@@ -68,7 +67,7 @@ def create_token(
     at: datetime,
     token_id: str,
     secret: str,
-    role: Role,
+    useful: frozenset[str],
     within: Bounds,
     draft: TokenDraft,
 ) -> str:
@@ -93,7 +92,7 @@ def create_token(
             person_id=actor.person_id,
             name=draft.name,
             scopes=draft.scopes,
-            known_scopes=scopes_of(role, within.scopes),
+            known_scopes=offered(useful, within.scopes),
             life=timedelta(days=draft.days),
             networks=draft.networks,
         )

@@ -10,7 +10,8 @@ from flask_babel import gettext as _
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.office.tokens import commands, queries
 from tenants.office.tokens.forms import DAYS_CHOICES, DAYS_DEFAULT, OVERLAP_HOURS, read_token
-from webapp.access.guard import decide, requires
+from webapp.access.door import person_may, scopes_of_use
+from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.web.fields import field_errors
@@ -23,7 +24,7 @@ guard_room(bp)
 
 def whose() -> UUID | None:
     """Return None for those who see everybody's tokens, else the person that looks."""
-    everybody = decide(Permission.TOKENS_TOKENS_ADMINISTER, role=g.role, scopes=None).permit
+    everybody = person_may(Permission.TOKENS_TOKENS_ADMINISTER)
     return None if everybody else g.person.id
 
 
@@ -46,7 +47,7 @@ def create_token() -> Response:
             at=g.at,
             token_id=secrets.token_hex(8),
             secret=services().new_secret(),
-            role=g.role,
+            useful=scopes_of_use(),
             within=commands.Bounds(),
             draft=draft,
         )
@@ -81,7 +82,7 @@ def revoke_token(token_id: str) -> Response:
 
 
 def _page(*, status: int = 200, **context: Any) -> Response:
-    scopes = commands.scopes_of(g.role)
+    scopes = commands.offered(scopes_of_use())
     shown = {
         "tokens": queries.tokens(session=g.db, person_id=whose()),
         "everybody": whose() is None,

@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.office.tokens import commands, queries, service_accounts
 from tenants.office.tokens.forms import DAYS_CHOICES, DAYS_DEFAULT, OVERLAP_HOURS, read_token
-from webapp.access.guard import machine_roles, may_give, requires
+from webapp.access.guard import machine_roles, may_give, requires, scopes_of_role
 from webapp.access.permissions import Permission, Role
 from webapp.identity.queries import ServiceAccountView
 from webapp.kernel.errors import Conflict, Invalid, NotFound
@@ -144,7 +144,14 @@ def _draft(values: dict[str, str]) -> service_accounts.ServiceAccountDraft:
 
 def role_words() -> dict[str, str]:
     """Return what people read of a machine's role."""
-    return {"accountant": _("Accountant"), "member": _("Member"), "auditor": _("Auditor")}
+    return {
+        "admin": _("Admin"),
+        "accountant": _("Accountant"),
+        "technician": _("Technician"),
+        "member": _("Member"),
+        "auditor": _("Auditor"),
+        "customer": _("Customer"),
+    }
 
 
 def _roles() -> list[tuple[str, str]]:
@@ -166,7 +173,7 @@ def _page(service_account_id: UUID, *, status: int = 200, **context: Any) -> Res
     account = queries.service_account(session=g.db, service_account_id=service_account_id)
     if account is None:
         raise NotFound
-    scopes = commands.scopes_of(Role(account.role))
+    scopes = commands.offered(scopes_of_role(Role(account.role)))
     shown = {
         "account": account,
         "may_change": _may_change(account),

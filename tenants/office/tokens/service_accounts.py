@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from tenants.office.tokens import queries
-from tenants.office.tokens.commands import Bounds, TokenDraft, TooWide, scopes_of
-from webapp.access.guard import may_give
+from tenants.office.tokens.commands import Bounds, TokenDraft, TooWide, offered
+from webapp.access.guard import may_give, scopes_of_role
 from webapp.access.permissions import Role
 from webapp.audit.commands import record
 from webapp.identity import service_accounts, tokens
@@ -162,7 +162,7 @@ def create_token(
             service_account_id=service_account_id,
             name=draft.name,
             scopes=draft.scopes,
-            known_scopes=scopes_of(Role(account.role), within.scopes),
+            known_scopes=offered(scopes_of_role(Role(account.role)), within.scopes),
             life=timedelta(days=draft.days),
             networks=draft.networks,
         )

@@ -3,6 +3,13 @@
 from webapp.kernel.errors import N_
 
 ACTIONS: dict[str, str] = {
+    "access.granted": N_("Permission granted"),
+    "access.grant_revoked": N_("Grant revoked"),
+    "access.refused": N_("Refused"),
+    "access.role_assigned": N_("Own roles of a member changed"),
+    "access.role_changed": N_("Own role changed"),
+    "access.role_made": N_("Own role made"),
+    "access.role_removed": N_("Own role removed"),
     "account.changed": N_("Account changed"),
     "account.opened": N_("Account opened"),
     "audit_key.made": N_("Signing key made"),
@@ -182,9 +189,12 @@ VALUES: dict[str, dict[str, str]] = {
     },
     "role": {
         "accountant": N_("Accountant"),
+        "admin": N_("Admin"),
         "auditor": N_("Auditor"),
+        "customer": N_("Customer"),
         "member": N_("Member"),
         "owner": N_("Owner"),
+        "technician": N_("Technician"),
     },
     "state": {
         "active": N_("Active"),

@@ -1,15 +1,18 @@
-"""The guard is the only place that decides: nothing else compares a role or asks what a role is granted."""
+"""The guard is the only place that decides: nothing else compares a role."""
 
 import ast
 import re
 from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
 
 import pytest
 
-from webapp.access.guard import Forbidden, check, decide
-from webapp.access.permissions import GRANTS, SCOPES, Permission, Role
+from tests.matrix import FILE, matrix
+from webapp.access.engine import findings_of
+from webapp.access.guard import Forbidden, check, decide, permitted
+from webapp.access.permissions import SCOPES, Permission, Role
+from webapp.access.product import policy_files, schema_text
+from webapp.access.rulebook import Asker
 
 ROOT = Path(__file__).parents[3]
 ROLES = frozenset(role.value for role in Role)
@@ -20,8 +23,7 @@ NOT_DECISIONS = {
     "webapp/tenancy/commands.py::remove_member": "a workspace keeps an owner, whoever asks",
     "webapp/tenancy/commands.py::_locked_role": "whether the person is a member at all",
     "webapp/tenancy/queries.py::owners_count": "counts owners",
-    "tenants/door.py::_furnish": "hands the guard's table to the page, which then offers only what will be permitted",
-    "tenants/office/tokens/commands.py::scopes_of": "the scopes that are of use to a role, to be offered",
+    "tenants/office/members/queries.py::touches_owners": "whose affair it is, for the guard to be asked",
 }
 """Where a role is looked at without deciding who may."""
 COLUMNS = "tenants/money/imports/"
@@ -52,7 +54,7 @@ def names_role(node: ast.expr) -> bool:
 
 
 def decisions(source: str) -> set[str]:
-    """Return the functions of a source that compare a role or read the table of grants."""
+    """Return the functions of a source that compare a role."""
     found = set()
     tree = ast.parse(source)
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
@@ -60,8 +62,7 @@ def decisions(source: str) -> set[str]:
     for node in ast.walk(tree):
         compares = isinstance(node, ast.Compare) and any(map(names_role, [node.left, *node.comparators]))
         matches = isinstance(node, ast.Match) and names_role(node.subject)
-        grants = isinstance(node, ast.Name) and node.id == "GRANTS"
-        if compares or matches or grants:
+        if compares or matches:
             found.add(inside.get(id(node), "module"))
     return found
 
@@ -83,7 +84,6 @@ def test_nothing_but_the_guard_compares_a_role():
         "if g.role == Role.OWNER: pass",
         "if member.role in ('owner', 'accountant'): pass",
         "if role is not Role.AUDITOR: pass",
-        "ok = Permission.X in GRANTS[role]",
         "if 'owner' == place[1]: pass",
         "if g.role.value != 'auditor': pass",
     ],
@@ -108,19 +108,48 @@ def test_templates_ask_what_one_may_and_not_who_one_is():
 
 
 def test_every_pair_of_role_and_permission_is_decided_with_a_reason():
-    for role, permission in product(Role, Permission):
-        decision = decide(permission, role=role, scopes=None)
-        assert decision.permit is (permission in GRANTS[role])
-        assert decision.reason % decision.params
-        if not decision.permit:
-            assert permission.value in decision.reason % decision.params
-            with pytest.raises(Forbidden):
-                check(permission, role=role, scopes=None)
+    for role in Role:
+        may = permitted(asker=Asker(role))
+        for permission in Permission:
+            decision = decide(permission, asker=Asker(role))
+            assert decision.permit is (permission in may)
+            assert decision.reason % decision.params
+            assert bool(decision.policies) is decision.permit, "a permit names its policy; nothing else permits"
+            if not decision.permit:
+                assert permission.value in decision.reason % decision.params
+                with pytest.raises(Forbidden):
+                    check(permission, asker=Asker(role))
 
 
 def test_a_scope_narrows_and_never_widens():
-    for role, permission in product(Role, Permission):
-        assert decide(permission, role=role, scopes=frozenset(SCOPES)).permit is (permission in GRANTS[role])
-        without = decide(permission, role=role, scopes=frozenset(SCOPES) - {permission.scope})
-        assert not without.permit
-        assert not decide(permission, role=role, scopes=frozenset()).permit
+    for role in Role:
+        may = permitted(asker=Asker(role))
+        assert permitted(asker=Asker(role, scopes=frozenset(SCOPES))) == may
+        assert permitted(asker=Asker(role, scopes=frozenset())) == frozenset()
+        for scope in SCOPES:
+            narrowed = permitted(asker=Asker(role, scopes=frozenset({scope})))
+            assert narrowed == {permission for permission in may if permission.scope == scope}
+    refused = decide(Permission.LEDGER_ENTRIES_WRITE, asker=Asker(Role.OWNER, scopes=frozenset({"ledger:read"})))
+    assert refused.policies == ("token-scope",)
+    assert refused.reason % refused.params == "This token lacks the scope ledger:write."
+
+
+def test_the_committed_matrix_is_what_the_policies_decide():
+    """A change of the policies is reviewed as a difference; `make matrix` writes it down."""
+    assert FILE.read_text(encoding="utf-8") == matrix()
+    rows = [line.split()[0] for line in FILE.read_text(encoding="utf-8").splitlines()[1:]]
+    assert rows == list(Permission), "a permission without a row"
+
+
+def test_the_policies_that_come_with_comptoir_hold_before_their_schema():
+    assert findings_of("\n".join(text for _name, text in policy_files()), schema_text()) == ()
+
+
+def test_only_the_engine_knows_cedarpy():
+    importers = {
+        str(path.relative_to(ROOT))
+        for folder in ("webapp", "tenants")
+        for path in (ROOT / folder).rglob("*.py")
+        if re.search(r"^\s*(import|from) cedarpy", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert importers == {"webapp/access/engine.py"}

@@ -1,0 +1,28 @@
+"""`make matrix`: who may do what, as the policies that come with Comptoir decide it, written down to be reviewed.
+
+One line for each permission and kind of resource, one column for each role. A change of the policies shows as a
+difference of tests/webapp/access/matrix.txt.
+"""
+
+from pathlib import Path
+
+from webapp.access.guard import permitted
+from webapp.access.permissions import Permission, Role
+from webapp.access.rulebook import HERE, Asker
+
+FILE = Path(__file__).parent / "webapp" / "access" / "matrix.txt"
+
+
+def matrix() -> str:
+    """Return the table as the policies decide it now."""
+    may = {role: permitted(asker=Asker(role)) for role in Role}
+    width = max(len(permission.value) for permission in Permission)
+    lines = [f"{'permission':{width}}  {'of':9}  {'  '.join(role.value for role in Role)}"]
+    for permission in Permission:
+        cells = (("yes" if permission in may[role] else "-").ljust(len(role.value)) for role in Role)
+        lines.append(f"{permission.value:{width}}  {HERE.type:9}  {'  '.join(cells)}".rstrip())
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(matrix(), encoding="utf-8")

@@ -1,0 +1,38 @@
+"""The policies and the schema that come with Comptoir: readable files, compiled once in each process."""
+
+from functools import cache
+from pathlib import Path
+
+from webapp.access.engine import Compiled, compile_policies
+from webapp.access.permissions import Permission
+
+FOLDER = Path(__file__).parent / "policies"
+
+
+@cache
+def schema_text() -> str:
+    """Return the schema with an action for each permission."""
+    groups = sorted({group for permission in Permission for group in permission.groups})
+    applies = "appliesTo { principal: Person, resource: Workspace, context: Asked }"
+    lines = [f'action "{group}";' for group in groups]
+    for permission in Permission:
+        within = ", ".join(f'"{group}"' for group in permission.groups)
+        lines.append(f'action "{permission.value}" in [{within}] {applies};')
+    return (FOLDER / "comptoir.cedarschema").read_text(encoding="utf-8") + "\n" + "\n".join(lines) + "\n"
+
+
+@cache
+def policy_files() -> tuple[tuple[str, str], ...]:
+    """Return the name and the text of each file of policies."""
+    return tuple((path.stem, path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.cedar")))
+
+
+@cache
+def product_policies() -> Compiled:
+    """Return the compiled policies that every workspace begins with."""
+    return compile_policies(policy_files(), schema_text())
+
+
+def with_own(own: tuple[tuple[str, str], ...], *, validated: bool = False) -> Compiled:
+    """Compile a workspace's own policies together with those that come with Comptoir; raises PoliciesRefused."""
+    return compile_policies((*policy_files(), *own), schema_text(), validated=validated) if own else product_policies()

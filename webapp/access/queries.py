@@ -1,0 +1,63 @@
+"""A workspace's own policies, on a transaction bound to the platform; each process keeps the newest rulebooks."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.access.guard import product_rulebook
+from webapp.access.models import AccessGrant, AccessRole
+from webapp.access.product import with_own
+from webapp.access.rulebook import Rulebook
+
+RULEBOOKS_MAX = 256
+ROLES_MAX = 50
+GRANTS_MAX = 500
+Parts = tuple[tuple[str, str], ...]
+"""Policies as name and text."""
+
+SOURCES: list[Callable[[Session, UUID], Parts]] = []
+"""Further places where a workspace keeps policies for itself; the composition root adds them."""
+
+_kept: OrderedDict[UUID, tuple[int, Rulebook]] = OrderedDict()
+_lock = threading.Lock()
+
+
+def rulebook_of(*, session: Session, tenant_id: UUID, revision: int) -> Rulebook:
+    """Return a workspace's rulebook of this revision; revision 0 has no policies of its own."""
+    if revision == 0:
+        return product_rulebook()
+    with _lock:
+        kept = _kept.get(tenant_id)
+    if kept is not None and kept[0] == revision:
+        return kept[1]
+    own = own_policies(session=session, tenant_id=tenant_id)
+    made = Rulebook(with_own(own), is_own=True) if own else product_rulebook()
+    with _lock:
+        while len(_kept) >= RULEBOOKS_MAX:
+            _kept.popitem(last=False)
+        _kept[tenant_id] = (revision, made)
+    return made
+
+
+def own_policies(*, session: Session, tenant_id: UUID) -> Parts:
+    """Return the text of a workspace's own roles and of its grants, over or not, and what else it keeps."""
+    roles = session.execute(
+        select(AccessRole.name, AccessRole.policy)
+        .where(AccessRole.tenant_id == tenant_id)
+        .order_by(AccessRole.name)
+        .limit(ROLES_MAX)
+    )
+    grants = session.execute(
+        select(AccessGrant.id, AccessGrant.policy)
+        .where(AccessGrant.tenant_id == tenant_id, AccessGrant.revoked_at.is_(None))
+        .order_by(AccessGrant.created_at.desc())
+        .limit(GRANTS_MAX)
+    )
+    found = [(f"own:{name}", policy) for name, policy in roles] + [(f"grant:{one}", policy) for one, policy in grants]
+    for source in SOURCES:
+        found += source(session, tenant_id)
+    return tuple(found)

@@ -1,0 +1,161 @@
+"""The policies of one workspace, asked and remembered: a process keeps the answers that nothing but them can change.
+
+A rulebook belongs to one revision of a workspace's policies, and its answers to the roles that the membership of this
+very request names; so a role that was taken away or a policy that was changed is never answered from memory.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from webapp.access.engine import Compiled, Facts, Missing, Outcome, Request, Uid
+from webapp.access.permissions import Permission, Role
+from webapp.access.policy_text import tokens
+from webapp.kernel.actor import SYSTEM
+
+HERE = Uid("Workspace", "here")
+STEADY = frozenset({"token", "scopes", "scope"})
+"""What of the context does not change between the requests of one person through one token."""
+REMEMBERED_MAX = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks in a workspace, as what, and how they came."""
+
+    role: Role
+    own_roles: tuple[str, ...] = ()
+    person_id: UUID = SYSTEM
+    scopes: frozenset[str] | None = None
+    """What a token was narrowed to; None for a browser's session."""
+    second_factor: bool = False
+    network: str = ""
+    at: datetime = field(default=datetime(1970, 1, 1, tzinfo=UTC))
+
+    def context(self, permission: Permission) -> dict[str, Any]:
+        """Return what policies may ask about the request."""
+        at = self.at.astimezone(UTC)
+        return {
+            "token": self.scopes is not None,
+            "scopes": sorted(self.scopes or ()),
+            "scope": permission.scope,
+            "second_factor": self.second_factor,
+            "network": {"__extn": {"fn": "ip", "arg": self.network or "0.0.0.0"}},  # noqa: S104 - an address that nobody has
+            "minute": at.hour * 60 + at.minute,
+            "weekday": at.isoweekday(),
+            "now": {"__extn": {"fn": "datetime", "arg": at.strftime("%Y-%m-%dT%H:%M:%SZ")}},
+        }
+
+
+@dataclass(slots=True)
+class Tally:
+    """How often an answer was remembered; for the bench."""
+
+    remembered: int = 0
+    asked: int = 0
+
+
+TALLY = Tally()
+
+
+class Rulebook:
+    """The compiled policies of a workspace at one revision."""
+
+    def __init__(self, compiled: Compiled, *, is_own: bool) -> None:
+        self.compiled = compiled
+        self._is_own = is_own
+        self._moody = frozenset(policy.id for policy in compiled.policies if _is_moody(policy.text))
+        self._facts: OrderedDict[Any, Facts] = OrderedDict()
+        self._answers: OrderedDict[Any, dict[Permission, Outcome]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def answer(self, permission: Permission, asker: Asker) -> Outcome:
+        """Decide one permission."""
+        remembered = self._remembered(asker)
+        found = remembered.get(permission)
+        TALLY.asked += 1
+        if found is not None:
+            TALLY.remembered += 1
+            return found
+        principal, facts = self.principal(asker)
+        outcome = self.compiled.decide(principal, action(permission), HERE, asker.context(permission), facts)
+        self._remember(remembered, permission, outcome, principal, facts)
+        return outcome
+
+    def answers(self, permissions: Iterable[Permission], asker: Asker) -> dict[Permission, Outcome]:
+        """Decide many permissions, those that are not remembered together."""
+        remembered, wanted = self._remembered(asker), list(permissions)
+        found = {one: remembered[one] for one in wanted if one in remembered}
+        missing = [one for one in wanted if one not in found]
+        if missing:
+            principal, facts = self.principal(asker)
+            requests = [Request(principal, action(one), HERE, asker.context(one)) for one in missing]
+            for one, outcome in zip(missing, self.compiled.decide_many(requests, facts), strict=True):
+                found[one] = outcome
+                self._remember(remembered, one, outcome, principal, facts)
+        return found
+
+    def missing(self, permission: Permission, asker: Asker) -> list[Missing]:
+        """Return the conditions of the request that kept a policy from permitting: what another request may meet."""
+        principal, facts = self.principal(asker)
+        found = self.compiled.missing(principal, action(permission), HERE, asker.context(permission), facts)
+        return [one for one in found if one.policy in self._moody]
+
+    def principal(self, asker: Asker) -> tuple[Uid, Facts]:
+        """Return the name of the person and the entities around them; without own policies all persons are alike."""
+        principal = Uid("Person", str(asker.person_id) if self._is_own else "member")
+        key = (principal, asker.role, asker.own_roles)
+        facts = self._facts.get(key)
+        if facts is None:
+            roles = [asker.role.value, *(f"own:{name}" for name in asker.own_roles)]
+            facts = self.compiled.facts(
+                [
+                    {
+                        "uid": principal._asdict(),
+                        "attrs": {},
+                        "parents": [{"type": "Role", "id": role} for role in roles],
+                    },
+                    *({"uid": {"type": "Role", "id": role}, "attrs": {}, "parents": []} for role in roles),
+                    {"uid": HERE._asdict(), "attrs": {}, "parents": []},
+                ]
+            )
+            self._keep(self._facts, key, facts)
+        return principal, facts
+
+    def _remembered(self, asker: Asker) -> dict[Permission, Outcome]:
+        key = (asker.person_id if self._is_own else None, asker.role, asker.own_roles, asker.scopes)
+        found = self._answers.get(key)
+        if found is None:
+            found = {}
+            self._keep(self._answers, key, found)
+        return found
+
+    def _remember(
+        self, into: dict[Permission, Outcome], permission: Permission, outcome: Outcome, principal: Uid, facts: Facts
+    ) -> None:
+        """Keep an answer, unless a policy that applies looks at the clock, the network or the second factor."""
+        applicable = self.compiled.applicable(principal, action(permission), HERE, facts)
+        if not any(policy.id in self._moody for policy in applicable):
+            into[permission] = outcome
+
+    def _keep(self, into: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+        with self._lock:
+            while len(into) >= REMEMBERED_MAX:
+                into.popitem(last=False)
+            into[key] = value
+
+
+def action(permission: Permission) -> Uid:
+    """Return the name of a permission's action."""
+    return Uid("Action", permission.value)
+
+
+def _is_moody(text: str) -> bool:
+    """Tell whether a policy looks at anything of the context that may be another with the next request."""
+    words = [token.text for token in tokens(text)]
+    after = [words[number + 1 : number + 3] for number, word in enumerate(words) if word == "context"]
+    return any(len(two) < len((".", "name")) or two[0] != "." or two[1] not in STEADY for two in after)
