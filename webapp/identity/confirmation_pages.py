@@ -5,6 +5,7 @@ from flask_babel import gettext as _
 
 from webapp.identity import passwords, queries, sessions
 from webapp.identity.attempts import guessing
+from webapp.identity.ceremony import answered, site
 from webapp.identity.confirmation import confirm_page
 from webapp.identity.cookies import set_cookie
 from webapp.identity.door import recognise_session, safe_next
@@ -12,6 +13,7 @@ from webapp.identity.gate import ask_to_sign_in, signed_in, surround
 from webapp.identity.interrupted import offer_again
 from webapp.identity.lockout import TooManyAttempts
 from webapp.identity.parcel import Parcel, is_secret
+from webapp.identity.passkeys import PasskeyCopied, PasskeyRefused, use_passkey
 from webapp.identity.totp import use_code
 from webapp.kernel.db import bind_platform
 from webapp.web.limits import limit_sign_in
@@ -40,6 +42,8 @@ def confirm() -> Response:
     parcel = _carried()
     target = safe_next(request.form.get("confirm_to"))
     code = request.form.get("confirm_code", "").strip()
+    if request.form.get("confirm_passkey"):
+        return _by_passkey(parcel, target)
     try:
         if code:
             _by_code(code)
@@ -51,6 +55,17 @@ def confirm() -> Response:
     except (passwords.SignInBusy, TooManyAttempts) as error:
         return _again(parcel, target, error.status, _(error.text, **error.params))
     return go_on(parcel, target, means="app" if code else "password", second_factor=bool(code))
+
+
+def _by_passkey(parcel: Parcel | None, target: str) -> Response:
+    try:
+        answer = answered("confirm_passkey", "confirmation", g.person.id)
+        use_passkey(session=g.db, actor=g.actor, at=g.at, answer=answer, site=site(), person_id=g.person.id)
+    except PasskeyRefused as error:
+        # The mark of a copied passkey stays, although the answer is a refusal.
+        close_unit(commit=isinstance(error, PasskeyCopied))
+        return _again(parcel, target, error.status, _(error.text))
+    return go_on(parcel, target, means="passkey", second_factor=True)
 
 
 def _by_password() -> None:

@@ -27,8 +27,16 @@ ISSUER = "Comptoir"
 @signed_in
 def overview() -> Response:
     """Show how the person signs in, and where they are signed in."""
+    return security_page()
+
+
+def security_page(*, status: int = 200, errors: dict[str, str] | None = None, name: str = "") -> Response:
+    """Show the page of security; `errors` and `name` are those of a passkey that was not kept."""
     return render(
         "identity/security.html",
+        status=status,
+        errors=errors or {},
+        name=name,
         factors=factors_of(session=g.db, person_id=g.person.id),
         sessions=queries.sessions(session=g.db, person_id=g.person.id, at=g.at),
         current_id=g.session_id,

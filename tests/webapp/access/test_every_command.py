@@ -18,6 +18,8 @@ NO_EVENT = {
     "webapp.identity.sessions.touch_session": "a mark of use, once a minute",
     "webapp.identity.halfway.begin_halfway": "opens nothing; the session that follows is an event",
     "webapp.identity.halfway.end_halfway": "opens nothing; the session that follows is an event",
+    "webapp.identity.passkeys.keep_challenge": "a question to a passkey opens nothing",
+    "webapp.identity.passkeys.take_challenge": "what the answer of a passkey opens is an event",
     "webapp.identity.recovery.drop_codes_of_nothing": CALLED,
     "webapp.identity.totp.use_code": "a part of a sign-in or a confirmation, which is an event",
     "webapp.identity.sessions.ask_for_renewal": "goes with the change of what the person may, which has its event",
