@@ -1,0 +1,166 @@
+"""Rules of our own on the code's text, each with a faulty line that must be found: what linters do not know."""
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CODE = sorted(path for floor in ("webapp", "tenants") for path in (ROOT / floor).rglob("*.py"))
+DOMAIN = {"commands", "queries", "rules", "models"}
+
+CALLS_OUT = {
+    "webapp/web/outbound.py": "the one way out: resolved once, pinned, only to public addresses",
+    "webapp/embedded/supervisor.py": "asks its own web process on the loopback whether it is ready",
+}
+"""Who may open an HTTP connection."""
+GUESSABLE = {
+    "tenants/demo/company.py": "a story, the same from the same seed",
+    "tenants/demo/statements.py": "the same",
+    "tenants/office/policies/journal.py": "which decisions a sample keeps",
+}
+"""Who may use random numbers that can be guessed."""
+SET_CONFIG = {
+    "webapp/tenancy/provisioning.py": "takes the right to call it away from everybody",
+    "webapp/tenancy/doctor.py": "sees that nobody may call it",
+}
+MARKUP = {"webapp/identity/qr.py": "a picture of our own making, without any text of a person"}
+BUILT = {
+    "tenants/money/imports/decisions.py": "which rows: one of two conditions of ours",
+    "webapp/audit/retention.py": "a condition of ours",
+    "webapp/audit/seals.py": "the schema of a chain, which is an id in hexadecimal",
+    "webapp/tenancy/provisioning.py": "three settings of ours for the role of the application",
+}
+"""Where a statement's text is put together in a function; what people send travels as parameters."""
+
+
+def where(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+    """Yield each call with the name that it is called by: `os.system`, `text`, `.execute`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            yield (name if len(name) < 60 else name.rsplit(".", 1)[-1]), node
+
+
+def imported(tree: ast.AST) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+    return found
+
+
+def dangerous(tree: ast.Module, file: str) -> Iterator[str]:
+    """No evaluated text, no pickles, no shell, no broken hashes."""
+    del file
+    for name, node in calls(tree):
+        if name in {"eval", "exec", "compile", "os.system", "os.popen", "hashlib.md5", "hashlib.sha1", "md5", "sha1"}:
+            yield f"{node.lineno}: {name}"
+        if any(one.arg == "shell" and getattr(one.value, "value", False) for one in node.keywords):
+            yield f"{node.lineno}: a shell"
+    yield from sorted({"pickle", "marshal", "shelve", "dill", "cPickle"} & imported(tree))
+
+
+def outside(tree: ast.Module, file: str) -> Iterator[str]:
+    """No HTTP but through webapp/web/outbound.py."""
+    clients = {"requests", "httpx", "aiohttp", "urllib3", "urllib.request", "http.client"}
+    if file not in CALLS_OUT:
+        yield from sorted(one for one in imported(tree) if one in clients or one.split(".")[0] in clients - {"urllib"})
+
+
+def guessable(tree: ast.Module, file: str) -> Iterator[str]:
+    """No secret from a generator that can be guessed."""
+    if file not in GUESSABLE:
+        yield from sorted(one for one in imported(tree) if one.split(".")[0] == "random")
+
+
+def asks_the_request(tree: ast.Module, file: str) -> Iterator[str]:
+    """No command, query or rule that knows the request."""
+    if Path(file).stem in DOMAIN:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "request":
+                yield f"{node.lineno}: request.{node.attr}"
+
+
+def binds_by_function(tree: ast.Module, file: str) -> Iterator[str]:
+    """No set_config(): it changes the role in the middle of a statement."""
+    if file not in SET_CONFIG:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and "set_config(" in node.value:
+                yield f"{node.lineno}: set_config"
+
+
+def passes_markup(tree: ast.Module, file: str) -> Iterator[str]:
+    """No text that is called safe."""
+    if file not in MARKUP:
+        yield from (f"{node.lineno}: {name}" for name, node in calls(tree) if name.split(".")[-1] == "Markup")
+
+
+RULES: dict[Callable[[ast.Module, str], Iterator[str]], str] = {
+    dangerous: "import pickle\neval(text)",
+    outside: "import requests\nfrom urllib.request import urlopen",
+    guessable: "from random import choice",
+    asks_the_request: "def act():\n    return request.args",
+    binds_by_function: "sql = \"SELECT set_config('role', 'x', true)\"",
+    passes_markup: "shown = markupsafe.Markup(text)",
+}
+
+
+def found_in(rule: Callable[[ast.Module, str], Iterator[str]]) -> list[str]:
+    return [f"{where(path)}: {one}" for path in CODE for one in rule(TREES[path], where(path))]
+
+
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in CODE}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_code_keeps_our_own_rules(rule: Callable[[ast.Module, str], Iterator[str]]) -> None:
+    assert found_in(rule) == [], rule.__doc__
+    assert list(rule(ast.parse(RULES[rule]), "tenants/x/commands.py")), "a faulty line would be found"
+
+
+def test_every_exception_is_needed() -> None:
+    for rule, listed in ((outside, CALLS_OUT), (guessable, GUESSABLE), (binds_by_function, SET_CONFIG)):
+        for file in listed:
+            assert list(rule(TREES[ROOT / file], "another.py")), f"{file} needs no exception"
+
+
+def built(node: ast.AST) -> bool:
+    """Tell whether a statement's text is put together from something else than constants, which are in capitals."""
+    if isinstance(node, ast.JoinedStr):
+        parts = (part.value for part in node.values if isinstance(part, ast.FormattedValue))
+        return any(not (isinstance(part, ast.Name) and part.id.isupper()) for part in parts)
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, ast.Mod) or built(node.left) or built(node.right)
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format"
+
+
+def statements(tree: ast.Module) -> Iterator[int]:
+    """Yield the lines in functions where a statement is built from values; psycopg's own `sql` quotes what it takes."""
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+        for name, node in calls(function):
+            is_sql = name.split(".")[-1] in {"text", "execute", "exec_driver_sql"} and bool(node.args)
+            if is_sql and built(node.args[0]) and not ast.unparse(node.args[0]).startswith("sql.SQL"):
+                yield node.lineno
+
+
+def test_no_statement_is_built_from_values() -> None:
+    assert {where(path) for path in CODE if list(statements(TREES[path]))} == BUILT.keys()
+    for faulty in ('session.execute(text(f"SELECT {name}"))', "driver.execute('SELECT %s' % name)"):
+        assert list(statements(ast.parse(f"def act():\n    {faulty}")))
+    assert not list(statements(ast.parse('def act():\n    session.execute(text(f"SELECT {_X}"), {})')))
+
+
+def test_no_template_passes_markup_through_without_a_reason() -> None:
+    safe = re.compile(r"\|\s*safe\b|\{%-?\s*autoescape")
+    found = [where(path) for path in (ROOT / "templates").rglob("*.*") if safe.search(path.read_text(encoding="utf-8"))]
+    assert found == []
+    assert safe.search("{{ note | safe }}")
