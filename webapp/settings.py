@@ -93,7 +93,14 @@ class Settings:
         },
     )
     smtp_url: str = field(
-        default="", repr=False, metadata={"help": "smtp://user:password@host:port; empty: mails go to files"}
+        default="",
+        repr=False,
+        metadata={"help": "smtp://user@host:port with STARTTLS, or smtps://; empty: mails go to files"},
+    )
+    smtp_password: str = field(default="", repr=False, metadata={"help": "password of the user of smtp_url"})
+    smtp_authorities: str = field(
+        default="",
+        metadata={"help": "file of the certificates that the mail server's is verified by; empty: the system's"},
     )
     mail_from: str = field(default="Comptoir <comptoir@localhost>", metadata={"help": "sender of mails"})
 
@@ -141,6 +148,9 @@ class Settings:
                     "COMPTOIR_MASTER_KEYS is not set, so nothing could be sealed. Make one, for example by: "
                     'echo "first:$(openssl rand -base64 32)"',
                 )
+        parts = urlsplit(self.smtp_url)
+        if self.smtp_url and (parts.scheme not in {"smtp", "smtps"} or not parts.hostname):
+            raise SettingsError("COMPTOIR_SMTP_URL must be smtp://user@host:port or smtps://user@host:port.")
         if self.master_keys:
             try:
                 Masters.parse(self.master_keys)

@@ -32,7 +32,7 @@ from webapp.audit.sealer import Sealer, tell_event
 from webapp.identity import jobs as identity_jobs
 from webapp.jobs import commands
 from webapp.jobs.blame import is_innocent, is_outage
-from webapp.jobs.context import Handler, JobCancelled, JobContext
+from webapp.jobs.context import Handler, JobCancelled, JobContext, TryLater
 from webapp.jobs.delivery import QUEUES, Courier, connect
 from webapp.jobs.succession import bury_the_dead
 from webapp.kernel.clock import utc_now
@@ -153,13 +153,21 @@ def _run(context: JobContext) -> str:
         )
         return outcome
     reason = "".join(traceback.format_exception_only(failure)).strip()
-    counts = not is_innocent(failure)
+    later = failure.delay if isinstance(failure, TryLater) else None
+    counts = later is None and not is_innocent(failure)
     if counts:
         log.error("job.failed", exc_info=failure)
     else:
         log.warning("job.interrupted", reason=reason.splitlines()[0])
     parked = _when_database_answers(
-        lambda session: commands.fail(session=session, job_id=claim.id, at=clock(), error=reason, counts=counts),
+        lambda session: commands.fail(
+            session=session,
+            job_id=claim.id,
+            at=clock(),
+            error=reason,
+            counts=counts,
+            delay=later or timedelta(seconds=1),
+        ),
     )
     return "parked" if parked else "failed" if counts else "interrupted"
 

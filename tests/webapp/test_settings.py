@@ -29,7 +29,8 @@ def test_every_setting_is_read_from_its_variable() -> None:
 @pytest.mark.parametrize("name", [field.name for field in fields(Settings) if field.type in {str, "str"}])
 def test_every_text_can_come_from_a_file(name: str, tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    text = {"master_keys": MASTER, "base_url": "https://other.example"}.get(name, STRONG)
+    known = {"master_keys": MASTER, "base_url": "https://other.example", "smtp_url": "smtp://me@mail.example:587"}
+    text = known.get(name, STRONG)
     file.write_text(f"{text}\n")
     variable = f"COMPTOIR_{name.upper()}"
     given = {key: value for key, value in NEEDED.items() if key != variable} | {f"{variable}_FILE": str(file)}
@@ -86,3 +87,9 @@ def test_secrets_are_not_in_what_settings_say_of_themselves() -> None:
     told = repr(Settings.from_environ(given | {"COMPTOIR_SMTP_URL": "smtp://me:do-not-tell@mail"}))
     assert STRONG not in told
     assert "do-not-tell" not in told
+
+
+@pytest.mark.parametrize("wrong", ["mail.example", "http://mail.example", "smtp://", "smtp://me@:25"])
+def test_a_mail_server_that_is_none_stops_the_start(wrong: str) -> None:
+    with pytest.raises(SettingsError, match="COMPTOIR_SMTP_URL must be smtp://"):
+        Settings.from_environ(NEEDED | {"COMPTOIR_SMTP_URL": wrong})

@@ -164,10 +164,18 @@ def finish(*, session: Session, job_id: UUID, at: datetime, state: Literal["done
     )
 
 
-def fail(*, session: Session, job_id: UUID, at: datetime, error: str, counts: bool = True) -> bool:
+def fail(
+    *,
+    session: Session,
+    job_id: UUID,
+    at: datetime,
+    error: str,
+    counts: bool = True,
+    delay: timedelta = timedelta(seconds=1),
+) -> bool:
     """Note a failure: try again later (2, 4 s) or park after the third; return whether it is parked.
 
-    One that does not count (the database went away) is tried again in a second, as if it had not been begun.
+    One that does not count (the database went away) is tried again after `delay`, as if it had not been begun.
     """
     attempts = session.scalar(select(Job.attempts).where(Job.id == job_id)) or ATTEMPTS_MAX
     parked = counts and attempts >= ATTEMPTS_MAX
@@ -176,7 +184,7 @@ def fail(*, session: Session, job_id: UUID, at: datetime, error: str, counts: bo
         values |= {
             "state": "queued",
             "attempts": attempts - 1,
-            "available_at": at + timedelta(seconds=1),
+            "available_at": at + delay,
             "delivered_at": None,
         }
     elif parked:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,14 @@ from webapp.settings import Settings
 
 class JobCancelled(Exception):
     """A person asked the job to stop; raised at a beat, rolls the job's transaction back."""
+
+
+class TryLater(Exception):
+    """What the job needs is away for now; it runs again after `delay`, as often as its code asks for it."""
+
+    def __init__(self, reason: str, delay: timedelta) -> None:
+        self.delay = delay
+        super().__init__(reason)
 
 
 @dataclass(frozen=True, slots=True)

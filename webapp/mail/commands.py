@@ -28,5 +28,5 @@ def send_mail(
 
     `values` are JSON; they are forgotten as soon as the letter is sent, because they may hold a one-time link.
     """
-    arguments = {"to": to, "letter": letter, "language": language, "values": values}
+    arguments = {"to": to, "letter": letter, "language": language, "values": values, "queued_at": at.isoformat()}
     enqueue(session=session, actor=actor, at=at, job_id=job_id, kind=SEND, arguments=arguments, queue="mail")

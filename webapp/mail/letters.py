@@ -5,6 +5,7 @@ The HTML beside it is made of the very same words, so that the two never say dif
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
@@ -94,4 +95,7 @@ def _recipient(to: str) -> Address:
     local, _, domain = to.rpartition("@")
     if not domain.isascii():
         domain = domain.encode("idna").decode()
-    return Address(addr_spec=f"{local}@{domain}")
+    try:
+        return Address(addr_spec=f"{local}@{domain}")
+    except (HeaderParseError, IndexError):
+        raise ValueError("no address to write to") from None

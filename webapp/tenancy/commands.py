@@ -176,6 +176,28 @@ def revoke_invitation(*, session: Session, actor: Actor, at: datetime, tenant_id
     )
 
 
+def revoke_invitations_of(
+    *, session: Session, actor: Actor, at: datetime, tenant_id: UUID, person_id: UUID
+) -> list[UUID]:
+    """Close the open invitations that a person made, and return which they were."""
+    rows = session.execute(
+        update(Invitation)
+        .where(
+            Invitation.tenant_id == tenant_id,
+            Invitation.created_by == person_id,
+            Invitation.accepted_at.is_(None),
+            Invitation.revoked_at.is_(None),
+        )
+        .values(revoked_at=at)
+        .returning(Invitation.id),
+    ).all()
+    for row in rows:
+        record(
+            session=session, actor=actor, at=at, action="invitation.revoked", object_type="invitation", object_id=row[0]
+        )
+    return [row[0] for row in rows]
+
+
 def accept_invitation(*, session: Session, actor: Actor, at: datetime, secret: str, person_id: UUID) -> str:
     """Take the place that an invitation offers and return the workspace's slug.
 

@@ -139,6 +139,12 @@ def change_role(*, session: Session, actor: Actor, at: datetime, person_id: UUID
             "by": actor.label,
         }
         tell(session=session, actor=actor, at=at, person_id=person_id, kind="role_changed", params=told)
+        withdrawn = []
+        if before.role == Role.OWNER.value:
+            withdrawn = tenancy.revoke_invitations_of(
+                session=session, actor=actor, at=at, tenant_id=tenant.id, person_id=person_id
+            )
+    _note_withdrawn(session, actor, at, withdrawn)
     record(
         session=session,
         actor=actor,
@@ -165,6 +171,10 @@ def remove_member(*, session: Session, actor: Actor, at: datetime, person_id: UU
                 )
         told = {"workspace": registry.tenant_name(session=session, tenant_id=tenant.id), "by": actor.label}
         tell(session=session, actor=actor, at=at, person_id=person_id, kind="member_removed", params=told)
+        withdrawn = tenancy.revoke_invitations_of(
+            session=session, actor=actor, at=at, tenant_id=tenant.id, person_id=person_id
+        )
+    _note_withdrawn(session, actor, at, withdrawn)
     record(
         session=session,
         actor=actor,
@@ -174,6 +184,14 @@ def remove_member(*, session: Session, actor: Actor, at: datetime, person_id: UU
         object_id=person_id,
         difference={"email": (before.email, None), "role": (before.role, None)},
     )
+
+
+def _note_withdrawn(session: Session, actor: Actor, at: datetime, invitations: list[UUID]) -> None:
+    """Note which invitations ended because whoever made them may invite nobody any more."""
+    for one in invitations:
+        record(
+            session=session, actor=actor, at=at, action="invitation.revoked", object_type="invitation", object_id=one
+        )
 
 
 def role_named(text: str) -> Role:

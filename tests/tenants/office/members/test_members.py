@@ -125,3 +125,23 @@ def test_the_page_offers_a_member_nothing_that_would_be_refused(cast: Cast) -> N
     assert "/invitations" not in page
     assert "/removal" not in page
     assert cast.bob.post(f"/t/{cast.acme.slug}/members/{cast.carol.id}/removal").status_code == 403
+
+
+def test_invitations_of_an_owner_end_with_the_owner(cast: Cast, settings: Settings) -> None:
+    for person, act in (
+        (cast.dave, lambda: cast.alice.api("DELETE", f"/members/{cast.dave.id}")),
+        (cast.bob, lambda: cast.alice.api("PUT", f"/members/{cast.bob.id}", json={"role": "member"})),
+    ):
+        assert cast.alice.api("PUT", f"/members/{person.id}", json={"role": "owner"}).status_code == 200
+        email = f"friend-{uuid4().hex[:8]}@example.org"
+        made = person.api("POST", "/invitations", json={"email": email, "role": "owner"}).json
+        kept = cast.alice.api("POST", "/invitations", json={"email": f"k{email}"}).json
+        work(settings, "mail.send")
+        (letter,) = letters(settings, email)
+        assert act().status_code in {200, 204}
+        open_now = {row["id"] for row in cast.alice.api("GET", "/invitations").json["data"]}
+        assert kept["id"] in open_now
+        assert made["id"] not in open_now
+        assert cast.app.test_client().get(link_in(letter)).status_code == 410
+        trail = cast.alice.api("GET", f"/audit-events?object_type=invitation&object_id={made['id']}").json["data"]
+        assert [event["action"] for event in trail] == ["invitation.revoked", "invitation.sent"]
