@@ -7,6 +7,7 @@ from sqlalchemy import DateTime, ForeignKey, Index, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.kernel.db import PlatformBase
+from webapp.kernel.sealed import sealed
 
 Instant = DateTime(timezone=True)
 
@@ -21,7 +22,9 @@ class SsoProvider(PlatformBase):
     name: Mapped[str] = mapped_column(Text)
     issuer: Mapped[str] = mapped_column(Text)
     client_id: Mapped[str] = mapped_column(Text)
-    client_secret: Mapped[bytes] = mapped_column(LargeBinary)
+    client_secret: Mapped[bytes] = mapped_column(
+        LargeBinary, info=sealed("sso_provider.client_secret/tenant/{tenant_id}")
+    )
     changed_at: Mapped[datetime] = mapped_column(Instant)
 
 
