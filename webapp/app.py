@@ -51,6 +51,7 @@ from tenants.office.tokens import pages as tokens_pages
 from tenants.office.tokens import service_account_pages, service_accounts_api
 from tenants.office.trail import api as trail_api
 from tenants.office.trail import pages as trail_pages
+from tenants.office.trail import reading as trail_reading
 from webapp import __version__
 from webapp.access.permissions import Permission
 from webapp.identity import (
@@ -73,6 +74,7 @@ from webapp.kernel.files import product_files
 from webapp.kernel.ids import new_id, new_secret
 from webapp.platform import metrics, readiness
 from webapp.platform import pages as platform_pages
+from webapp.platform import trail_pages as platform_trail
 from webapp.settings import Settings
 from webapp.sso import pages as sso_pages
 from webapp.tenancy import pages as tenancy_pages
@@ -144,6 +146,7 @@ PAGE_ROOMS = (
     access_api.bp,
     discovery.bp,
     platform_pages.bp,
+    platform_trail.bp,
     tenancy_pages.bp,
     tokens_pages.bp,
     service_account_pages.bp,
@@ -195,6 +198,11 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
     app.extensions[KEY].database.keys = new_ring(settings)
     app.extensions["navigation"] = navigation
     app.extensions[sample_room.EXTENSION] = partial(demo_statements.samples, SEED)
+    app.extensions[platform_trail.EXTENSION] = platform_trail.InstallationTrail(
+        page=lambda: trail_reading.show(trail_reading.installation()),
+        file=lambda: trail_reading.give_asked(trail_reading.installation()),
+        script=trail_reading.give_script,
+    )
     app.extensions["surroundings"] = surroundings
     app.extensions["first_page"] = first_page
     news.subscribe(learning.NAME, learning.learn_from_changes)
@@ -302,6 +310,7 @@ def surroundings(frame: render.Frame) -> None:
                     (_("All workspaces"), "platform.overview", "server"),
                     (_("Jobs"), "platform.list_jobs", "activity"),
                     (_("Mails"), "platform.list_mails", "mail"),
+                    (_("Trail"), "platform_trail.list_events", "history"),
                 ],
             )
         )

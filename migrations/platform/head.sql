@@ -355,6 +355,7 @@ CREATE TABLE platform.audit_unsealed (
 --;
 CREATE TABLE platform.audit_words (
     event_id bigint PRIMARY KEY,
+    seal bigint NOT NULL,
     words tsvector NOT NULL
 )
 --;

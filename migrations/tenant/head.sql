@@ -440,6 +440,7 @@ CREATE TABLE audit_unsealed (
 --;
 CREATE TABLE audit_words (
     event_id bigint PRIMARY KEY,
+    seal bigint NOT NULL,
     words tsvector NOT NULL
 )
 --;

@@ -37,10 +37,11 @@ class _Unsealed:
 
 
 class _Words:
-    """The words by which a sealed event is found; made off the way of the acts, with the seal."""
+    """In which seal an event lies, and the words by which it is found; made off the way of the acts."""
 
     __tablename__ = "audit_words"
     event_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    seal: Mapped[int] = mapped_column(BigInteger)
     words: Mapped[str] = mapped_column(TSVECTOR)
 
 

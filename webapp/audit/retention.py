@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from webapp.audit.commands import record
 from webapp.audit.rules import written
-from webapp.audit.seals import SEALER_LOCK, Chain, enter
+from webapp.audit.seals import EXPORT_LOCK, SEALER_LOCK, Chain, enter
 from webapp.kernel.actor import Actor
 
 ACTION = "trail.cleared"
@@ -40,8 +40,9 @@ def _clear_step(session: Session, chain: Chain, at: datetime, before: datetime) 
     """Remove what the oldest checkpoint alone covers, if all of that is too old."""
     enter(session, chain)
     locked = text("SELECT pg_try_advisory_xact_lock(:lock, hashtext(:name))")
-    if not session.scalar(locked, {"lock": SEALER_LOCK, "name": chain.name}):
-        return 0
+    for lock in (SEALER_LOCK, EXPORT_LOCK):
+        if not session.scalar(locked, {"lock": lock, "name": chain.name}):
+            return 0
     query = """
         SELECT min(c.number) FROM audit_checkpoint c
         WHERE c.number >= (SELECT min(number) FROM audit_seal) AND c.number < (SELECT max(number) FROM audit_seal)

@@ -40,6 +40,17 @@ class Event:
     decision_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A key's public half; `vouched` says that its private half opens with this installation's own secret."""
+
+    id: str
+    public_key: bytes
+    created_at: datetime
+    retired_at: datetime | None
+    vouched: bool = False
+
+
 def words_of(*texts: str) -> list[str]:
     """Return the words by which texts are found: in lower case, without accents, each once, at most 500."""
     plain = unicodedata.normalize("NFKD", " ".join(texts)).casefold()
@@ -51,7 +62,12 @@ def event_words(event: Event) -> list[str]:
     """Return the words by which an event is found: what it says of itself, then the values of its difference."""
     said = (event.actor_label, event.action, event.object_type, event.object_id, event.source_address)
     ids = (event.request_id, event.through_id, event.decision_id)
-    return words_of(*said, *ids, *_texts(event.difference))
+    return [via_word(event.via), *words_of(*said, *ids, *_texts(event.difference))]
+
+
+def via_word(via: str) -> str:
+    """Return the word by which the events of one way are found; no text of an event holds it."""
+    return f"via={via}"
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -23,6 +23,8 @@ CHECKPOINT_SEALS = 10
 CHAINS_AT_ONCE = 100
 SEALER_LOCK = 7_306_002
 """First key of the advisory lock of a chain's only sealer; the second is the hash of the chain's name."""
+EXPORT_LOCK = 7_306_003
+"""The same of those who export a chain, who share it, and of who removes what is too old, who waits for them."""
 COLUMNS = ", ".join(Event.__dataclass_fields__)
 
 log = structlog.get_logger()
@@ -142,20 +144,20 @@ def seal_batch(*, session: Session, chain: Chain, at: datetime) -> list[Event]:
             "newest_at": max((event.at for event in found.values()), default=at),
         },
     )
-    _keep_words(session, found)
+    _keep_words(session, found, last.number + 1)
     session.execute(text("DELETE FROM audit_unsealed WHERE event_id = ANY(:ids)"), {"ids": ids})
     return list(found.values())
 
 
-def _keep_words(session: Session, found: dict[int, Event]) -> None:
+def _keep_words(session: Session, found: dict[int, Event], number: int) -> None:
     insertion = """
-        INSERT INTO audit_words (event_id, words)
-        SELECT id, array_to_tsvector(string_to_array(words, ' '))
+        INSERT INTO audit_words (event_id, seal, words)
+        SELECT id, :seal, array_to_tsvector(string_to_array(words, ' '))
         FROM unnest(CAST(:ids AS bigint[]), CAST(:words AS text[])) AS found (id, words)
         ON CONFLICT DO NOTHING
     """
     words = [" ".join(event_words(event)) for event in found.values()]
-    session.execute(text(insertion), {"ids": list(found), "words": words})
+    session.execute(text(insertion), {"ids": list(found), "words": words, "seal": number})
 
 
 def sign_checkpoint(*, session: Session, chain: Chain, signer: Signer, at: datetime) -> bool:

@@ -1,7 +1,6 @@
 """The keys that sign checkpoints: Ed25519, made here, kept sealed; whoever reads the database alone cannot sign."""
 
 import os
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -10,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from webapp.audit.commands import record
 from webapp.audit.offline import key_id_of
+from webapp.audit.rules import PublicKey
 from webapp.kernel.actor import Actor
 from webapp.kernel.crypto import Unopenable, of_platform
 
@@ -26,17 +26,6 @@ class Vault(Protocol):
 
     def open(self, sealed: bytes, *, context: str) -> bytes:
         """Open; raises Unopenable."""
-
-
-@dataclass(frozen=True, slots=True)
-class PublicKey:
-    """A key's public half; `vouched` says that its private half opens with this installation's own secret."""
-
-    id: str
-    public_key: bytes
-    created_at: datetime
-    retired_at: datetime | None
-    vouched: bool = False
 
 
 class Signer:
@@ -98,14 +87,6 @@ def _make(session: Session, vault: Vault, at: datetime) -> Signer:
         difference={"public_key": (None, signer.public_key.hex())},
     )
     return signer
-
-
-def public_keys(*, session: Session) -> list[PublicKey]:
-    """Return the public halves of every key, oldest first; readable by the platform's role."""
-    rows = session.execute(
-        text("SELECT id, public_key, created_at, retired_at FROM platform.audit_key ORDER BY created_at LIMIT 100")
-    )
-    return [PublicKey(row[0], bytes(row[1]), *row[2:]) for row in rows]
 
 
 def vouched_keys(*, session: Session, vault: Vault) -> list[PublicKey]:

@@ -17,9 +17,8 @@ from webapp.audit.offline import (
     verify_signature,
 )
 from webapp.audit.retention import ACTION
-from webapp.audit.rules import MISSING_LEAF, event_line, written
+from webapp.audit.rules import MISSING_LEAF, PublicKey, event_line, written
 from webapp.audit.seals import Chain, enter, events_by_id
-from webapp.audit.signing import PublicKey
 
 SEALS_AT_ONCE = 50
 FINDINGS_MAX = 1000

@@ -5,13 +5,15 @@ from pathlib import Path
 import click
 from sqlalchemy.orm import Session
 
-from webapp.audit import offline, signing
+from webapp.audit import exports, offline, seals, signing
+from webapp.audit.commands import record
+from webapp.audit.queries import Search
+from webapp.audit.rules import PublicKey
 from webapp.audit.sealer import Sealer
 from webapp.audit.seals import Chain
-from webapp.audit.signing import PublicKey
 from webapp.audit.verification import Verification, snapshot
 from webapp.audit.verification import verify as verify_chain
-from webapp.cli.installation import Installation, on_installation
+from webapp.cli.installation import ACTOR, Installation, on_installation
 from webapp.cli.refusals import Refusal
 from webapp.kernel.clock import utc_now
 from webapp.kernel.crypto import new_ring
@@ -92,6 +94,31 @@ def _tell(name: str, found: Verification) -> None:
         f"{name}: {state}, {found.events} events in seals {found.first_seal} to {found.last_seal},"
         f" signed up to seal {found.signed_seal}, {found.unsealed} waiting"
     )
+
+
+@audit.command()
+@click.option("--tenant", "slug", help="The workspace whose trail it is; without it the installation's own.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file to write.")
+@on_installation
+def export(place: Installation, slug: str | None, output: Path) -> None:
+    """Write a whole trail as JSON lines with the proof, as far as it is sealed and signed."""
+    name, chain = _chains(place, slug, platform=slug is None)[0]
+    keys = [key for key in _keys(place) if key.vouched]
+    with Session(place.engine) as session, session.begin(), output.open("wb") as file:
+        seals.enter(session, chain)
+        file.writelines(
+            exports.proof_lines(session=session, chain=chain, name=name, search=Search(), keys=keys, at=place.at)
+        )
+        record(
+            session=session,
+            actor=ACTOR,
+            at=place.at,
+            action="trail.exported",
+            object_type="trail",
+            object_id=chain.name,
+            difference={"format": (None, "jsonl"), "filters": (None, {})},
+        )
+    click.echo(f"{name}: written to {output}; verify it with comptoir audit verify --file, or with verify_trail.py")
 
 
 @audit.command()

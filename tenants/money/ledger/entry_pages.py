@@ -57,7 +57,9 @@ def show_entry(entry_id: int) -> Response:
     history = _history(entry, entry_id)
     if entry is None and not history.versions:
         raise NotFound
-    events = audit.events(session=g.db, limit=EVENTS_MAX, object_type="entry", object_id=str(entry_id))
+    events = audit.events(
+        session=g.db, limit=EVENTS_MAX, search=audit.Search(object_type="entry", object_id=str(entry_id))
+    )
     ids = {entry.created_by} if entry else set()
     ids |= {version.by for version in history.versions}
     with on_platform(g.db) as platform:

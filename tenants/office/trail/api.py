@@ -1,6 +1,6 @@
 """JSON API of the trail."""
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from flask import Response, g, jsonify
@@ -8,10 +8,13 @@ from pydantic import BaseModel, Field
 
 from tenants.door import api_room
 from tenants.lists import fields_of, page_of
-from tenants.schemas import Id, Instant, ListQuery, WorkspacePath, instant
+from tenants.office.trail import reading
+from tenants.office.trail.forms import FIELDS, search_for
+from tenants.schemas import Asked, Day, Id, Instant, ListQuery, Narrowing, WorkspacePath, instant
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.audit import queries
+from webapp.audit.seals import Chain
 from webapp.kernel.errors import NotFound
 from webapp.web.pagination import answer_page, cut, read_cursor
 
@@ -39,16 +42,39 @@ class EventOut(BaseModel):
 EventList = page_of(EventOut, "A page of events.")
 
 
-class EventQuery(ListQuery):
-    """A page of events; every filter is exact."""
+class EventFilters(Asked):
+    """What is looked for; all that is named must hold."""
 
+    q: str | None = Field(
+        None,
+        max_length=200,
+        pattern="^[^\\x00]*$",
+        description="Words that the event holds, in any case, or their beginnings: of who, of what, of the difference.",
+    )
     object_type: str | None = Field(None, max_length=100, pattern="^[^\\x00]*$")
     object_id: str | None = Field(None, max_length=200, pattern="^[^\\x00]*$", description="Together with object_type.")
     action: str | None = Field(None, max_length=100, pattern="^[^\\x00]*$")
     actor: str | None = Field(
         None, max_length=254, pattern="^[^\\x00]*$", description="The acting person's address as it was then."
     )
+    via: Literal["session", "token", "job", "cli", "link"] | None = None
+    through_id: str | None = Field(
+        None, max_length=100, pattern="^[^\\x00]*$", description="The id of the session, token or job."
+    )
+    date_from: Day | None = Field(None, description="The first day (UTC).")
+    date_to: Day | None = Field(None, description="The last day (UTC), included.")
+
+
+class EventQuery(ListQuery, EventFilters):
+    """A page of events."""
+
     fields: fields_of(EventOut) = None
+
+
+class ExportQuery(Narrowing, EventFilters):
+    """An export of events."""
+
+    format: Literal["jsonl", "csv"] = Field("jsonl", description="JSON lines with the proof, or CSV without.")
 
 
 class EventPath(WorkspacePath):
@@ -72,16 +98,43 @@ def event_out(event: queries.Event) -> dict[str, Any]:
 @bp.get("/audit-events", responses={200: EventList}, operation_id="listAuditEvents", summary="List audit events")
 @requires(Permission.TRAIL_EVENTS_READ)
 def list_events(path: WorkspacePath, query: EventQuery) -> Response:
-    """Events, newest first; of one object, one action, one person where named."""
+    """Events, newest first; of one object, one action, one person, with some words, in some days where named."""
     position = read_cursor("audit-events", query.cursor)
     rows = queries.events(
         session=g.db,
         limit=query.limit + 1,
         before_id=position[0] if position else None,
-        **query.model_dump(include={"object_type", "object_id", "action", "actor"}, exclude_none=True),
+        search=_search(query),
     )
     page, cursor = cut(rows, query.limit, "audit-events", lambda row: [row.id])
     return answer_page([event_out(row) for row in page], cursor)
+
+
+def _search(query: EventFilters) -> queries.Search:
+    texts = query.model_dump(include=set(FIELDS) - {"date_from", "date_to"}, exclude_none=True)
+    return search_for(texts, query.date_from, query.date_to)
+
+
+@bp.get(
+    "/audit-events/export",
+    responses={
+        200: {
+            "description": "The events; with the proof as docs/trail-format.md describes it.",
+            "content": {kind: {"schema": {"type": "string"}} for kind in reading.FORMATS.values()},
+        }
+    },
+    operation_id="exportAuditEvents",
+    summary="Export audit events",
+)
+@requires(Permission.TRAIL_EVENTS_READ)
+def export_events(path: WorkspacePath, query: ExportQuery) -> Response:
+    """Give the events as a file, at most 100,000 of them; that they were given is an event itself.
+
+    JSON lines hold what is sealed and signed by now, and the proof of it, which a program of its own verifies.
+    """
+    place = reading.Place(Chain.of(g.tenant.id), path.slug, "", "", "")
+    asked = query.model_dump(mode="json", include=set(FIELDS), exclude_none=True)
+    return reading.give(place, _search(query), query.format, asked)
 
 
 @bp.get(

@@ -266,7 +266,7 @@ def _fill_tenant(connection: Connection, nest: Nest, start: int) -> dict[str, An
         through_id=canary,
         decision_id=canary,
     )
-    put("audit_words", event_id=start, words=f"'{canary}'")
+    put("audit_words", event_id=start, seal=1, words=f"'{canary}'")
     put("audit_checkpoint", number=start, at=AT, hash=b"1" * 32, total=1, key_id=canary, signature=b"1" * 64)
     return ids | PLACES
 
