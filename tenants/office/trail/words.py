@@ -3,8 +3,8 @@
 from webapp.kernel.errors import N_
 
 ACTIONS: dict[str, str] = {
-    "access.granted": N_("Permission granted"),
     "access.grant_revoked": N_("Grant revoked"),
+    "access.granted": N_("Permission granted"),
     "access.refused": N_("Refused"),
     "access.role_assigned": N_("Own roles of a member changed"),
     "access.role_changed": N_("Own role changed"),
@@ -50,6 +50,10 @@ ACTIONS: dict[str, str] = {
     "member.added": N_("Member added"),
     "member.removed": N_("Member removed"),
     "member.role_changed": N_("Role changed"),
+    "passkey.added": N_("Passkey added"),
+    "passkey.copied": N_("Passkey looks copied"),
+    "passkey.removed": N_("Passkey removed"),
+    "passkey.renamed": N_("Passkey renamed"),
     "period.closed": N_("Period closed"),
     "period.reopened": N_("Period reopened"),
     "person.added": N_("Person added"),
