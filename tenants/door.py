@@ -16,8 +16,9 @@ from webapp.access.queries import rulebook_of
 from webapp.access.rulebook import Asker
 from webapp.audit.commands import record
 from webapp.identity import sessions
-from webapp.identity.confirmation import need_confirmation
+from webapp.identity.confirmation import NotConfirmed, need_confirmation
 from webapp.identity.door import keep_within, recognise_session, recognise_token
+from webapp.identity.factors import has_second_factor
 from webapp.identity.gate import ask_to_sign_in
 from webapp.identity.queries import Bearer
 from webapp.jobs import queries as job_queries
@@ -52,6 +53,18 @@ class SsoNeeded(DomainError):
     title = N_("Sign in through your organisation")
     message = N_(
         "This workspace lets people in only through its single sign-on. Open it anew, then repeat what you did."
+    )
+
+
+class SecondFactorNeeded(DomainError):
+    """The workspace lets members of this role in only with a second factor, and the person has none."""
+
+    code = "second_factor_needed"
+    status = 403
+    title = N_("A second factor is needed here")
+    message = N_(
+        "This workspace lets your role in only with a second factor. Set up a passkey or an app with codes on the "
+        "page Security of your profile, then go on."
     )
 
 
@@ -105,8 +118,10 @@ def _enter() -> Response | None:
         raise Suspended
     is_around_sso = bearer is None and g.tenant.sso_only and g.tenant.id not in g.live.sso_tenant_ids
     # Who administers members keeps a way in, for the day on which the provider is down; the trail names each use.
-    if is_around_sso and not person_may(Permission.MEMBERS_MEMBERS_WRITE):
-        return _lead_to_provider()
+    is_led = is_around_sso and not person_may(Permission.MEMBERS_MEMBERS_WRITE)
+    led = _lead_to_provider() if is_led else _second_factor_first(bearer)
+    if led is not None:
+        return led
     if request.endpoint == HOME and bearer is None and not may(view.permission):
         ways = [address for _wing, rooms in frame().nav for _label, address, *_more in rooms]
         if ways:
@@ -131,6 +146,26 @@ def _introduce(place: Place, *, scopes: frozenset[str] | None) -> None:
         network=request.remote_addr or "",
         at=g.at,
     )
+
+
+def _second_factor_first(bearer: Bearer | None) -> Response | None:
+    """Keep out who must show a second factor and has not: to set one up, or to show the one that they have.
+
+    A personal token works while its person has one; machines, and who comes through the workspace's own provider, are
+    not asked. Raises SecondFactorNeeded, NotConfirmed.
+    """
+    if g.role.value not in g.tenant.second_factor_roles or (bearer and bearer.machine_role is not None):
+        return None
+    if bearer is None and (g.second_factor or g.live.only_tenant_id == g.tenant.id):
+        return None
+    has_one = has_second_factor(session=g.db, person_id=g.person.id)
+    if has_one and bearer is None:
+        raise NotConfirmed(second_factor=True)
+    if has_one:
+        return None
+    if bearer is None and request.method == "GET" and "HX-Request" not in request.headers:
+        return see_other(url_for("security.overview", needed=g.slug))
+    raise SecondFactorNeeded
 
 
 def _admit(view: Any) -> None:

@@ -44,6 +44,8 @@ from tenants.office.members import api as members_api
 from tenants.office.members import pages as members_pages
 from tenants.office.policies import access_api, discovery, versions_api
 from tenants.office.policies import api as policies_api
+from tenants.office.second_factor import api as second_factor_api
+from tenants.office.second_factor import pages as office_second_factor_pages
 from tenants.office.sso import api as sso_api
 from tenants.office.sso import pages as office_sso_pages
 from tenants.office.tokens import api as tokens_api
@@ -116,6 +118,7 @@ API_ROOMS = (
     versions_api.bp,
     tokens_api.bp,
     service_accounts_api.bp,
+    second_factor_api.bp,
     sso_api.bp,
     trail_api.bp,
 )
@@ -150,6 +153,7 @@ PAGE_ROOMS = (
     tenancy_pages.bp,
     tokens_pages.bp,
     service_account_pages.bp,
+    office_second_factor_pages.bp,
     office_sso_pages.bp,
     sso_pages.bp,
     trail_pages.bp,
@@ -281,6 +285,7 @@ def _room_of_this_page(endpoints: list[str], slug: str) -> str:
     rooms = {
         "money_reconciliations": "money_accounts",
         "office_service_accounts": "office_tokens",
+        "office_second_factor": "office_members",
         "office_sso": "office_members",
     }
     room = rooms.get(request.blueprint or "", request.blueprint)
@@ -342,8 +347,8 @@ def _protect_forms(app: Flask) -> None:
         return refuse_form(str(error.description))
 
     @app.errorhandler(NotConfirmed)
-    def asked(_error: NotConfirmed) -> Response:
-        return ask_to_confirm()
+    def asked(error: NotConfirmed) -> Response:
+        return ask_to_confirm(error)
 
 
 def _unprocessable(error: ValidationError) -> Response:

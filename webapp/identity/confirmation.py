@@ -22,7 +22,14 @@ ASKED = 401
 
 
 class NotConfirmed(Exception):
-    """Who asks must show anew who they are; the composition root answers it with `ask_to_confirm`."""
+    """Who asks must show anew who they are; the composition root answers it with `ask_to_confirm`.
+
+    With `second_factor` a password is not enough.
+    """
+
+    def __init__(self, *, second_factor: bool = False) -> None:
+        self.second_factor = second_factor
+        super().__init__()
 
 
 def need_confirmation() -> None:
@@ -34,30 +41,34 @@ def need_confirmation() -> None:
         raise NotConfirmed
 
 
-def ask_to_confirm() -> Response:
+def ask_to_confirm(wanted: NotConfirmed) -> Response:
     """Answer a request that needs a confirmation: the page that asks for it, with what was sent kept on it.
 
     A script's request is led to the page that asks and back to where it came from.
     """
-    here = request.full_path.rstrip("?")
+    here, second = request.full_path.rstrip("?"), wanted.second_factor
     if request.headers.get("HX-Request") == "true":
         response = error_page(ASKED, title=_("Confirm that it is you"), detail="")
-        response.headers["HX-Redirect"] = asking_page(_page_of_form() if request.method != "GET" else here)
+        response.headers["HX-Redirect"] = asking_page(
+            _page_of_form() if request.method != "GET" else here, second=second
+        )
         return response
     if request.method in {"GET", "HEAD"}:
-        return redirect(asking_page(here), 303)  # type: ignore[return-value] # werkzeug's answer is Flask's
+        return redirect(asking_page(here, second=second), 303)  # type: ignore[return-value] # werkzeug's answer is Flask's
     if holds_password():
         # A password is never kept on a page: the form is filled in again once it is known who asks.
-        return see_other(asking_page(_page_of_form()))
-    return confirm_page(collect() or Parcel(here, (), ()), status=ASKED)
+        return see_other(asking_page(_page_of_form(), second=second))
+    return confirm_page(collect() or Parcel(here, (), ()), status=ASKED, second=second)
 
 
-def asking_page(target: str) -> str:
-    """Return the address of the page that asks and leads to `target` afterwards."""
-    return url_for("confirmation.ask") + f"?next={quote(target, safe='/')}"
+def asking_page(target: str, *, second: bool = False) -> str:
+    """Return the address of the page that asks (for a second factor alone, if `second`) and leads to `target`."""
+    return url_for("confirmation.ask") + f"?next={quote(target, safe='/')}{'&second=1' if second else ''}"
 
 
-def confirm_page(parcel: Parcel | None, *, target: str = "/", status: int = 200, error: str = "") -> Response:
+def confirm_page(
+    parcel: Parcel | None, *, target: str = "/", status: int = 200, error: str = "", second: bool = False
+) -> Response:
     """Show the page that asks; `parcel` is the form that goes on afterwards, else `target` is shown then."""
     with on_platform(g.db) if g.db.info.get("tenant") else nullcontext():
         shown = factors_of(session=g.db, person_id=g.person.id)
@@ -67,6 +78,7 @@ def confirm_page(parcel: Parcel | None, *, target: str = "/", status: int = 200,
         parcel=parcel,
         target=parcel.path if parcel else target,
         factors=shown,
+        second=second,
         error=error,
         leave_href=_page_of_form() if parcel else "/",
     )

@@ -31,7 +31,7 @@ SAME_FORM = 307
 @signed_in
 def ask() -> Response:
     """Ask who sits before the page that was asked for."""
-    return confirm_page(None, target=safe_next(request.args.get("next")))
+    return confirm_page(None, target=safe_next(request.args.get("next")), second="second" in request.args)
 
 
 @bp.post("/confirmation")
@@ -122,4 +122,5 @@ def _again(parcel: Parcel | None, target: str, status: int, error: str) -> Respo
     if recognise_session() is None:
         return ask_to_sign_in()
     surround()
-    return confirm_page(parcel, target=target, status=status, error=error)
+    second = "confirm_second" in request.form
+    return confirm_page(parcel, target=target, status=status, error=error, second=second)

@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from webapp.identity import links, passwords, people, queries, tokens
 from webapp.identity import sessions as session_commands
 from webapp.identity.attempts import guessing
+from webapp.identity.confirmation import need_confirmation
 from webapp.identity.cookies import clear_cookie, known_device
 from webapp.identity.door import anonymous, begin_session, recognise_session, remember, safe_next
 from webapp.identity.factors import has_second_factor
@@ -210,6 +211,8 @@ def post_password() -> Response:
     """Set a new password, once the present one was given; every session ends and this browser gets a new one."""
     stored = queries.password_hash(session=g.db, email=g.person.email)
     new = request.form.get("password", "")
+    if stored is None:
+        need_confirmation()
     try:
         if stored is not None:
             with guessing(g.person.email, device=str(g.session_id)):

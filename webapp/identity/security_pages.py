@@ -9,6 +9,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from webapp.identity import queries, recovery, sessions, totp
 from webapp.identity.codes import RECOVERY_CODES, address_for_apps, new_recovery_codes, new_totp_secret
 from webapp.identity.cookies import set_cookie
+from webapp.identity.door import safe_next
 from webapp.identity.factors import factors_of
 from webapp.identity.gate import confirmed, signed_in
 from webapp.identity.qr import drawing
@@ -37,6 +38,8 @@ def security_page(*, status: int = 200, errors: dict[str, str] | None = None, na
         status=status,
         errors=errors or {},
         name=name,
+        is_needed="needed" in request.args,
+        onward=safe_next(f"/t/{request.args.get('needed', '')}/"),
         factors=factors_of(session=g.db, person_id=g.person.id),
         sessions=queries.sessions(session=g.db, person_id=g.person.id, at=g.at),
         current_id=g.session_id,

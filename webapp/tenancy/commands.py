@@ -1,5 +1,6 @@
 """Acts on the registry that need no owner's sign-in: members, invitations, suspension."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -232,6 +233,23 @@ def set_suspended(*, session: Session, actor: Actor, at: datetime, slug: str, su
         raise NotFound(N_("There is no workspace called %(slug)s."), slug=slug)
     action = "tenant.suspended" if suspended else "tenant.resumed"
     record(session=session, actor=actor, at=at, action=action, object_type="tenant", object_id=row[0])
+
+
+def require_second_factor(
+    *, session: Session, actor: Actor, at: datetime, tenant_id: UUID, roles: Collection[str]
+) -> None:
+    """Let members of these roles in only with a second factor."""
+    chosen = sorted(set(roles))
+    session.execute(update(Tenant).where(Tenant.id == tenant_id).values(second_factor_roles=chosen))
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="tenant.second_factor_required",
+        object_type="tenant",
+        object_id=tenant_id,
+        difference={"roles": (None, chosen)},
+    )
 
 
 def set_sso_only(*, session: Session, actor: Actor, at: datetime, tenant_id: UUID, sso_only: bool) -> None:

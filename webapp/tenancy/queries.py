@@ -1,5 +1,6 @@
 """Reads of the registry, on a transaction bound to the platform."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -26,6 +27,8 @@ class TenantView:
     sso_only: bool = False
     access_revision: int = 0
     """Raised by every change of roles, grants and policies."""
+    second_factor_roles: Sequence[str] = ()
+    """Roles whose members get in with a second factor only."""
 
     @property
     def ref(self) -> TenantRef:
@@ -72,13 +75,14 @@ _TENANT = (
     Tenant.suspended_at,
     Tenant.sso_only,
     Tenant.access_revision,
+    Tenant.second_factor_roles,
 )
 
 
 # Asked with every request: a ready text costs a tenth of what building the expression costs.
 _MEMBERSHIP = text("""
     SELECT m.role, t.id, t.slug, t.name, t.base_currency, t.is_demo, t.suspended_at, t.sso_only, t.access_revision,
-        m.own_roles
+        t.second_factor_roles, m.own_roles
     FROM platform.tenant t JOIN platform.membership m ON m.tenant_id = t.id
     WHERE t.slug = :slug AND m.person_id = :person_id
 """)
