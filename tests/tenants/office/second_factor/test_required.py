@@ -87,5 +87,5 @@ def test_only_owners_choose_and_only_roles_that_there_are(cast: Cast) -> None:
     assert cast.alice.api("PUT", "/second-factor", json={"roles": ["king"]}).status_code == 422
     assert cast.alice.post(path, {}).status_code == 303
     assert cast.carol.api("GET", "/accounts").status_code == 200
-    (event, *_older) = cast.alice.api("GET", "/events?object_type=second_factor").json["data"]
+    (event, *_older) = cast.alice.api("GET", "/audit-events?object_type=second_factor").json["data"]
     assert event["difference"]["roles"] == [["auditor", "member"], []]
