@@ -17,7 +17,7 @@ from webapp.identity.gate import first_page, public, signed_in, surround
 from webapp.identity.interrupted import offer_again
 from webapp.identity.lockout import TooManyAttempts
 from webapp.identity.parcel import unseal
-from webapp.identity.password_rules import length_min
+from webapp.identity.password_rules import is_too_short, length_min
 from webapp.identity.rules import hash_secret
 from webapp.kernel.db import bind_platform
 from webapp.kernel.errors import DomainError, Invalid
@@ -76,6 +76,10 @@ def post_sign_in() -> Response:
         return begin_session(person_id, "/")
     surround()
     target = first_page(person_id) if target == "/" else target
+    has_second = has_second_factor(session=session, person_id=person_id)
+    if parcel is None and is_too_short(request.form.get("password", ""), has_second_factor=has_second):
+        flash(_("Your password is too short to stand alone. Choose a longer one."), "warning")
+        target = url_for("identity.password")
     return begin_session(person_id, target, instead=offer_again(parcel) if parcel else None)
 
 

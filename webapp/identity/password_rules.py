@@ -49,10 +49,15 @@ def length_min(*, has_second_factor: bool) -> int:
     return LENGTH_MIN_WITH_SECOND if has_second_factor else LENGTH_MIN
 
 
+def is_too_short(password: str, *, has_second_factor: bool) -> bool:
+    """Tell whether a password is shorter than it must be: it was chosen beside a second factor that is gone."""
+    return len(normalised(password)) < length_min(has_second_factor=has_second_factor)
+
+
 def password_problem(password: str, *, email: str, name: str = "", has_second_factor: bool = False) -> str | None:
     """Return the code of what is wrong with a new password, or None."""
     password = normalised(password)
-    if len(password) < length_min(has_second_factor=has_second_factor):
+    if is_too_short(password, has_second_factor=has_second_factor):
         return "password_short"
     if len(password) > LENGTH_MAX:
         return "password_long"

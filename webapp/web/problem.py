@@ -158,7 +158,9 @@ def install(app: Flask) -> None:  # noqa: C901 - one short handler for each kind
         headers = {key: value for key, value in error.get_headers() if key in {"Allow", "Retry-After"}}
         code = CODES.get(status, "bad_request" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "internal_error")
         # What werkzeug says by itself is English; what a door of ours says is in the reader's language already.
-        detail = "" if error.description == type(error).description else error.description or ""
+        # The limiter describes itself by its rule ("5 per 300 second"), which is no sentence in any language.
+        says_nothing = error.description == type(error).description or status == HTTPStatus.TOO_MANY_REQUESTS
+        detail = "" if says_nothing else error.description or ""
         return answer_status(status, code=code, detail=detail, headers=headers)
 
     @app.errorhandler(PoolTimeoutError)

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ from argon2 import PasswordHasher, Type, extract_parameters
 from flask import Flask
 from sqlalchemy import text
 
-from tests.cast import newcomer
+from tests.cast import STAGE, newcomer
 from tests.hands import submit
+from webapp.identity import queries
 from webapp.identity.password_rules import LENGTH_MAX, _common, password_problem
+from webapp.identity.passwords import set_password
 from webapp.kernel.errors import Invalid
 from webapp.web.state import KEY
 
@@ -135,6 +138,24 @@ def test_beside_a_second_factor_eight_characters_do_but_not_the_obvious_ones(
     assert password_problem(password, **who, has_second_factor=True) == problem
     if problem is None and len(password) < 15:
         assert password_problem(password, **who) == "password_short"
+
+
+def test_who_gives_up_the_second_factor_is_asked_for_a_longer_password(app: Flask, quick_hashes: None) -> None:
+    email, client = newcomer(app, "a long one to begin with"), app.test_client()
+    with app.extensions[KEY].database.platform() as session:
+        found = queries.person_by_email(session=session, email=email)
+        set_password(
+            session=session,
+            actor=STAGE,
+            at=datetime.now(UTC),
+            person_id=found.id,
+            email=email,
+            password="owl seas",
+            has_second_factor=True,
+        )
+    answer = submit(client, "/sign-in", "/sign-in", {"email": email, "password": "owl seas"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/profile/password")
+    assert "too short to stand alone" in client.get("/profile/password").text
 
 
 def test_the_list_of_common_passwords_is_loaded_by_the_first_new_password_and_by_no_start() -> None:
