@@ -14,8 +14,10 @@ from uuid import uuid4
 from flask import Flask
 from sqlalchemy import Engine, text
 
+from tenants.demo import certification
 from tenants.demo.commands import tell_story
 from tenants.money.ledger.commands import close_entry
+from tenants.office.policies.journal import JOURNAL
 from tests import hands
 from tests.cast import STAGE, Cast, Person, Workspace, raise_curtain
 from webapp import worker
@@ -119,6 +121,7 @@ def furnish(app: Flask, owner: Engine, settings: Settings, words: Words = plain)
     _books(made)
     _imports(made)
     _office(made)
+    _policies(made)
     _platform(made, owner, settings)
     return made
 
@@ -300,6 +303,37 @@ def _office(made: Furnished) -> None:
         "density": "comfortable",
     }
     assert made.alice.post("/profile", preferences).status_code == SEE_OTHER
+
+
+def _policies(made: Furnished) -> None:
+    words, store = made.words, "shop"
+    made.made("/policy-stores", slug=store, name=words("store name", 100))
+    made.made("/policy-stores", slug="empty", name="Empty")
+    for policies in (certification.POLICIES, f"{certification.POLICIES}\nforbid (principal, action, resource);"):
+        texts = {"schema_text": certification.SCHEMA, "policies": policies, "note": words("note of a version", 1000)}
+        draft = made.alice.api("PUT", f"/policy-stores/{store}/draft", json=texts)
+        assert draft.status_code == 200, draft.text
+        if draft.json["number"] == 1:
+            put = [
+                {"type": "record", "id": words("id of a record", 500), "attributes": {"status": words("status", 200)}}
+            ]
+            made.made(f"/policy-stores/{store}/entities", 200, put=put)
+            made.made(f"/policy-stores/{store}/versions/1/activation", 200)
+        made.keep("number", draft.json["number"])
+    asked = {
+        "subject": {"type": "user", "id": words("id of a subject", 500)},
+        "action": {"name": "read"},
+        "resource": {
+            "type": "record",
+            "id": words("id of a record", 500),
+            "properties": {"status": words("status", 9)},
+        },
+    }
+    address = f"/t/{made.acme.slug}/access/{store}/access/v1/evaluation"
+    headers = {"Authorization": f"Bearer {made.alice.token}"}
+    assert made.acme.app.test_client().post(address, json=asked, headers=headers).status_code == 200
+    made.acme.app.extensions[JOURNAL].flush()
+    made.keep("store", store)
 
 
 def _platform(made: Furnished, owner: Engine, settings: Settings) -> None:

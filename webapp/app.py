@@ -42,8 +42,18 @@ from tenants.office.jobs import api as jobs_api
 from tenants.office.jobs import pages as jobs_pages
 from tenants.office.members import api as members_api
 from tenants.office.members import pages as members_pages
-from tenants.office.policies import access_api, discovery, versions_api
+from tenants.office.policies import (
+    access_api,
+    decisions_api,
+    decisions_pages,
+    discovery,
+    exchange_api,
+    trials_api,
+    versions_api,
+    versions_pages,
+)
 from tenants.office.policies import api as policies_api
+from tenants.office.policies import pages as policies_pages
 from tenants.office.second_factor import api as second_factor_api
 from tenants.office.second_factor import pages as office_second_factor_pages
 from tenants.office.sso import api as sso_api
@@ -116,6 +126,9 @@ API_ROOMS = (
     members_api.bp,
     policies_api.bp,
     versions_api.bp,
+    trials_api.bp,
+    exchange_api.bp,
+    decisions_api.bp,
     tokens_api.bp,
     service_accounts_api.bp,
     second_factor_api.bp,
@@ -148,6 +161,9 @@ PAGE_ROOMS = (
     openapi.bp,
     access_api.bp,
     discovery.bp,
+    policies_pages.bp,
+    versions_pages.bp,
+    decisions_pages.bp,
     platform_pages.bp,
     platform_trail.bp,
     tenancy_pages.bp,
@@ -258,6 +274,7 @@ def navigation(frame: render.Frame, slug: str) -> list[tuple[str, list[Way]]]:
                 (_("Members"), "office_members.list_members", "users", Permission.MEMBERS_MEMBERS_READ),
                 (_("API tokens"), "office_tokens.list_tokens", "key-round", Permission.TOKENS_TOKENS_READ),
                 (_("Jobs"), "office_jobs.list_jobs", "activity", Permission.JOBS_JOBS_READ),
+                (_("Access policies"), "office_policies.list_stores", "shield-check", Permission.POLICIES_STORES_READ),
                 (_("Trail"), "office_trail.list_events", "history", Permission.TRAIL_EVENTS_READ),
             ],
         ),

@@ -28,6 +28,7 @@ from tenants.money.holds import jobs as hold_jobs
 from tenants.money.imports import jobs as import_jobs
 from tenants.money.imports import learning
 from tenants.money.ledger import news
+from tenants.office.policies import jobs as policy_jobs
 from webapp.audit.sealer import Sealer, tell_event
 from webapp.identity import jobs as identity_jobs
 from webapp.jobs import commands
@@ -70,6 +71,7 @@ def handlers() -> dict[str, Handler]:
         **import_jobs.HANDLERS,
         **key_jobs.HANDLERS,
         **mail_jobs.HANDLERS,
+        **policy_jobs.HANDLERS,
         **tenancy_jobs.HANDLERS,
     }
 

@@ -5,6 +5,7 @@ and deletes softly; Bob, an administrator, reads records and writes archived one
 """
 
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -73,11 +74,11 @@ ENTITIES = (
 )
 
 
-def ensure_certification(*, session: Session, actor: Actor, at: datetime) -> None:
+def ensure_certification(*, session: Session, actor: Actor, at: datetime, job_id: UUID) -> None:
     """Make the store unless it is there; the session is bound to the workspace."""
     if store(session=session, slug=SLUG) is not None:
         return
-    create_store(session=session, actor=actor, at=at, slug=SLUG, settings=StoreSettings(NAME))
+    create_store(session=session, actor=actor, at=at, slug=SLUG, settings=StoreSettings(NAME), job_id=job_id)
     draft = save_draft(
         session=session,
         actor=actor,

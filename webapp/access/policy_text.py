@@ -17,6 +17,8 @@ MAX_POLICY_TOKENS = 1_000
 MAX_DEPTH = 24
 """So many brackets, records, sets and `if` may stand inside one another."""
 MAX_SCHEMA_CHARS = 60_000
+MAX_SCHEMA_NAMES = 10_000
+"""So many names may a schema have when every common type stands written out wherever it is used."""
 
 EFFECTS = frozenset({"permit", "forbid"})
 END_OF_INPUT = "unexpected end of input"
@@ -162,7 +164,48 @@ def schema_too_large(source: str) -> Finding | None:
             N_("The schema has %(count)d characters; at most %(most)d are accepted."),
             _of(source, MAX_SCHEMA_CHARS),
         )
-    return _too_deep(source, tokens(source), opening=_OPEN | {"<"}, closing=_CLOSE | {">"})
+    read = tokens(source)
+    return _too_deep(source, read, opening=_OPEN | {"<"}, closing=_CLOSE | {">"}) or _too_wide(source, read)
+
+
+def _too_wide(source: str, read: Sequence[Token]) -> Finding | None:
+    """Tell whether common types that use one another grow, or nest, beyond all bounds when they are written out."""
+    uses: dict[str, list[str]] = {}
+    places: dict[str, int] = {}
+    name = ""
+    for number, token in enumerate(read):
+        if token.text == "type" and number + 2 < len(read) and read[number + 2].text == "=":
+            name = read[number + 1].text
+            places.setdefault(name, token.at)
+        elif token.text == ";":
+            name = ""
+        if name:
+            uses.setdefault(name, []).append(token.text)
+    sizes: dict[str, tuple[int, int]] = {}
+    for start in uses:
+        if _written_out(start, uses, sizes)[0] > MAX_SCHEMA_NAMES or sizes[start][1] > MAX_DEPTH:
+            message = N_("Written out, this type has more than %(most)d names or nests deeper than %(deep)d levels.")
+            return Finding(*place(source, places[start]), message, {"most": MAX_SCHEMA_NAMES, "deep": MAX_DEPTH})
+    return None
+
+
+def _written_out(start: str, uses: dict[str, list[str]], sizes: dict[str, tuple[int, int]]) -> tuple[int, int]:
+    """Return how many names a type has and how deep it nests; one that uses itself is left to the engine to refuse."""
+    waiting = [start]
+    begun: set[str] = set()
+    while waiting:
+        name = waiting[-1]
+        inner = [word for word in uses[name][2:] if word in uses and word != name]
+        missing = [word for word in inner if word not in sizes and word not in begun]
+        if missing and name not in begun:
+            begun.add(name)
+            waiting += missing
+            continue
+        known = [sizes.get(word, (1, 1)) for word in inner]
+        most = len(uses[name]) + sum(size for size, _deep in known)
+        sizes[name] = min(most, 10 * MAX_SCHEMA_NAMES), 1 + max((deep for _size, deep in known), default=0)
+        waiting.pop()
+    return sizes[start]
 
 
 def _of(source: str, most: int) -> dict[str, str | int]:

@@ -23,6 +23,7 @@ from tenants.schemas import ListQuery, WorkspacePath
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.web.pagination import answer_page, cut, read_cursor
+from webapp.web.state import services
 
 bp = api_room("api_policy_stores", __name__, tag="policy stores")
 
@@ -61,7 +62,14 @@ def list_stores(path: WorkspacePath, query: StoreQuery) -> Response:
 @requires(Permission.POLICIES_STORES_WRITE)
 def create_store(path: WorkspacePath, body: PolicyStoreIn) -> Response:
     """Make an empty store; it denies everything until a version is active."""
-    store = commands.create_store(session=g.db, actor=g.actor, at=g.at, slug=body.slug, settings=_settings(body))
+    store = commands.create_store(
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        slug=body.slug,
+        settings=_settings(body),
+        job_id=services().new_id(),
+    )
     response = jsonify(store_out(store))
     response.status_code = 201
     response.headers["Location"] = f"/api/v1/t/{g.slug}/policy-stores/{store.slug}"

@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from tenants.office.policies import queries
+from tenants.office.policies.keeping import EVERY, FORGET
 from tenants.office.policies.models import PolicyStore
 from tenants.office.policies.queries import StoreView
 from tenants.office.policies.rules import SLUG, STORES_MAX
 from webapp.audit.commands import record
+from webapp.jobs.commands import enqueue
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound
 
@@ -43,8 +46,10 @@ class StoreSettings:
     log_days: int = 30
 
 
-def create_store(*, session: Session, actor: Actor, at: datetime, slug: str, settings: StoreSettings) -> StoreView:
-    """Make an empty store.
+def create_store(
+    *, session: Session, actor: Actor, at: datetime, slug: str, settings: StoreSettings, job_id: UUID
+) -> StoreView:
+    """Make an empty store; with the first one begins the job that forgets recorded decisions.
 
     Raises Invalid (slug, name, log_percent, log_days), SlugTaken, TooManyStores.
     """
@@ -56,8 +61,11 @@ def create_store(*, session: Session, actor: Actor, at: datetime, slug: str, set
         raise Invalid(errors=tuple(errors))
     if queries.store(session=session, slug=slug) is not None:
         raise SlugTaken(slug=slug)
-    if (session.scalar(select(func.count()).select_from(PolicyStore)) or 0) >= STORES_MAX:
+    others = session.scalar(select(func.count()).select_from(PolicyStore)) or 0
+    if others >= STORES_MAX:
         raise TooManyStores(most=STORES_MAX)
+    if not others:
+        enqueue(session=session, actor=actor, at=at, job_id=job_id, kind=FORGET, arguments={}, delay=EVERY)
     session.execute(
         insert(PolicyStore).values(
             slug=slug,

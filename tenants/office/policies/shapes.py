@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tenants.office.policies.queries import StoreView, VersionView
+from tenants.office.policies.queries import DecisionView, StoreView, VersionView
 from tenants.office.policies.rules import ENTITIES_MAX, Entity
 from tenants.schemas import Body, Instant, WorkspacePath, instant, whole
 from webapp.access.policy_text import MAX_SCHEMA_CHARS, MAX_TEXT_CHARS
@@ -14,13 +14,13 @@ SCHEMA = "entity user;\nentity record;\naction read appliesTo { principal: user,
 POLICIES = '@id("ann-reads")\npermit (principal == user::"ann", action == Action::"read", resource);\n'
 PLAIN = r"^[^\x00]*$"
 """Any text but NUL, which the database cannot hold."""
-Slug = Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,39}$")]
+StoreSlug = Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,39}$")]
 
 
 class StorePath(WorkspacePath):
     """One policy store of a workspace."""
 
-    store: Slug
+    store: StoreSlug
 
 
 class PolicyVersionPath(StorePath):
@@ -45,7 +45,7 @@ class PolicyStoreIn(PolicyStoreSettingsIn):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"slug": "web-shop", "name": "Web shop"}]})
 
-    slug: Slug
+    slug: StoreSlug
 
 
 class PolicyStoreOut(BaseModel):
@@ -129,6 +129,13 @@ class PolicyEntitiesChanged(BaseModel):
     entities: int
 
 
+class PolicyNameOut(BaseModel):
+    """The name of an entity."""
+
+    type: str
+    id: str
+
+
 class PolicyEntityOut(BaseModel):
     """An entity of a store."""
 
@@ -136,6 +143,39 @@ class PolicyEntityOut(BaseModel):
     id: str
     attributes: dict[str, Any]
     parents: list[dict[str, str]]
+
+
+class PolicyDecisionOut(BaseModel):
+    """A recorded decision; `told` is what the request said beyond names."""
+
+    id: int
+    decision_id: UUID
+    at: Instant
+    version: int
+    subject: PolicyNameOut
+    action: str
+    resource: PolicyNameOut
+    told: dict[str, Any] | None
+    decision: bool
+    code: str
+    policies: list[str]
+    microseconds: int
+    asked_by: UUID
+    request_id: str
+
+
+def decision_out(one: DecisionView) -> dict[str, Any]:
+    """Write a recorded decision for JSON."""
+    plain = ("id", "version", "action", "told", "code", "policies", "microseconds", "request_id")
+    return {
+        **{name: getattr(one, name) for name in plain},
+        "decision_id": str(one.decision_id),
+        "at": instant(one.at),
+        "subject": {"type": one.subject_type, "id": one.subject_id},
+        "resource": {"type": one.resource_type, "id": one.resource_id},
+        "decision": one.permit,
+        "asked_by": str(one.asked_by),
+    }
 
 
 def store_out(store: StoreView) -> dict[str, Any]:

@@ -56,6 +56,8 @@ NO_EVENT = {
     "webapp.identity.mailbox.ask_for_link": "a link is nothing until it is used",
     "webapp.audit.seals.seal_batch": SEALING,
     "webapp.audit.seals.sign_checkpoint": SEALING,
+    "tenants.office.policies.keeping.begin_round": MACHINERY,
+    "tenants.office.policies.keeping.forget_decisions": "how long records are kept was said by who set it",
     "tenants.office.policies.versions.touch": CALLED,
     "tenants.money.ledger.booking.book": CALLED,
     "tenants.money.ledger.booking.book_one": CALLED,
