@@ -196,7 +196,7 @@ def note_locks(*, session: Session, actor: Actor, at: datetime, attempt: Attempt
             actor=actor,
             at=at,
             action="sign_in.locked",
-            object_type="network" if of_network else "account",
+            object_type="network" if of_network else "sign_in",
             object_id=attempt.network if of_network else attempt.account,
             difference={"limit": (None, one.limit), "minutes": (None, one.minutes), "step": (None, one.step)},
         )

@@ -220,8 +220,8 @@ def test_each_lock_is_on_record_and_counted_and_told_once_a_day(
             {"id": email},
         ).all()
     assert [(kind, told["minutes"], told["step"]) for kind, told in rows] == [
-        ("account", [None, 5], [None, 1]),
-        ("account", [None, 10], [None, 2]),
+        ("sign_in", [None, 5], [None, 1]),
+        ("sign_in", [None, 10], [None, 2]),
     ]
     assert LOCKS.labels("account_network")._value.get() == before + 2
     work(settings, "identity.tell_locked", clock=clock)
