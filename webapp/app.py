@@ -38,6 +38,8 @@ from tenants.money.periods import pages as periods_pages
 from tenants.money.reconciliations import api as reconciliations_api
 from tenants.money.reconciliations import lines_api
 from tenants.money.reconciliations import pages as reconciliations_pages
+from tenants.office.access import api as office_access_api
+from tenants.office.access import pages as office_access_pages
 from tenants.office.jobs import api as jobs_api
 from tenants.office.jobs import pages as jobs_pages
 from tenants.office.members import api as members_api
@@ -124,6 +126,7 @@ API_ROOMS = (
     dashboard_api.bp,
     jobs_api.bp,
     members_api.bp,
+    office_access_api.bp,
     policies_api.bp,
     versions_api.bp,
     trials_api.bp,
@@ -156,6 +159,7 @@ PAGE_ROOMS = (
     dashboard_pages.bp,
     jobs_pages.bp,
     members_pages.bp,
+    office_access_pages.bp,
     catalogue.bp,
     changes.bp,
     openapi.bp,
@@ -272,6 +276,7 @@ def navigation(frame: render.Frame, slug: str) -> list[tuple[str, list[Way]]]:
             _("Office"),
             [
                 (_("Members"), "office_members.list_members", "users", Permission.MEMBERS_MEMBERS_READ),
+                (_("Access"), "office_access.mine", "scale", Permission.ACCESS_OWN_READ),
                 (_("API tokens"), "office_tokens.list_tokens", "key-round", Permission.TOKENS_TOKENS_READ),
                 (_("Jobs"), "office_jobs.list_jobs", "activity", Permission.JOBS_JOBS_READ),
                 (_("Access policies"), "office_policies.list_stores", "shield-check", Permission.POLICIES_STORES_READ),

@@ -3,6 +3,9 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -41,6 +44,75 @@ def rulebook_of(*, session: Session, tenant_id: UUID, revision: int) -> Rulebook
             _kept.popitem(last=False)
         _kept[tenant_id] = (revision, made)
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRole:
+    """A workspace's own role."""
+
+    name: str
+    title: str
+    permissions: list[str]
+    conditions: dict[str, Any]
+    policy: str
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GrantView:
+    """What one member may besides their roles, until a moment."""
+
+    id: UUID
+    person_id: UUID
+    permissions: list[str]
+    conditions: dict[str, Any]
+    policy: str
+    note: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+
+    def state(self, at: datetime) -> str:
+        """Return active, expired or revoked."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "active" if self.expires_at > at else "expired"
+
+
+def own_roles(*, session: Session, tenant_id: UUID) -> list[OwnRole]:
+    """Return a workspace's own roles by name (at most 50)."""
+    columns = (
+        AccessRole.name,
+        AccessRole.title,
+        AccessRole.permissions,
+        AccessRole.conditions,
+        AccessRole.policy,
+        AccessRole.changed_at,
+    )
+    query = select(*columns).where(AccessRole.tenant_id == tenant_id).order_by(AccessRole.name).limit(ROLES_MAX)
+    return [OwnRole(*row) for row in session.execute(query)]
+
+
+def grants(*, session: Session, tenant_id: UUID) -> list[GrantView]:
+    """Return a workspace's grants, newest first (at most 500), those that are over as well."""
+    columns = (
+        AccessGrant.id,
+        AccessGrant.person_id,
+        AccessGrant.permissions,
+        AccessGrant.conditions,
+        AccessGrant.policy,
+        AccessGrant.note,
+        AccessGrant.created_at,
+        AccessGrant.expires_at,
+        AccessGrant.revoked_at,
+    )
+    query = (
+        select(*columns)
+        .where(AccessGrant.tenant_id == tenant_id)
+        .order_by(AccessGrant.created_at.desc(), AccessGrant.id)
+        .limit(GRANTS_MAX)
+    )
+    return [GrantView(*row) for row in session.execute(query)]
 
 
 def own_policies(*, session: Session, tenant_id: UUID) -> Parts:

@@ -29,6 +29,22 @@ class LastOwner(Conflict):
     message = N_("This is the workspace's last owner. Make someone else an owner first.")
 
 
+def raise_access_revision(*, session: Session, tenant_id: UUID) -> None:
+    """Tell every process that what it remembers of the workspace's policies is of yesterday."""
+    session.execute(
+        update(Tenant).where(Tenant.id == tenant_id).values(access_revision=Tenant.access_revision + 1),
+    )
+
+
+def set_own_roles(*, session: Session, tenant_id: UUID, person_id: UUID, names: tuple[str, ...]) -> None:
+    """Give a member exactly these of the workspace's own roles, besides the role of their place."""
+    session.execute(
+        update(Membership)
+        .where(Membership.tenant_id == tenant_id, Membership.person_id == person_id)
+        .values(own_roles=list(names)),
+    )
+
+
 def add_member(*, session: Session, actor: Actor, at: datetime, tenant_id: UUID, person_id: UUID, role: Role) -> None:
     """Give a person a place in a workspace; a member who is there already takes the new role."""
     query = upsert(Membership).values(tenant_id=tenant_id, person_id=person_id, role=role.value, created_at=at)

@@ -71,7 +71,7 @@ DETAILS = {
 }
 
 
-_PROGRAMS = re.compile(r"/api/|/t/[^/]+/access/")
+_PROGRAMS = re.compile(r"/api/|/t/[^/]+/access/[^/]+/access/")
 """Addresses that only programs ask: the JSON API, and the decision points of policy stores."""
 
 

@@ -15,6 +15,12 @@ LEARNT = "what is learnt follows from an act that has its event"
 CALLED = "a part of other commands, which record what they do with it"
 
 NO_EVENT = {
+    "webapp.access.commands.write_role": CALLED,
+    "webapp.access.commands.drop_role": CALLED,
+    "webapp.access.commands.write_grant": CALLED,
+    "webapp.access.commands.end_grant": CALLED,
+    "webapp.tenancy.commands.raise_access_revision": CALLED,
+    "webapp.tenancy.commands.set_own_roles": CALLED,
     "webapp.identity.sessions.touch_session": "a mark of use, once a minute",
     "webapp.identity.halfway.begin_halfway": "opens nothing; the session that follows is an event",
     "webapp.identity.halfway.end_halfway": "opens nothing; the session that follows is an event",

@@ -334,6 +334,24 @@ def _fill_platform(connection: Connection, nest: Nest) -> dict[str, Any]:
             "person": person,
         },
     )
+    ids |= {"access_role": f"r{next(_numbers)}-{canary}"[:40], "access_grant": uuid4()}
+    shaped = {"tenant": tenant, "person": person, "canary": canary, "at": AT, "until": datetime.now(UTC)}
+    policy = 'permit (principal == Person::"nobody", action == Action::"jobs:jobs:read", resource is Workspace);'
+    connection.execute(
+        text(
+            "INSERT INTO platform.access_role (tenant_id, name, title, permissions, policy, created_at, changed_at)"
+            " VALUES (:tenant, :name, :canary, ARRAY['jobs:jobs:read'], :policy, :at, :at)"
+        ),
+        {"name": ids["access_role"], "policy": f"{policy} // {canary}", **shaped},
+    )
+    connection.execute(
+        text(
+            "INSERT INTO platform.access_grant (id, tenant_id, person_id, permissions, policy, note, created_at,"
+            " created_by, expires_at) VALUES (:id, :tenant, :person, ARRAY['jobs:jobs:read'], :policy, :canary, :at,"
+            " :person, :until)"
+        ),
+        {"id": ids["access_grant"], "policy": policy, **shaped},
+    )
     return ids | {"person": nest.workspace.people["accountant"].id}
 
 

@@ -1,0 +1,103 @@
+"""Who may do what in the workspace, and why: on a transaction bound to it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from webapp.access import queries as access
+from webapp.access.guard import Decision, decide, permitted
+from webapp.access.permissions import Permission, Role
+from webapp.access.product import product_policies
+from webapp.access.queries import GrantView, OwnRole
+from webapp.access.rulebook import Asker, Rulebook
+from webapp.identity import queries as identity
+from webapp.kernel.db import bound_tenant, on_platform
+from webapp.tenancy import queries as tenancy
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member with their role, and the workspace's own roles that they have besides."""
+
+    person_id: UUID
+    name: str
+    email: str
+    role: Role
+    own_roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RoleView:
+    """A role: one that comes with Comptoir, or one of the workspace's own."""
+
+    name: str
+    title: str
+    is_own: bool
+    permissions: frozenset[str]
+    policy: str
+    own: OwnRole | None = None
+
+
+def members(*, session: Session) -> list[Member]:
+    """Return the members, longest first (at most 500)."""
+    tenant = bound_tenant(session)
+    with on_platform(session):
+        places = tenancy.members(session=session, tenant_id=tenant.id)
+        people = identity.people(session=session, ids={place.person_id for place in places})
+    return [
+        Member(
+            place.person_id,
+            people[place.person_id].name,
+            people[place.person_id].email,
+            Role(place.role),
+            tuple(place.own_roles),
+        )
+        for place in places
+    ]
+
+
+def roles(*, session: Session) -> list[RoleView]:
+    """Return the seven roles that come with Comptoir, then the workspace's own by name."""
+    tenant = bound_tenant(session)
+    with on_platform(session):
+        own = access.own_roles(session=session, tenant_id=tenant.id)
+    policies = product_policies()
+    found = []
+    for role in Role:
+        may = frozenset(one.value for one in permitted(asker=Asker(role)))
+        shipped = policies.policy(role.value) or policies.policy("everybody")
+        found.append(RoleView(role.value, "", False, may, shipped.text if shipped else ""))
+    return found + [RoleView(one.name, one.title, True, frozenset(one.permissions), one.policy, one) for one in own]
+
+
+def role(*, session: Session, name: str) -> RoleView | None:
+    """Return one role."""
+    return next((one for one in roles(session=session) if one.name == name), None)
+
+
+def grants(*, session: Session) -> list[GrantView]:
+    """Return the grants, newest first (at most 500)."""
+    tenant = bound_tenant(session)
+    with on_platform(session):
+        return access.grants(session=session, tenant_id=tenant.id)
+
+
+def explain(*, member: Member, permission: Permission, rulebook: Rulebook, at: datetime) -> Decision:
+    """Tell whether a member may, and by which policy; as if they asked now, in the browser, with one factor."""
+    return decide(permission, asker=_asker(member, at), rulebook=rulebook)
+
+
+def who_may(*, among: list[Member], permission: Permission, rulebook: Rulebook, at: datetime) -> list[Member]:
+    """Return the members who may, as if they asked now."""
+    return [one for one in among if rulebook.answer(permission, _asker(one, at)).permit]
+
+
+def may_do(*, member: Member, rulebook: Rulebook, at: datetime) -> frozenset[Permission]:
+    """Return everything that a member may, as if they asked now."""
+    return permitted(asker=_asker(member, at), rulebook=rulebook)
+
+
+def _asker(member: Member, at: datetime) -> Asker:
+    return Asker(member.role, member.own_roles, member.person_id, at=at)
