@@ -1,0 +1,69 @@
+"""The decision log is written beside the decisions, bounded, and kept for a set time."""
+
+from datetime import timedelta
+from time import monotonic
+from uuid import uuid4
+
+from flask import Flask
+from sqlalchemy import text
+
+from tenants.office.policies.journal import JOURNAL, Journal, Line
+from tenants.office.policies.keeping import begin_round, forget_decisions
+from tenants.office.policies.rules import Answer, Code, Party, Question
+from tests.cast import Cast
+from tests.tenants.office.policies.conftest import make_store
+from webapp.kernel.clock import utc_now
+from webapp.kernel.db import Database, TenantRef
+
+QUESTION = Question(Party("user", "alice"), "read", Party("record", "record-1", {"status": "active"}))
+
+
+def line(tenant: TenantRef, store_id: int = 1, days: int = 0) -> Line:
+    """Write a line so many days ago."""
+    at = utc_now() - timedelta(days=days)
+    answer = Answer(permit=True, code=Code.PERMITTED, policies=("readers-read",), microseconds=7)
+    return Line(tenant, store_id, uuid4(), at, 1, QUESTION, answer, uuid4(), "request")
+
+
+def test_a_full_queue_drops_and_counts_and_never_waits(app: Flask, database: Database):
+    nowhere = TenantRef(uuid4())
+    journal = Journal(database, queue_max=10)
+    with journal._flushing:
+        began = monotonic()
+        for _ in range(1000):
+            journal.put(line(nowhere), percent=100)
+        assert monotonic() - began < 1
+        assert journal.dropped == 990
+    journal.close()
+    assert (journal.written, journal.dropped) == (0, 1000), "what cannot be written is counted too"
+    journal.put(line(nowhere), percent=100)
+    assert journal.dropped == 1001
+    sample = Journal(database, chance=iter([0.29, 0.3, 0.31, 0.99]).__next__)
+    for _ in range(4):
+        sample.put(line(nowhere), percent=30)
+    sample.close()
+    assert sample.dropped == 1, "of four decisions one is recorded where 30 percent are wanted"
+
+
+def test_decisions_are_forgotten_when_their_time_is_over(cast: Cast, database: Database):
+    store = make_store(cast.alice)
+    journal = Journal(database)
+    with cast.acme.begin() as session:
+        store_id = session.scalar(text("SELECT id FROM policy_store"))
+    for days in (0, 29, 31, 400):
+        journal.put(line(cast.acme.ref, store_id, days), percent=100)
+    journal.put(line(cast.acme.ref, store_id + 1), percent=100)
+    journal.close()
+    found = store.api("GET", "/decisions?subject_id=alice&resource_id=record-1&action=read&decision=true").json["data"]
+    assert len(found) == 4, "a line of a store that is gone goes nowhere"
+    assert found[0]["told"] == {"resource": {"status": "active"}}
+    assert len(store.api("GET", f"/decisions?decision_id={found[0]['decision_id']}").json["data"]) == 1
+    with cast.acme.begin() as session:
+        assert begin_round(session=session, at=utc_now())
+        assert not begin_round(session=session, at=utc_now()), "one chain of rounds is enough"
+        assert forget_decisions(session=session, at=utc_now()) == 2
+    assert len(store.api("GET", "/decisions").json["data"]) == 2
+    assert store.person.app.extensions[JOURNAL].dropped == 0
+    with database.platform() as session:
+        kinds = session.scalars(text("SELECT kind FROM job WHERE tenant_id = :id"), {"id": cast.acme.ref.id}).all()
+    assert kinds == ["policies.forget"]
