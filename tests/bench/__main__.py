@@ -2,10 +2,11 @@
 
 import argparse
 
-from tests.bench import decisions, imports, posting, register, tenants
+from tests.bench import audit, decisions, imports, posting, register, tenants
 from tests.bench.stage import stage
 
 BENCHES = {
+    "audit": audit.measure,
     "decisions": decisions.measure,
     "imports": imports.measure,
     "posting": posting.measure,

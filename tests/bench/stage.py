@@ -126,13 +126,13 @@ def open_books(on: Stage, slug: str) -> Books:
 
 
 @contextlib.contextmanager
-def web_process(on: Stage) -> Iterator[int]:
-    """Serve with waitress in one process of its own and return its port."""
+def web_process(on: Stage, **environ: str) -> Iterator[int]:
+    """Serve with waitress in one process of its own, with more in its environment, and return its port."""
     port = free_port()
     log = (on.folder / "web.log").open("ab")
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.web"],
-        env=on.environ(COMPTOIR_PORT=str(port)),
+        env=on.environ(COMPTOIR_PORT=str(port), **environ),
         stdout=log,
         stderr=log,
     )

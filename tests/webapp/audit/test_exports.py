@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from tests.cast import Cast, Workspace, make_workspace
 from tests.webapp.audit.test_seals import act
@@ -26,6 +26,7 @@ from webapp.audit.seals import Chain
 from webapp.kernel.clock import utc_now
 from webapp.kernel.crypto import KeyRing, ring_of
 from webapp.kernel.db import Database
+from webapp.web.state import KEY
 
 Lines = list[bytes]
 
@@ -201,6 +202,12 @@ def test_a_spreadsheet_runs_nothing_of_an_export_and_the_reading_is_an_event(cas
     (event,) = cast.alice.api("GET", "/audit-events?action=trail.exported").json["data"]
     assert event["actor"] == cast.carol.email
     assert event["difference"] == {"format": [None, "csv"], "filters": [None, {"action": "account.opened"}]}
+    with cast.app.extensions[KEY].database.platform() as session:
+        query = "SELECT arguments->>'letter', arguments->>'to' FROM platform.job WHERE created_by = :carol"
+        told = session.execute(text(query), {"carol": cast.carol.id}).all()
+    assert ("export_made", cast.carol.email) in [tuple(row) for row in told]
+    assert cast.app.view_functions["office_trail.export"].confirm is True
+    assert cast.app.view_functions["platform_trail.export"].confirm is True
     assert cast.mallory.browser().get(page).status_code == 404
     refused = cast.alice.browser().get(f"/t/{cast.acme.slug}/audit-events/export?format=xlsx")
     assert refused.status_code == 422

@@ -33,6 +33,7 @@ def test_every_act_is_found_by_object_action_and_person(cast: Cast) -> None:
     assert {f"cpt_live_{one['through_id']}" for one in of_action} == {
         person.token.rpartition("_")[0] for person in (cast.alice, cast.dave)
     }
+    assert len({one["decision_id"] for one in of_action} - {""}) == 2
 
 
 def test_the_trail_is_paged_newest_first_by_a_cursor_that_cannot_be_forged(cast: Cast) -> None:
