@@ -15,8 +15,13 @@ CHALLENGE_BYTES = 32
 
 
 def site() -> Site:
-    """Return what passkeys are bound to: the public address, or in the embedded run the one that was asked for."""
-    parts = urlsplit(services().settings.base_url or request.host_url)
+    """Return what passkeys are bound to: the public address; in the embedded run the one that was asked for.
+
+    That run calls itself 127.0.0.1, to which no passkey can be bound; under localhost it has passkeys.
+    """
+    settings = services().settings
+    public = settings.base_url if settings.secure else ""
+    parts = urlsplit(public or request.host_url)
     return Site(parts.hostname or "", f"{parts.scheme}://{parts.netloc}")
 
 
