@@ -111,7 +111,7 @@ def addresses(app: Flask, made: Furnished) -> tuple[list[str], list[str]]:
         for place in range(max((len(choice) for choice in values.values()), default=1)):
             chosen = {name: choice[min(place, len(choice) - 1)] for name, choice in values.items()}
             found.append(adapter.build(rule.endpoint, {**(rule.defaults or {}), **chosen}))
-    return [*dict.fromkeys([*found, made.making])], unknown
+    return [*dict.fromkeys([*found, made.making, made.consent])], unknown
 
 
 def _values(rule: Rule, name: str, made: Furnished) -> list[object]:

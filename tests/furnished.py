@@ -58,6 +58,8 @@ class Furnished:
     """The endpoint of a page behind a secret link to its secrets."""
     demo_slug: str = ""
     making: str = ""
+    consent: str = ""
+    """Where a program of somebody else sends people to ask for their consent."""
 
     @property
     def acme(self) -> Workspace:
@@ -253,6 +255,17 @@ def _office(made: Furnished) -> None:
     gone = made.made("/service-accounts", name="gone", role="member", note=words("note", 500))["id"]
     made.made(f"/service-accounts/{gone}/disablement", 200)
     made.keep("service_account_id", account, gone)
+    for state in ("open", "disabled"):
+        uris = ["https://app.example.org/callback"]
+        client = made.made("/applications", name=words("application", 100), redirect_uris=uris, scopes=["ledger:read"])
+        if state == "open":
+            made.consent = (
+                f"/oauth/authorize?response_type=code&client_id={client['client_id']}&redirect_uri={uris[0]}"
+                f"&scope=ledger:read&state=s&code_challenge={'x' * 43}&code_challenge_method=S256"
+            )
+        else:
+            made.made(f"/applications/{client['client_id']}/disablement", 200)
+    made.keep("client_id", client["client_id"])
     made.keep("provider", "nobody")
     made.keep("workspace", made.acme.slug)
     for role in ("member", "auditor"):

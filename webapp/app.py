@@ -61,8 +61,8 @@ from tenants.office.second_factor import pages as office_second_factor_pages
 from tenants.office.sso import api as sso_api
 from tenants.office.sso import pages as office_sso_pages
 from tenants.office.tokens import api as tokens_api
+from tenants.office.tokens import application_pages, applications_api, service_account_pages, service_accounts_api
 from tenants.office.tokens import pages as tokens_pages
-from tenants.office.tokens import service_account_pages, service_accounts_api
 from tenants.office.trail import api as trail_api
 from tenants.office.trail import pages as trail_pages
 from tenants.office.trail import reading as trail_reading
@@ -79,6 +79,7 @@ from webapp.identity import (
 )
 from webapp.identity import pages as identity_pages
 from webapp.identity.confirmation import NotConfirmed, ask_to_confirm
+from webapp.identity.door import ACCESS_TOKENS
 from webapp.identity.gate import check_declarations, refuse_form
 from webapp.jobs.delivery import Courier
 from webapp.kernel.clock import utc_now
@@ -86,6 +87,8 @@ from webapp.kernel.crypto import new_ring
 from webapp.kernel.db import Database, app_url
 from webapp.kernel.files import product_files
 from webapp.kernel.ids import new_id, new_secret
+from webapp.oauth import pages as oauth_pages
+from webapp.oauth import recognition
 from webapp.platform import metrics, readiness
 from webapp.platform import pages as platform_pages
 from webapp.platform import trail_pages as platform_trail
@@ -136,6 +139,7 @@ API_ROOMS = (
     service_accounts_api.bp,
     second_factor_api.bp,
     sso_api.bp,
+    applications_api.bp,
     trail_api.bp,
 )
 PAGE_ROOMS = (
@@ -176,6 +180,8 @@ PAGE_ROOMS = (
     office_second_factor_pages.bp,
     office_sso_pages.bp,
     sso_pages.bp,
+    oauth_pages.bp,
+    application_pages.bp,
     trail_pages.bp,
 )
 
@@ -228,6 +234,7 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
         script=trail_reading.give_script,
     )
     app.extensions["surroundings"] = surroundings
+    app.extensions[ACCESS_TOKENS] = recognition.bearer_of
     app.extensions["first_page"] = first_page
     news.subscribe(learning.NAME, learning.learn_from_changes)
     Babel(app, locale_selector=_locale)
@@ -241,6 +248,7 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
     _protect_forms(app)
     for room in PAGE_ROOMS:
         app.register_blueprint(room)
+    limits.limit_api(app, oauth_pages.bp)
     for room in API_ROOMS:
         limits.limit_api(app, room)
         app.register_api(room)
@@ -308,6 +316,7 @@ def _room_of_this_page(endpoints: list[str], slug: str) -> str:
         "money_reconciliations": "money_accounts",
         "office_service_accounts": "office_tokens",
         "office_second_factor": "office_members",
+        "office_applications": "office_tokens",
         "office_sso": "office_members",
     }
     room = rooms.get(request.blueprint or "", request.blueprint)

@@ -247,6 +247,61 @@ CREATE TABLE platform.sso_identity (
 --;
 CREATE INDEX sso_identity_person ON platform.sso_identity (person_id)
 --;
+CREATE TABLE platform.oauth_client (
+    id text PRIMARY KEY,
+    tenant_id uuid NOT NULL REFERENCES platform.tenant (id) ON DELETE CASCADE,
+    name text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
+    secret_hash bytea,
+    redirect_uris text[] NOT NULL CHECK (cardinality(redirect_uris) BETWEEN 1 AND 10),
+    scopes text[] NOT NULL,
+    alg text NOT NULL CHECK (alg IN ('RS256', 'EdDSA')),
+    created_at timestamptz NOT NULL,
+    created_by uuid NOT NULL,
+    disabled_at timestamptz
+)
+--;
+CREATE INDEX oauth_client_tenant ON platform.oauth_client (tenant_id, created_at)
+--;
+CREATE TABLE platform.oauth_grant (
+    id uuid PRIMARY KEY,
+    client_id text NOT NULL REFERENCES platform.oauth_client (id) ON DELETE CASCADE,
+    tenant_id uuid NOT NULL REFERENCES platform.tenant (id) ON DELETE CASCADE,
+    person_id uuid NOT NULL REFERENCES platform.person (id) ON DELETE CASCADE,
+    scopes text[] NOT NULL,
+    code_hash bytea NOT NULL UNIQUE,
+    code_expires_at timestamptz NOT NULL,
+    code_used_at timestamptz,
+    redirect_uri text NOT NULL,
+    code_challenge text NOT NULL,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    used_at timestamptz,
+    revoked_at timestamptz
+)
+--;
+CREATE INDEX oauth_grant_client ON platform.oauth_grant (client_id, created_at)
+--;
+CREATE INDEX oauth_grant_person ON platform.oauth_grant (person_id, created_at)
+--;
+CREATE TABLE platform.oauth_refresh (
+    secret_hash bytea PRIMARY KEY,
+    grant_id uuid NOT NULL REFERENCES platform.oauth_grant (id) ON DELETE CASCADE,
+    created_at timestamptz NOT NULL,
+    used_at timestamptz
+)
+--;
+CREATE INDEX oauth_refresh_grant ON platform.oauth_refresh (grant_id)
+--;
+CREATE TABLE platform.oauth_key (
+    kid text PRIMARY KEY,
+    alg text NOT NULL CHECK (alg IN ('RS256', 'EdDSA')),
+    private bytea NOT NULL,
+    public text NOT NULL,
+    created_at timestamptz NOT NULL
+)
+--;
+CREATE INDEX oauth_key_alg ON platform.oauth_key (alg, created_at)
+--;
 CREATE TABLE platform.one_time_link (
     secret_hash bytea PRIMARY KEY,
     purpose text NOT NULL CHECK (purpose IN ('first_operator', 'sign_in', 'magic', 'reset', 'verify')),
@@ -397,7 +452,7 @@ GRANT USAGE ON SCHEMA platform TO comptoir_platform
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.person, platform.session, platform.membership, platform.invitation,
     platform.access_role, platform.access_grant,
     platform.service_account, platform.sso_provider, platform.sso_identity,
-    platform.token, platform.one_time_link, platform.job, platform.heartbeat TO comptoir_platform
+    platform.oauth_client, platform.oauth_grant, platform.oauth_refresh, platform.oauth_key, platform.token, platform.one_time_link, platform.job, platform.heartbeat TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.sign_in_lock, platform.email_change TO comptoir_platform
 --;

@@ -49,6 +49,7 @@ ROWS = {
     "invitation_id": "invitation",
     "token_id": "token",
     "service_account_id": "service_account",
+    "client_id": "client",
     "person_id": "person",
     "change_id": "change",
     "reconciliation_id": "reconciliation",

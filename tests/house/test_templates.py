@@ -123,4 +123,5 @@ def test_every_template_is_rendered_and_asks_for_nothing_that_is_not_given(
     for refused in atlas.refusals(client, walked):
         assert refused.status < atlas.SERVER_ERROR
     take_both_steps(strict, made)
+    assert made.alice.post(made.consent, {"answer": "no"}).status_code == 200
     assert {name for name in NAMES if name.endswith(".html") and not name.startswith("mail/")} - used == set()

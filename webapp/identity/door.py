@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import structlog
-from flask import Response, after_this_request, g, request
+from flask import Response, after_this_request, current_app, g, request
 
 from webapp.identity import queries, sessions, tokens
 from webapp.identity.cookies import cookie_name, known_device, remember_device, set_cookie
@@ -24,6 +24,9 @@ from webapp.web.limits import count_page
 from webapp.web.render import frame, see_other
 from webapp.web.state import services
 from webapp.web.unit import FAILED, open_unit
+
+ACCESS_TOKENS = "access_tokens"
+JWT_DOTS = 2
 
 
 class WrongNetwork(DomainError):
@@ -108,15 +111,23 @@ def recognise_token() -> Bearer | None:
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     parts = parse_token(text.strip()) if scheme.lower() == "bearer" else None
     if parts is None:
-        return None
-    found = queries.bearer(session=session, token_id=parts.id, secret_hash=parts.secret_hash, at=g.at)
+        found = _of_access_token(text.strip()) if scheme.lower() == "bearer" else None
+    else:
+        found = queries.bearer(session=session, token_id=parts.id, secret_hash=parts.secret_hash, at=g.at)
     if found is not None:
         if not is_within(request.remote_addr or "", found.networks):
             raise WrongNetwork(address=request.remote_addr or "")
         g.networks, g.is_machine = found.networks, found.machine_role is not None
-        tokens.touch_token(session=session, token_id=found.token_id, used_at=found.used_at, at=g.at)
+        if parts is not None:
+            tokens.touch_token(session=session, token_id=found.token_id, used_at=found.used_at, at=g.at)
         remember(found.person, via="token", through_id=found.token_id)
     return found
+
+
+def _of_access_token(text: str) -> Bearer | None:
+    """Return who stands behind an access token of the authorization server, which the composition root names."""
+    recognise = current_app.extensions.get(ACCESS_TOKENS)
+    return recognise(text) if recognise is not None and text.count(".") == JWT_DOTS else None
 
 
 def remember(person: PersonView, *, via: Via, through_id: str = "") -> None:
@@ -147,15 +158,21 @@ def safe_next(target: str | None) -> str:
 
 
 def begin_session(
-    person_id: UUID, target: str, *, instead: Response | None = None, second_factor: bool = False
+    person_id: UUID,
+    target: str,
+    *,
+    instead: Response | None = None,
+    second_factor: bool = False,
+    only_tenant_id: UUID | None = None,
 ) -> Response:
     """Open a new session and go on: the one of this browser ends, and the account knows the browser now.
 
     `instead` is the answer when there is something to see before one goes on. Who has a second factor and has not
-    shown it (`second_factor`) is asked for it first, by whatever way they came.
+    shown it (`second_factor`) is asked for it first, by whatever way they came. A session that `only_tenant_id` alone
+    vouches for opens that workspace alone, and the workspace's provider has asked for what it wants.
     """
     second_factor = second_factor or _has_shown_second(person_id)
-    if not second_factor and has_second_factor(session=g.db, person_id=person_id):
+    if not second_factor and only_tenant_id is None and has_second_factor(session=g.db, person_id=person_id):
         return ask_second_step(person_id, safe_next(target))
     at, secret = services().clock(), services().new_secret()
     is_going_on = end_present_session(at) == person_id or ("session_id" in g and g.person.id == person_id)
@@ -175,6 +192,8 @@ def begin_session(
         user_agent=request.headers.get("User-Agent", ""),
         second_factor=second_factor,
     )
+    if only_tenant_id is not None:
+        sessions.mark_single_sign_on(session=g.db, session_id=session_id, tenant_id=only_tenant_id, is_alone=True)
     response = instead or see_other(safe_next(target))
     set_cookie(response, secret)
     remember_device(response, person_id)

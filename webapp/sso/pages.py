@@ -180,11 +180,7 @@ def _let_in(provider: Provider, proof: Proof, target: str) -> Response:
             session=session, session_id=g.session_id, tenant_id=provider.tenant_id, is_alone=False
         )
         return redirect(target, 303)  # type: ignore[return-value]
-    response = begin_session(person_id, target)
-    sessions.mark_single_sign_on(
-        session=session, session_id=UUID(g.actor.through_id), tenant_id=provider.tenant_id, is_alone=True
-    )
-    return response
+    return begin_session(person_id, target, only_tenant_id=provider.tenant_id)
 
 
 def _by_address(provider: Provider, proof: Proof, present: UUID | None) -> UUID | None:

@@ -10,7 +10,6 @@ from tenants.office.sso import commands
 from tenants.schemas import Body, Instant, WorkspacePath, instant
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
-from webapp.kernel.errors import NotFound
 
 bp = api_room("api_sso", __name__, tag="single sign-on")
 
@@ -42,26 +41,22 @@ class SsoProviderIn(Body):
 
 
 class SsoProviderOut(BaseModel):
-    """The provider of the workspace, without its secret."""
+    """The provider of the workspace, without its secret; null everywhere when there is none."""
 
-    kind: str
-    name: str
-    issuer: str
-    client_id: str
-    changed_at: Instant
+    kind: str | None
+    name: str | None
+    issuer: str | None
+    client_id: str | None
+    changed_at: Instant | None
     is_only_way: bool
 
 
 def _shown() -> dict[str, Any]:
     found = commands.provider(session=g.db)
-    if found is None:
-        raise NotFound
+    shown = {name: getattr(found, name, None) for name in ("kind", "name", "issuer", "client_id")}
     return {
-        "kind": found.kind,
-        "name": found.name,
-        "issuer": found.issuer,
-        "client_id": found.client_id,
-        "changed_at": instant(found.changed_at),
+        **shown,
+        "changed_at": instant(found.changed_at) if found else None,
         "is_only_way": g.tenant.sso_only,
     }
 

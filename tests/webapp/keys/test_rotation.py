@@ -143,6 +143,7 @@ SEALERS = {
     "webapp/audit/signing.py": "audit_key.",
     "webapp/identity/totp.py": "totp.",
     "webapp/keys/commands.py": "",
+    "webapp/oauth/signing.py": "oauth_key.",
     "webapp/sso/commands.py": "sso_provider.",
 }
 """Who seals, and the beginning of the context; `webapp/keys` seals anew what is found by it."""

@@ -273,7 +273,13 @@ def _fill_tenant(connection: Connection, nest: Nest, start: int) -> dict[str, An
 
 def _fill_platform(connection: Connection, nest: Nest) -> dict[str, Any]:
     tenant, person, canary = str(nest.workspace.ref.id), str(nest.owner.id), nest.canary
-    ids = {"job": uuid4(), "invitation": uuid4(), "token": uuid4().hex[:16], "service_account": uuid4()}
+    ids = {
+        "job": uuid4(),
+        "invitation": uuid4(),
+        "token": uuid4().hex[:16],
+        "service_account": uuid4(),
+        "client": f"app_{uuid4().hex[:24]}",
+    }
     connection.execute(
         text(
             "INSERT INTO platform.job (id, tenant_id, kind, queue, arguments, state, created_at, created_by,"
@@ -352,6 +358,20 @@ def _fill_platform(connection: Connection, nest: Nest) -> dict[str, Any]:
         ),
         {"id": ids["access_grant"], "policy": policy, **shaped},
     )
+    connection.execute(
+        text(
+            "INSERT INTO platform.oauth_client (id, tenant_id, name, redirect_uris, scopes, alg, created_at,"
+            " created_by) VALUES (:id, :tenant, :canary, ARRAY[:uri], ARRAY['ledger:read'], 'RS256', :at, :person)"
+        ),
+        {
+            "id": ids["client"],
+            "tenant": tenant,
+            "canary": canary,
+            "uri": f"https://{canary}.example/",
+            "at": AT,
+            "person": person,
+        },
+    )
     return ids | {"person": nest.workspace.people["accountant"].id}
 
 
@@ -385,7 +405,7 @@ def fingerprint(owner: Engine, nest: Nest) -> dict[str, str]:
             text("SELECT tablename FROM pg_tables WHERE schemaname = :schema"), {"schema": schema}
         ).all()
         found = {table: str(connection.scalar(text(digest.format(f"{schema}.{table}")))) for table in tables}
-        for table in ("membership", "invitation", "service_account", "token", "job"):
+        for table in ("membership", "invitation", "service_account", "oauth_client", "token", "job"):
             query = digest.format(f"(SELECT * FROM platform.{table} WHERE tenant_id = :tenant)")
             found[f"platform.{table}"] = str(connection.scalar(text(query), {"tenant": tenant}))
     return found
