@@ -2,11 +2,12 @@
 
 import argparse
 
-from tests.bench import audit, decisions, imports, posting, register, tenants
+from tests.bench import audit, authzen, decisions, imports, posting, register, tenants
 from tests.bench.stage import stage
 
 BENCHES = {
     "audit": audit.measure,
+    "authzen": authzen.measure,
     "decisions": decisions.measure,
     "imports": imports.measure,
     "posting": posting.measure,

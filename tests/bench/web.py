@@ -2,7 +2,7 @@
 
 import os
 
-from flask import Response, g, jsonify
+from flask import Blueprint, Response, g, jsonify
 from flask_openapi3 import APIBlueprint
 from sqlalchemy import text
 
@@ -12,6 +12,7 @@ from webapp import app
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.audit import commands
+from webapp.identity.gate import public
 from webapp.settings import Settings
 
 bp = APIBlueprint("bench", __name__, url_prefix=API_PREFIX)
@@ -31,8 +32,19 @@ def forget_the_trail() -> None:
     commands.record.__code__ = (lambda **_said: None).__code__
 
 
+hello_bp = Blueprint("bench_hello", __name__)
+
+
+@hello_bp.get("/bench/hello")
+@public
+def hello() -> Response:
+    """Say hello as JSON: what the server and its headers take by themselves."""
+    return jsonify(hello="world")
+
+
 if __name__ == "__main__":
     if os.environ.get("BENCH_WITHOUT_TRAIL"):
         forget_the_trail()
     app.API_ROOMS = (*app.API_ROOMS, bp)
+    app.PAGE_ROOMS = (*app.PAGE_ROOMS, hello_bp)
     app.serve(Settings.from_environ())
