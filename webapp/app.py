@@ -44,6 +44,8 @@ from tenants.office.jobs import api as jobs_api
 from tenants.office.jobs import pages as jobs_pages
 from tenants.office.members import api as members_api
 from tenants.office.members import pages as members_pages
+from tenants.office.origins import api as origins_api
+from tenants.office.origins import pages as origins_pages
 from tenants.office.policies import (
     access_api,
     decisions_api,
@@ -100,6 +102,7 @@ from webapp.web import (
     catalogue,
     changes,
     contract,
+    cross_origin,
     headers,
     health,
     limits,
@@ -135,6 +138,7 @@ API_ROOMS = (
     trials_api.bp,
     exchange_api.bp,
     decisions_api.bp,
+    origins_api.bp,
     tokens_api.bp,
     service_accounts_api.bp,
     second_factor_api.bp,
@@ -175,6 +179,7 @@ PAGE_ROOMS = (
     platform_pages.bp,
     platform_trail.bp,
     tenancy_pages.bp,
+    origins_pages.bp,
     tokens_pages.bp,
     service_account_pages.bp,
     office_second_factor_pages.bp,
@@ -239,6 +244,7 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
     news.subscribe(learning.NAME, learning.learn_from_changes)
     Babel(app, locale_selector=_locale)
     logs.install(app)
+    cross_origin.install(app, partial(_origins_of, app.extensions[KEY]))
     headers.install(app, settings)
     unit.install(app)
     problem.install(app)
@@ -362,6 +368,12 @@ def _locale() -> str:
     # A program says in each call what its reader reads; a person has said it once.
     chosen = asked or (person and person.language) if problem.is_api() else person.language if person else asked
     return chosen or "en"
+
+
+def _origins_of(services: Services, slug: str) -> list[str]:
+    """Ask which origins a workspace lets in, in a transaction of its own: the request's may be over, or refused."""
+    with services.database.platform() as session:
+        return tenancy.origins_of(session=session, slug=slug)
 
 
 def _protect_forms(app: Flask) -> None:

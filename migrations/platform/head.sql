@@ -97,7 +97,8 @@ CREATE TABLE platform.tenant (
     suspended_at timestamptz,
     sso_only boolean NOT NULL DEFAULT false,
     access_revision bigint NOT NULL DEFAULT 0,
-    second_factor_roles text[] NOT NULL DEFAULT '{}'
+    second_factor_roles text[] NOT NULL DEFAULT '{}',
+    origins text[] NOT NULL DEFAULT '{}' CHECK (cardinality(origins) <= 20)
 )
 --;
 CREATE INDEX tenant_revision ON platform.tenant (schema_revision)
@@ -459,7 +460,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON platform.sign_in_lock, platform.email_ch
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.totp, platform.recovery_code, platform.passkey,
     platform.half_sign_in, platform.passkey_challenge TO comptoir_platform
 --;
-GRANT SELECT, UPDATE (name, is_demo, suspended_at, sso_only, access_revision, second_factor_roles) ON platform.tenant TO comptoir_platform
+GRANT SELECT, UPDATE (name, is_demo, suspended_at, sso_only, access_revision, second_factor_roles, origins) ON platform.tenant
+    TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE (master_id, wrapped, retired_at) ON platform.data_key TO comptoir_platform
 --;

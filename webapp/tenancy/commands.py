@@ -237,6 +237,11 @@ def accept_invitation(*, session: Session, actor: Actor, at: datetime, secret: s
     return session.execute(select(Tenant.slug).where(Tenant.id == row[0])).scalar_one()
 
 
+def set_origins(*, session: Session, tenant_id: UUID, origins: list[str]) -> None:
+    """Keep the origins whose pages may call a workspace's API from a browser."""
+    session.execute(update(Tenant).where(Tenant.id == tenant_id).values(origins=origins))
+
+
 def set_suspended(*, session: Session, actor: Actor, at: datetime, slug: str, suspended: bool) -> None:
     """Stop or resume a workspace: a suspended one lets nobody in and keeps everything.
 

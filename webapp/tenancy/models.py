@@ -28,6 +28,7 @@ class Tenant(PlatformBase):
     sso_only: Mapped[bool]
     access_revision: Mapped[int] = mapped_column(BigInteger, server_default="0")
     second_factor_roles: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    origins: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
 
 
 class Membership(PlatformBase):

@@ -130,6 +130,16 @@ def tenant_by_slug(*, session: Session, slug: str) -> TenantView | None:
     return None if row is None else TenantView(*row)
 
 
+def origins(*, session: Session, tenant_id: UUID) -> list[str]:
+    """Return the origins whose pages may call a workspace's API from a browser."""
+    return list(session.scalar(select(Tenant.origins).where(Tenant.id == tenant_id)) or ())
+
+
+def origins_of(*, session: Session, slug: str) -> list[str]:
+    """Return the same by the workspace's short name; none of a workspace that is nowhere."""
+    return list(session.scalar(select(Tenant.origins).where(Tenant.slug == slug)) or ())
+
+
 def tenant_by_id(*, session: Session, tenant_id: UUID) -> TenantView | None:
     """Return one workspace by id."""
     row = session.execute(select(*_TENANT).where(Tenant.id == tenant_id)).first()
