@@ -17,6 +17,7 @@ from webapp.keys import commands, places, queries
 @click.group()
 def keys() -> None:
     """List, rotate and retire the keys that seal fields."""
+    places.load_tables()
 
 
 @keys.command("list")

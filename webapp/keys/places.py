@@ -23,19 +23,23 @@ BY_HAND = (SealedColumn(_AUDIT_KEY, "sealed", "audit_key.sealed/platform"),)
 
 
 @cache
-def columns(*, of_tenant: bool) -> tuple[SealedColumn, ...]:
-    """Return the sealed columns of a workspace's schema, or of the platform's.
+def load_tables() -> None:
+    """Load the tables of every room, by their names: also of those that this process never uses.
 
-    The tables of every room are loaded first, by their names: a room that this process never uses may hold a secret
-    as well, and a key must not be retired while one is sealed by it.
+    Any of them may hold a secret, and a key must not be retired while something is sealed by it.
     """
     for floor in _FLOORS:
         for module in pkgutil.walk_packages(importlib.import_module(floor).__path__, f"{floor}."):
             if module.name.endswith(".models"):
                 importlib.import_module(module.name)
-    return (
-        tuple(sealed_columns(TenantBase.metadata)) if of_tenant else (*sealed_columns(PlatformBase.metadata), *BY_HAND)
-    )
+
+
+def columns(*, of_tenant: bool) -> tuple[SealedColumn, ...]:
+    """Return the sealed columns of a workspace's schema, or of the platform's."""
+    load_tables()
+    if of_tenant:
+        return tuple(sealed_columns(TenantBase.metadata))
+    return (*sealed_columns(PlatformBase.metadata), *BY_HAND)
 
 
 @contextmanager
