@@ -15,7 +15,7 @@ CATALOGS := $(wildcard translations/*/LC_MESSAGES/*.po)
 LOCK := uv pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' pyproject.toml --output-file
 
-.PHONY: help setup up test test-api test-pgbouncer check e2e bench migrate fmt lock openapi matrix translations clean
+.PHONY: help setup up test test-api test-pgbouncer check attack e2e bench migrate fmt lock openapi matrix translations clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,15 @@ check: setup ## Check style, types, import contracts and translations
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy webapp/kernel $$(find webapp tenants -name rules.py | sort)
 	@.venv/bin/lint-imports --no-logo
+
+attack: setup .tools/attack/.ready ## Attack every call with sqlmap and every page with wapiti (half an hour)
+	@$(PYTEST) -n 0 tests/attack $(ARGS)
+
+.tools/attack/.ready: tests/attack/requirements.lock | .venv/bin/python
+	@echo "comptoir: installing the attackers into .tools"
+	@$(PYTHON) -m venv .tools/attack
+	@.tools/attack/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r tests/attack/requirements.lock
+	@touch .tools/attack/.ready
 
 e2e: setup ## Run the journeys in a browser (Debian package chromium)
 	@$(PYTEST) -n $(WORKERS) --dist loadscope tests/journeys $(ARGS)
