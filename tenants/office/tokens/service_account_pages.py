@@ -30,7 +30,7 @@ def list_accounts() -> Response:
 
 
 @bp.post("/service-accounts")
-@requires(Permission.TOKENS_TOKENS_ADMINISTER)
+@requires(Permission.TOKENS_TOKENS_ADMINISTER, confirm=True)
 def create_account() -> Response:
     """Make a service account and go to it: there it gets its first token."""
     made, values = services().new_id(), _typed()
@@ -52,7 +52,7 @@ def show_account(service_account_id: UUID) -> Response:
 
 
 @bp.post("/service-accounts/<uuid:service_account_id>")
-@requires(Permission.TOKENS_TOKENS_ADMINISTER)
+@requires(Permission.TOKENS_TOKENS_ADMINISTER, confirm=True)
 def change_account(service_account_id: UUID) -> Response:
     """Change name, role and note."""
     values = _typed()
@@ -72,7 +72,7 @@ def change_account(service_account_id: UUID) -> Response:
 
 
 @bp.post("/service-accounts/<uuid:service_account_id>/disablement")
-@requires(Permission.TOKENS_TOKENS_ADMINISTER)
+@requires(Permission.TOKENS_TOKENS_ADMINISTER, confirm=True)
 def disable_account(service_account_id: UUID) -> Response:
     """Disable it for good."""
     service_accounts.disable_service_account(
@@ -83,7 +83,7 @@ def disable_account(service_account_id: UUID) -> Response:
 
 
 @bp.post("/service-accounts/<uuid:service_account_id>/tokens")
-@requires(Permission.TOKENS_TOKENS_ADMINISTER)
+@requires(Permission.TOKENS_TOKENS_ADMINISTER, confirm=True)
 def create_token(service_account_id: UUID) -> Response:
     """Make a token and show it, once."""
     values, draft = read_token(request.form)
@@ -105,7 +105,7 @@ def create_token(service_account_id: UUID) -> Response:
 
 
 @bp.post("/service-accounts/<uuid:service_account_id>/tokens/<token_id>/rotation")
-@requires(Permission.TOKENS_TOKENS_ADMINISTER)
+@requires(Permission.TOKENS_TOKENS_ADMINISTER, confirm=True)
 def rotate_token(service_account_id: UUID, token_id: str) -> Response:
     """Give a token a new secret and show it, once; the old one works for a day more."""
     whole = service_accounts.rotate_token(
@@ -124,7 +124,7 @@ def rotate_token(service_account_id: UUID, token_id: str) -> Response:
 
 
 @bp.post("/service-accounts/<uuid:service_account_id>/tokens/<token_id>/revocation")
-@requires(Permission.TOKENS_TOKENS_ADMINISTER)
+@requires(Permission.TOKENS_TOKENS_ADMINISTER, confirm=True)
 def revoke_token(service_account_id: UUID, token_id: str) -> Response:
     """Revoke a token."""
     service_accounts.revoke_token(
