@@ -14,6 +14,8 @@ ACTIONS: dict[str, str] = {
     "account.opened": N_("Account opened"),
     "app.added": N_("Sign-in app added"),
     "app.removed": N_("Sign-in app removed"),
+    "application.disabled": N_("Application ended"),
+    "application.registered": N_("Application registered"),
     "audit_key.made": N_("Signing key made"),
     "change.undone": N_("Change undone"),
     "chart.adopted": N_("Chart of accounts taken"),
