@@ -347,6 +347,7 @@ def _policies(made: Furnished) -> None:
     assert made.acme.app.test_client().post(address, json=asked, headers=headers).status_code == 200
     made.acme.app.extensions[JOURNAL].flush()
     made.keep("store", store)
+    made.keep("access_role", "accountant")
 
 
 def _platform(made: Furnished, owner: Engine, settings: Settings) -> None:

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[3]
 ROLES = frozenset(role.value for role in Role)
 
 NOT_DECISIONS = {
+    "tenants/door.py::_second_factor_first": "how one must have signed in, before the guard is asked",
     "tenants/office/members/commands.py::change_role": "whether the new role is another one than the present",
     "webapp/tenancy/commands.py::change_role": "a workspace keeps an owner, whoever asks",
     "webapp/tenancy/commands.py::remove_member": "a workspace keeps an owner, whoever asks",
