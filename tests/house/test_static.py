@@ -54,6 +54,7 @@ def test_icons_come_with_their_licence() -> None:
 @pytest.mark.parametrize("path", named([*PAGES, *SHEETS, *MODULES, *sorted((STATIC / "icons").glob("*.svg"))]))
 def test_nothing_is_fetched_from_elsewhere(path: Path) -> None:
     text = without_comments(path.read_text(encoding="utf-8")).replace('xmlns="http://www.w3.org/2000/svg"', "")
+    text = re.sub(r"https://[a-z]+\.example\.org", "", text)  # what a field shows as an example
     assert re.findall(r"""(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}|@import|(?<!_)url\(""", text) == []
 
 

@@ -42,11 +42,14 @@ CODES = {
     "reconciliation": {"currency"},
     "audit_event": {"via"},
     "audit_seal": {"event_ids"},
+    "policy_version": {"state"},
+    "policy_entity": {"attributes", "parents"},
+    "policy_decision": {"code"},
 }
 """Columns that hold one of a few codes, or a structure of such, and nobody's words."""
 
-PLACES = {"position": 1, "number": 1}
-"""Parameters of addresses that count within something else."""
+PLACES = {"position": 1, "number": 1, "searched": "subject"}
+"""Parameters of addresses that count within something else, or choose among a few words."""
 
 _numbers = itertools.count(1)
 
@@ -268,7 +271,45 @@ def _fill_tenant(connection: Connection, nest: Nest, start: int) -> dict[str, An
     )
     put("audit_words", event_id=start, seal=1, words=f"'{canary}'")
     put("audit_checkpoint", number=start, at=AT, hash=b"1" * 32, total=1, key_id=canary, signature=b"1" * 64)
-    return ids | PLACES
+    kind = f"K{canary}"
+    store = put("policy_store", slug=f"s{start}-{canary}"[:40], name=canary, created_at=AT, created_by=person)
+    put(
+        "policy_version",
+        store_id=store,
+        number=1,
+        state="active",
+        schema=f'entity {kind}; action "read" appliesTo {{ principal: {kind}, resource: {kind} }};',
+        policies=f"permit (principal, action, resource); // {canary}",
+        note=canary,
+        created_at=AT,
+        created_by=person,
+        changed_at=AT,
+        changed_by=person,
+    )
+    connection.execute(
+        text("INSERT INTO policy_entity (store_id, type, id) VALUES (:store, :kind, :canary)"),
+        {"store": store, "kind": kind, "canary": canary},
+    )
+    put(
+        "policy_decision",
+        store_id=store,
+        decision_id=str(uuid4()),
+        at=AT,
+        version=1,
+        subject_type=kind,
+        subject_id=canary,
+        action=canary,
+        resource_type=kind,
+        resource_id=canary,
+        told=words,
+        permit=True,
+        code="permitted",
+        policies=[canary],
+        microseconds=5,
+        asked_by=person,
+        request_id=canary,
+    )
+    return ids | PLACES | {"store": f"s{start}-{canary}"[:40]}
 
 
 def _fill_platform(connection: Connection, nest: Nest) -> dict[str, Any]:
@@ -340,7 +381,7 @@ def _fill_platform(connection: Connection, nest: Nest) -> dict[str, Any]:
             "person": person,
         },
     )
-    ids |= {"access_role": f"r{next(_numbers)}-{canary}"[:40], "access_grant": uuid4()}
+    ids |= {"access_role": f"r{next(_numbers):04}-{canary}"[:40], "access_grant": uuid4()}
     shaped = {"tenant": tenant, "person": person, "canary": canary, "at": AT, "until": datetime.now(UTC)}
     policy = 'permit (principal == Person::"nobody", action == Action::"jobs:jobs:read", resource is Workspace);'
     connection.execute(

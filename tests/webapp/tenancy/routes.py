@@ -17,6 +17,9 @@ REQUEST_ID = "same-for-all-requests"
 TABLES = {"closing": "period_closing", "period": "period_closing", "event": "audit_event", "view": "saved_view"}
 """Parameter of an address (without `_id`) to the table whose id it is, where their names differ."""
 
+AUTHZEN = {"subject": {"type": "K", "id": "a"}, "action": {"name": "read"}, "resource": {"type": "K", "id": "b"}}
+"""What the decision point of a policy store is asked; another standard than ours describes it."""
+
 Ids = dict[str, Any]
 """Table to the id of one of its rows."""
 
@@ -30,7 +33,8 @@ class Call:
 
     @property
     def is_api(self) -> bool:
-        return self.rule.rule.startswith("/api/")
+        # The decision point of a policy store is asked by tokens, though it lies beside the pages.
+        return self.rule.rule.startswith("/api/") or "/access/v1/" in self.rule.rule
 
     @property
     def parameters(self) -> list[str]:
@@ -59,11 +63,11 @@ def table_of(parameter: str) -> str:
 
 
 def calls(app: Flask) -> list[Call]:
-    """Return every call whose address names a workspace."""
+    """Return every call whose address names a workspace; what is well-known is told of any, and looks nothing up."""
     found = [
         Call(rule, method)
         for rule in app.url_map.iter_rules()
-        if "slug" in rule.arguments
+        if "slug" in rule.arguments and not rule.rule.startswith("/.well-known/")
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
     ]
     return sorted(found, key=str)
@@ -159,6 +163,7 @@ class Caller:
 
 
 _MASKS = [
+    (re.compile(rb'"exported_at":"[^"]*"'), b"exported"),
     (re.compile(rb"nonce[=-]\S+"), b"nonce"),
     (re.compile(rb'data-csrf="[^"]*"'), b"csrf"),
     (re.compile(rb'name="csrf_token"[^>]*value="[^"]*"'), b"csrf"),
@@ -172,7 +177,7 @@ def told(answer: Any, *typed: object) -> tuple[int, bytes, list[tuple[str, str]]
     headers = [(name, value) for name, value in answer.headers.items() if name.lower() not in _VARYING]
     for pattern, replacement in _MASKS:
         body = pattern.sub(replacement, body)
-    for word in typed:
+    for word in sorted(map(str, typed), key=len, reverse=True):
         body = body.replace(str(word).encode(), b"<typed>")
         headers = [(name, value.replace(str(word), "<typed>")) for name, value in headers]
     return answer.status_code, body, sorted(headers)
@@ -187,11 +192,13 @@ class Document:
     def operation(self, call: Call) -> dict[str, Any]:
         """Return the description of a call of the JSON API."""
         path = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", call.rule.rule)
-        found: dict[str, Any] = self.document["paths"][path][call.method.lower()]
+        found: dict[str, Any] = self.document["paths"].get(path, {}).get(call.method.lower(), {})
         return found
 
     def body(self, call: Call, ids: Ids) -> Any:
         """Make a small valid body whose ids are `ids`; None when the call takes none."""
+        if "/access/v1/" in call.rule.rule:
+            return AUTHZEN
         content = self.operation(call).get("requestBody", {}).get("content", {})
         schema = content.get("application/json", {}).get("schema")
         return None if schema is None else self._example(schema, ids, "")
