@@ -34,7 +34,7 @@ class Parcel:
 
 def is_secret(name: str) -> bool:
     """Tell whether a field is never carried."""
-    return name in NEVER_CARRIED or "password" in name or name.startswith("confirm_")
+    return name in NEVER_CARRIED or "password" in name or "secret" in name or name.startswith("confirm_")
 
 
 def holds_password() -> bool:

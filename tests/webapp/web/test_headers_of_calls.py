@@ -3,7 +3,7 @@
 import io
 import re
 import xml.etree.ElementTree as ET
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from webapp.web import changes, contract
 from webapp.web.contract import End, promises
 
 ACCOUNT = {"name": "Bank", "kind": "asset", "currency": "EUR"}
+LATER = (datetime.now(UTC) + timedelta(days=30)).isoformat()
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
@@ -32,6 +33,14 @@ def filled(person: Person) -> int:
             ("/holds", {"account_id": bank, "amount": "0.01", "currency": "EUR"}),
             ("/invitations", {"email": f"guest-{number}@example.org"}),
             ("/tokens", {"name": f"token {number}", "scopes": ["ledger:read"]}),
+            ("/access/roles", {"name": f"own-{number}", "title": "Own", "permissions": ["jobs:jobs:read"]}),
+            ("/access/grants", {"person_id": str(person.id), "permissions": ["jobs:jobs:read"], "until": LATER}),
+            ("/policy-stores", {"slug": f"store-{number}", "name": "Store"}),
+            ("/service-accounts", {"name": f"Program {number}", "role": "auditor"}),
+            (
+                "/applications",
+                {"name": f"Reports {number}", "redirect_uris": ["https://a.example/b"], "scopes": ["ledger:read"]},
+            ),
             ("/period-closings", {"starts": f"200{number}-01-01", "ends": f"200{number}-12-31"}),
         ]
         for path, body in made:
@@ -45,7 +54,10 @@ def filled(person: Person) -> int:
 
 
 LISTS = [
+    "/access/grants",
+    "/access/roles",
     "/accounts",
+    "/applications",
     "/audit-events",
     "/entries",
     "/holds",
@@ -54,6 +66,8 @@ LISTS = [
     "/jobs",
     "/members",
     "/period-closings",
+    "/policy-stores",
+    "/service-accounts",
     "/tokens",
 ]
 
