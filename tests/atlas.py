@@ -19,7 +19,17 @@ from tests.furnished import Furnished
 REDIRECT = 300
 FIRST_ERROR = 400
 SERVER_ERROR = 500
-NOT_PAGES = ("/.well-known/", "/api/v1/t/", "/api/v1/openapi", "/static/", "/livez", "/readyz", "/metrics")
+NOT_PAGES = (
+    "/.well-known/",
+    "/api/oauth/",
+    "/api/v1/changes",
+    "/api/v1/openapi",
+    "/api/v1/t/",
+    "/livez",
+    "/metrics",
+    "/readyz",
+    "/static/",
+)
 VALUES_THAT_MATTER = {"tab", "state", "sort", "closed", "chunk"}
 """A page looks different for each value of these; of all other parts of a question one example is enough."""
 PICKED = {"hidden", "checkbox", "radio", "submit", "button"}

@@ -339,7 +339,7 @@ def _policies(made: Furnished) -> None:
         "resource": {
             "type": "record",
             "id": words("id of a record", 500),
-            "properties": {"status": words("status", 9)},
+            "properties": {"status": words("status", 200)},
         },
     }
     address = f"/t/{made.acme.slug}/access/{store}/access/v1/evaluation"

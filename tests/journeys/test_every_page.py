@@ -23,7 +23,6 @@ PUBLIC = {
     "addresses.confirmation",
     "addresses.verification",
     "api_docs.docs",
-    "api_feed.feed",
     "api_problems.problems",
     "identity.first_operator",
     "identity.sign_in",

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from flask import Response, g, jsonify
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from tenants.door import api_room
 from tenants.lists import fields_of, page_of
@@ -63,6 +63,10 @@ class RolePath(WorkspacePath):
 class OwnRoleIn(Body):
     """What one of the workspace's own roles is called, and what it permits."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"title": "Night desk", "permissions": ["ledger:entries:read"]}]}
+    )
+
     title: str = Field(min_length=1, max_length=80, examples=["Night desk"])
     permissions: Chosen
     conditions: ConditionsIn = ConditionsIn()
@@ -71,11 +75,19 @@ class OwnRoleIn(Body):
 class NewRoleIn(OwnRoleIn):
     """A new role of the workspace's own."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"name": "night-desk", "title": "Night desk", "permissions": ["ledger:entries:read"]}]
+        }
+    )
+
     name: str = Field(pattern="^[a-z][a-z0-9-]{0,39}$", examples=["night-desk"])
 
 
 class HoldersIn(Body):
     """The members who have the role from now on, and nobody else."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"person_ids": []}]})
 
     person_ids: list[Annotated[UUID, Field(strict=False)]] = Field(max_length=500)
 
@@ -110,6 +122,18 @@ class GrantPath(WorkspacePath):
 
 class GrantIn(Body):
     """Permit a member something until a moment."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "person_id": "00000000-0000-4000-8000-000000000017",
+                    "permissions": ["ledger:entries:read"],
+                    "until": "2027-01-31T18:00:00Z",
+                }
+            ]
+        }
+    )
 
     person_id: UUID = Field(strict=False)
     permissions: Chosen
