@@ -30,7 +30,9 @@ TWICE = 0.2
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     """Start a house whose token may call as often as it likes."""
-    made = House(tmp_path / "data", "--no-demo", environ={"COMPTOIR_API_REQUESTS_PER_MINUTE": "1000000"})
+    generous = {"API_REQUESTS_PER_MINUTE": "1000000", "TOKEN_MONEY_MOVES_PER_MINUTE": "1000000"}
+    environ = {f"COMPTOIR_{name}": value for name, value in generous.items()}
+    made = House(tmp_path / "data", "--no-demo", environ=environ)
     yield made
     made.end()
     (tmp_path / "house.log").write_text("\n".join(made.lines))
