@@ -174,7 +174,11 @@ _VARYING = {"ratelimit", "x-ratelimit-remaining", "x-ratelimit-reset", "set-cook
 def told(answer: Any, *typed: object) -> tuple[int, bytes, list[tuple[str, str]]]:
     """Return what an answer tells, without what every answer has of its own and without what the caller typed."""
     body = answer.get_data()
-    headers = [(name, value) for name, value in answer.headers.items() if name.lower() not in _VARYING]
+    headers = [
+        (name, re.sub(r"\d{8}T\d{6}Z", "moment", value))
+        for name, value in answer.headers.items()
+        if name.lower() not in _VARYING
+    ]
     for pattern, replacement in _MASKS:
         body = pattern.sub(replacement, body)
     for word in sorted(map(str, typed), key=len, reverse=True):
