@@ -5,9 +5,11 @@
 
 import io
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -36,7 +38,9 @@ Words = Callable[[str, int], str]
 """What is written into a field: told the field's name and the most characters that it takes."""
 
 TODAY = date(2026, 11, 20)
-SEE_OTHER = 303
+OK, SEE_OTHER = 200, 303
+PROOF = ("v" * 64, urlsafe_b64encode(sha256(b"v" * 64).digest()).rstrip(b"=").decode())
+"""The verifier and the challenge of a program of somebody else (RFC 7636)."""
 MAILED = {"magic": "recovery.mailed_link", "reset": "recovery.new_password", "verify": "addresses.verification"}
 """Purpose of a link of a mail to the page that it opens."""
 
@@ -261,8 +265,9 @@ def _office(made: Furnished) -> None:
         if state == "open":
             made.consent = (
                 f"/oauth/authorize?response_type=code&client_id={client['client_id']}&redirect_uri={uris[0]}"
-                f"&scope=ledger:read&state=s&code_challenge={'x' * 43}&code_challenge_method=S256"
+                f"&scope=ledger:read&state=s&code_challenge={PROOF[1]}&code_challenge_method=S256"
             )
+            _let_act(made, client, uris[0])
         else:
             made.made(f"/applications/{client['client_id']}/disablement", 200)
     made.keep("client_id", client["client_id"])
@@ -316,6 +321,15 @@ def _office(made: Furnished) -> None:
         "density": "comfortable",
     }
     assert made.alice.post("/profile", preferences).status_code == SEE_OTHER
+
+
+def _let_act(made: Furnished, client: dict[str, Any], back: str) -> None:
+    """Let Alice consent to a program, and the program come for its token."""
+    page = made.alice.post(made.consent, {"answer": "yes", "scopes": "ledger:read"}).text
+    code = re.findall(r"[?;]code=([^&\"]+)", page)[0]
+    sent = {"grant_type": "authorization_code", "code": code, "redirect_uri": back, "code_verifier": PROOF[0]}
+    auth = (client["client_id"], client["client_secret"])
+    assert made.cast.app.test_client().post("/api/oauth/token", data=sent, auth=auth).status_code == OK
 
 
 def _policies(made: Furnished) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from webapp import worker
 from webapp.settings import Settings
+from webapp.web.state import KEY
 
 
 @dataclass(slots=True)
@@ -54,6 +56,14 @@ def letters(settings: Settings, to: str) -> list[str]:
     """Return the letters that were written to one address, whole, oldest first."""
     found = [path.read_bytes().decode() for path in sorted((Path(settings.data_dir) / "mails").glob("*.eml"))]
     return [letter for letter in found if f"To: {to}" in letter]
+
+
+def told(app: Flask, to: str) -> list[str]:
+    """Return the kinds of letters that wait for one address, by name, without what belongs to signing in."""
+    with app.extensions[KEY].database.platform() as session:
+        query = text("SELECT arguments ->> 'letter' FROM job WHERE arguments ->> 'to' = :to ORDER BY 1")
+        found = session.scalars(query, {"to": to}).all()
+    return [kind for kind in found if kind not in {"device_signed_in", "password_changed"}]
 
 
 def link_in(letter: str) -> str:

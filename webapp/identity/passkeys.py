@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from webapp.audit.commands import record
 from webapp.identity.factors import PASSKEYS_MAX
 from webapp.identity.models import Passkey, PasskeyChallenge, Person
+from webapp.identity.notices import tell
 from webapp.identity.recovery import drop_codes_of_nothing
 from webapp.identity.rules import is_name
 from webapp.kernel.actor import Actor
@@ -174,6 +175,7 @@ def add_passkey(
         object_id=passkey_id,
         difference={"name": (None, name)},
     )
+    tell(session=session, actor=actor, at=at, person_id=person_id, kind="passkey_added", params={"passkey": name})
 
 
 def use_passkey(
@@ -267,13 +269,14 @@ def remove_passkey(*, session: Session, actor: Actor, at: datetime, person_id: U
 
     Raises NotFound.
     """
-    result: CursorResult[Any] = session.execute(  # type: ignore[assignment]
-        delete(Passkey).where(Passkey.id == passkey_id, Passkey.person_id == person_id),
+    name = session.scalar(
+        delete(Passkey).where(Passkey.id == passkey_id, Passkey.person_id == person_id).returning(Passkey.name),
     )
-    if result.rowcount == 0:
+    if name is None:
         raise NotFound
     drop_codes_of_nothing(session=session, person_id=person_id)
     record(session=session, actor=actor, at=at, action="passkey.removed", object_type="passkey", object_id=passkey_id)
+    tell(session=session, actor=actor, at=at, person_id=person_id, kind="passkey_removed", params={"passkey": name})
 
 
 def credential_ids(*, session: Session, person_id: UUID) -> list[bytes]:

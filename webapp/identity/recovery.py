@@ -11,17 +11,20 @@ from sqlalchemy.orm import Session
 
 from webapp.audit.commands import record
 from webapp.identity.codes import recovery_hash
-from webapp.identity.factors import has_second_factor
+from webapp.identity.factors import factors_of, has_second_factor
 from webapp.identity.models import RecoveryCode
+from webapp.identity.notices import tell
 from webapp.kernel.actor import Actor
 
 
 def replace_codes(*, session: Session, actor: Actor, at: datetime, person_id: UUID, codes: Sequence[str]) -> None:
-    """Keep the hashes of new codes; every code before them opens nothing any more."""
-    _drop_codes(session, person_id)
+    """Keep the hashes of new codes; every code before them opens nothing any more, and of that the person is told."""
+    is_anew = _drop_codes(session, person_id)
     rows = [{"person_id": person_id, "code_hash": recovery_hash(person_id, code), "created_at": at} for code in codes]
     session.execute(insert(RecoveryCode), rows)
     record(session=session, actor=actor, at=at, action="recovery_codes.made", object_type="person", object_id=person_id)
+    if is_anew:
+        tell(session=session, actor=actor, at=at, person_id=person_id, kind="recovery_codes_made", params={})
 
 
 def use_recovery_code(*, session: Session, actor: Actor, at: datetime, person_id: UUID, code: str) -> bool:
@@ -38,6 +41,8 @@ def use_recovery_code(*, session: Session, actor: Actor, at: datetime, person_id
     if result.rowcount != 1:
         return False
     record(session=session, actor=actor, at=at, action="recovery_code.used", object_type="person", object_id=person_id)
+    told = {"left": factors_of(session=session, person_id=person_id).recovery_codes_left}
+    tell(session=session, actor=actor, at=at, person_id=person_id, kind="recovery_code_used", params=told)
     return True
 
 
@@ -57,5 +62,8 @@ def drop_codes_of_nothing(*, session: Session, person_id: UUID) -> None:
         _drop_codes(session, person_id)
 
 
-def _drop_codes(session: Session, person_id: UUID) -> None:
-    session.execute(delete(RecoveryCode).where(RecoveryCode.person_id == person_id))
+def _drop_codes(session: Session, person_id: UUID) -> bool:
+    """Forget every code of a person and tell whether there were any."""
+    query = delete(RecoveryCode).where(RecoveryCode.person_id == person_id)
+    result: CursorResult[Any] = session.execute(query)  # type: ignore[assignment]
+    return result.rowcount > 0

@@ -156,6 +156,7 @@ def _app_page(secret: str, *, status: int = 200, errors: dict[str, str] | None =
         shared=_shared().dumps(secret),
         secret=" ".join(secret[start : start + 4] for start in range(0, len(secret), 4)),
         drawing=drawing(address_for_apps(secret, email=g.person.email, issuer=ISSUER)),
+        former_since=factors_of(session=g.db, person_id=g.person.id).app_since,
         errors=errors or {},
     )
 

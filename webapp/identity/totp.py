@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from webapp.audit.commands import record
 from webapp.identity.codes import matching_step
 from webapp.identity.models import Totp
+from webapp.identity.notices import tell
 from webapp.identity.recovery import drop_codes_of_nothing
 from webapp.kernel.actor import Actor
 from webapp.kernel.crypto import KeyRing, of_person
@@ -36,6 +37,7 @@ def add_app(
     query = upsert(Totp).values(person_id=person_id, **values)
     session.execute(query.on_conflict_do_update(index_elements=["person_id"], set_=values))
     record(session=session, actor=actor, at=at, action="app.added", object_type="person", object_id=person_id)
+    tell(session=session, actor=actor, at=at, person_id=person_id, kind="app_added", params={})
 
 
 def use_code(*, session: Session, at: datetime, keys: KeyRing, person_id: UUID, code: str) -> bool:
@@ -67,3 +69,4 @@ def remove_app(*, session: Session, actor: Actor, at: datetime, person_id: UUID)
         raise NotFound
     drop_codes_of_nothing(session=session, person_id=person_id)
     record(session=session, actor=actor, at=at, action="app.removed", object_type="person", object_id=person_id)
+    tell(session=session, actor=actor, at=at, person_id=person_id, kind="app_removed", params={})

@@ -189,6 +189,24 @@ def revoke_grant(*, session: Session, actor: Actor, at: datetime, grant_id: UUID
     return person_id
 
 
+def end_program(*, session: Session, actor: Actor, at: datetime, person_id: UUID, client_id: str | None) -> None:
+    """End every grant that a person gave to a program, or to all of them (None).
+
+    Raises NotFound when a named program has none that lives.
+    """
+    of_client = () if client_id is None else (OauthGrant.client_id == client_id,)
+    ended = session.execute(
+        update(OauthGrant)
+        .where(OauthGrant.person_id == person_id, OauthGrant.revoked_at.is_(None), *of_client)
+        .values(revoked_at=at)
+        .returning(OauthGrant.id),
+    ).all()
+    if not ended and client_id is not None:
+        raise NotFound
+    for row in ended:
+        _note(session, actor, at, "oauth.revoked", "oauth_grant", row[0], why="by its person")
+
+
 def _note(session: Session, actor: Actor, at: datetime, action: str, kind: str, key: Any, **said: str) -> None:
     difference = {name: (None, value) for name, value in said.items()}
     record(

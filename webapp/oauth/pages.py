@@ -13,10 +13,11 @@ from webapp.identity.door import anonymous
 from webapp.identity.gate import confirmed, public, signed_in
 from webapp.kernel.db import bind_platform
 from webapp.kernel.errors import N_, DomainError
+from webapp.oauth import commands, queries
 from webapp.oauth.recognition import issuer, signer
 from webapp.oauth.rules import ALGORITHMS
 from webapp.tenancy import queries as tenancy
-from webapp.web.render import render
+from webapp.web.render import render, see_other
 from webapp.web.state import services
 from webapp.web.unit import open_unit
 
@@ -122,6 +123,24 @@ def consent() -> Response:
         denied.state = grant.request.payload.state
         _status, _body, headers = denied()
     return render("oauth/onward.html", onward=dict(headers)["Location"], client=asked["client"])
+
+
+@bp.get("/profile/programs")
+@signed_in
+def programs() -> Response:
+    """Show the programs that act for the person."""
+    found = queries.programs(session=g.db, person_id=g.person.id, at=g.at)
+    return render("oauth/programs.html", programs=found)
+
+
+@bp.post("/profile/programs/<client_id>/end")
+@signed_in
+def end_program(client_id: str) -> Response:
+    """End everything that a program may in the person's name, from its next call on."""
+    client = client_id.replace("\0", "")
+    commands.end_program(session=g.db, actor=g.actor, at=g.at, person_id=g.person.id, client_id=client)
+    flash(_("The program does nothing in your name any more."), "success")
+    return see_other(url_for("oauth.programs"))
 
 
 def _asked() -> tuple[Any, dict[str, Any]]:

@@ -43,6 +43,19 @@ class GrantView:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class ProgramView:
+    """A program that a person lets act for them in a workspace; `used_at` is when it last came for a token."""
+
+    client_id: str
+    name: str
+    workspace: str
+    scopes: list[str]
+    since: datetime
+    used_at: datetime
+    expires_at: datetime
+
+
 _CLIENT = (
     OauthClient.id,
     OauthClient.tenant_id,
@@ -83,6 +96,38 @@ def grant(*, session: Session, grant_id: UUID) -> GrantView | None:
     columns = [getattr(OauthGrant, name) for name in GrantView.__dataclass_fields__]
     row = session.execute(select(*columns).where(OauthGrant.id == grant_id, OauthGrant.revoked_at.is_(None))).first()
     return None if row is None else GrantView(*row)
+
+
+def has_granted(*, session: Session, at: datetime, client_id: str, person_id: UUID, scopes: frozenset[str]) -> bool:
+    """Tell whether a person lets a client do all this already."""
+    query = select(OauthGrant.id).where(
+        OauthGrant.person_id == person_id,
+        OauthGrant.client_id == client_id,
+        OauthGrant.revoked_at.is_(None),
+        OauthGrant.expires_at > at,
+        OauthGrant.scopes.contains(sorted(scopes)),
+    )
+    return session.execute(query.limit(1)).first() is not None
+
+
+# A program has one grant for every time that it asked; the person sees them as one.
+_PROGRAMS = text("""
+    SELECT c.id, c.name, t.name, array_agg(DISTINCT scope ORDER BY scope), min(g.created_at), max(g.used_at),
+        max(g.expires_at)
+    FROM platform.oauth_grant g
+        CROSS JOIN unnest(g.scopes) AS scope
+        JOIN platform.oauth_client c ON c.id = g.client_id
+        JOIN platform.tenant t ON t.id = g.tenant_id
+    WHERE g.person_id = :person_id AND g.revoked_at IS NULL AND g.expires_at > :at AND g.code_used_at IS NOT NULL
+        AND c.disabled_at IS NULL
+    GROUP BY c.id, t.id ORDER BY max(g.used_at) DESC, c.id LIMIT :list_max
+""")
+
+
+def programs(*, session: Session, person_id: UUID, at: datetime) -> list[ProgramView]:
+    """Return the programs that act for a person now, the last used first (at most 500)."""
+    told = {"person_id": person_id, "at": at, "list_max": LIST_MAX}
+    return [ProgramView(*row) for row in session.execute(_PROGRAMS, told)]
 
 
 _OF_PERSON = text("""

@@ -147,12 +147,14 @@ def _reused(grant_id: UUID) -> None:
     person_id = commands.revoke_grant(session=g.db, actor=g.actor, at=g.at, grant_id=grant_id, why="used twice")
     if grant is not None and person_id is not None:
         client = queries.client(session=g.db, client_id=grant.client_id)
-        told = {
-            "client": client.name if client else grant.client_id,
-            "workspace": tenancy.tenant_name(session=g.db, tenant_id=grant.tenant_id),
-        }
-        tell(session=g.db, actor=g.actor, at=g.at, person_id=person_id, kind="refresh_token_reused", params=told)
+        if client is not None:
+            _tell(client, person_id, "refresh_token_reused")
     close_unit(commit=True)
+
+
+def _tell(client: ClientView, person_id: UUID, kind: str) -> None:
+    told = {"client": client.name, "workspace": tenancy.tenant_name(session=g.db, tenant_id=client.tenant_id)}
+    tell(session=g.db, actor=g.actor, at=g.at, person_id=person_id, kind=kind, params=told)
 
 
 def _still_may(grant: GrantView | None) -> GrantView | None:
@@ -171,19 +173,23 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc] # authlib has no 
 
     def save_authorization_code(self, code: str, request: Any) -> None:
         client: Client = request.client
+        scopes = frozenset(g.consented)
+        who = {"client_id": client.view.id, "person_id": request.user.id}
+        is_known = queries.has_granted(session=g.db, at=g.at, scopes=scopes, **who)
         commands.give_grant(
             session=g.db,
             actor=g.actor,
             at=g.at,
             grant_id=services().new_id(),
             code=code,
-            client_id=client.view.id,
             tenant_id=client.view.tenant_id,
-            person_id=request.user.id,
-            scopes=frozenset(g.consented),
+            scopes=scopes,
             redirect_uri=request.payload.redirect_uri,
             code_challenge=request.payload.data["code_challenge"],
+            **who,
         )
+        if not is_known:
+            _tell(client.view, request.user.id, "program_let_in")
 
     def query_authorization_code(self, code: str, client: Client) -> Issued | None:
         grant, again = commands.use_code(session=g.db, at=g.at, code=code, client_id=client.client_id)

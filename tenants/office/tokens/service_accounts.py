@@ -12,11 +12,13 @@ from webapp.access.guard import may_give, scopes_of_role
 from webapp.access.permissions import Role
 from webapp.audit.commands import record
 from webapp.identity import service_accounts, tokens
+from webapp.identity.notices import tell
 from webapp.identity.queries import ServiceAccountView
 from webapp.identity.rules import TOKEN_LIFE_MAX, narrows
 from webapp.kernel.actor import Actor
 from webapp.kernel.db import bound_tenant, on_platform
 from webapp.kernel.errors import N_, Conflict, DomainError, FieldError, Invalid, NotFound
+from webapp.tenancy import queries as registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,7 @@ def create_token(
             life=timedelta(days=draft.days),
             networks=draft.networks,
         )
+    _tell(session, actor, at, "service_token_created", token=draft.name, account=account.name)
     if not narrows(draft.networks, within.networks):
         raise TooWide
     record(
@@ -219,6 +222,7 @@ def rotate_token(
             secret=secret,
             overlap=timedelta(hours=overlap_hours),
         )
+    _tell(session, actor, at, "service_token_rotated", token=row.token.name, account=account.name)
     record(
         session=session,
         actor=actor,
@@ -248,6 +252,14 @@ def revoke_token(*, session: Session, actor: Actor, at: datetime, service_accoun
             service_account_id=service_account_id,
         )
     record(session=session, actor=actor, at=at, action="token.revoked", object_type="token", object_id=token_id)
+
+
+def _tell(session: Session, actor: Actor, at: datetime, kind: str, **told: str) -> None:
+    """Tell whoever acts of the secret that they were shown; a machine that acts reads no mail."""
+    tenant = bound_tenant(session)
+    with on_platform(session):
+        told["workspace"] = registry.tenant_name(session=session, tenant_id=tenant.id)
+        tell(session=session, actor=actor, at=at, person_id=actor.person_id, kind=kind, params=told)
 
 
 def _living(session: Session, service_account_id: UUID) -> ServiceAccountView:

@@ -24,6 +24,9 @@ VALUES = {
     "address": "192.0.2.7",
     "browser": "Mozilla/5.0 (X11; Linux x86_64) Firefox/145.0",
     "minutes": 5,
+    "left": 9,
+    "passkey": "My laptop",
+    "account": "Nightly export",
     "old": "a@example.org",
     "new": "b@example.org",
     "workspace": "Été & Fils",
@@ -105,7 +108,16 @@ def test_acts_on_an_account_are_told_to_whom_they_concern_and_refused_ones_are_n
         "You are no longer in Acme",
         "Your role in Acme has changed",
     ]
-    assert subjects(settings, cast.alice.email) == []
+    account = cast.alice.api("POST", "/service-accounts", json={"name": "Robot", "role": "auditor"}).json["id"]
+    body = {"name": "one", "scopes": ["ledger:read"]}
+    machine = cast.alice.api("POST", f"/service-accounts/{account}/tokens", json=body).json["id"]
+    path = f"/service-accounts/{account}/tokens"
+    assert cast.alice.api("POST", f"{path}/{machine}/rotation", json={"overlap_hours": 1}).status_code == 201
+    assert cast.alice.api("POST", path, json={"name": "two", "scopes": ["nothing"]}).status_code == 422
+    assert sorted(subjects(settings, cast.alice.email)) == [
+        "New secret of a service account's token in Acme",
+        "New token of a service account in Acme",
+    ]
     assert f"It was changed by {cast.alice.email}." in "".join(letters(settings, cast.bob.email)).replace("=\r\n", "")
     with cast.app.extensions[KEY].database.platform() as session:
         kept = session.execute(

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
 from tests.cast import Cast
-from tests.hands import submit
+from tests.hands import submit, told
 from tests.webapp.identity.test_interrupted import HERE, form_of, send
 from tests.webapp.tenancy.mutation import mutate
 from webapp.identity import passkeys
@@ -195,6 +195,7 @@ def test_a_passkey_is_renamed_and_removed_by_its_person_only(cast: Cast) -> None
     page = client.get("/profile/security").text
     assert "Büro" not in page
     assert "Make new ones" not in page, "recovery codes go with the last second factor"
+    assert told(cast.app, cast.alice.email) == ["passkey_added", "passkey_removed"]
 
 
 def test_a_passkey_confirms_who_it_is_but_not_somebody_elses(cast: Cast) -> None:

@@ -13,7 +13,7 @@ from pyotp import TOTP
 from sqlalchemy import Engine, text
 
 from tests.cast import STAGE, Cast, Person, raise_curtain
-from tests.hands import Clock, submit
+from tests.hands import Clock, submit, told
 from tests.webapp.identity.test_interrupted import HERE, form_of, send
 from tests.webapp.tenancy.mutation import mutate
 from webapp.identity import codes, door, totp
@@ -190,6 +190,24 @@ def test_a_recovery_code_stands_in_once_and_guesses_are_slowed_down(cast_then: C
     gone = send(client, form_of(client.get("/profile/security").text, "/app/removal"))
     assert gone.status_code == 303
     assert first_step(cast_then.app.test_client(), bob).headers["Location"] != "/sign-in/second-step"
+    assert told(cast_then.app, bob.email) == ["app_added", "app_removed", "recovery_code_used", "recovery_codes_made"]
+
+
+def test_a_second_app_takes_the_place_of_the_first_and_the_page_says_so(cast_then: Cast, clock: Clock) -> None:
+    client = password_for(cast_then.dave)
+    assert "You have an app already" not in client.get("/profile/security/app").text
+    former, _codes = set_up(client, clock)
+    page = client.get("/profile/security/app")
+    assert "You have an app already" in page.text
+    assert "the codes of the former one open nothing any more" in page.text
+    newer = TOTP(re.findall(r'id="secret">([A-Z2-7 ]+)<', page.text)[0].replace(" ", ""))
+    assert send(client, form_of(page.text, "/profile/security/app"), code=newer.at(clock())).status_code == 303
+    clock.forward(seconds=30)
+    fresh = cast_then.app.test_client()
+    first_step(fresh, cast_then.dave)
+    assert second_step(fresh, code=former.at(clock())).status_code == 422
+    assert second_step(fresh, code=newer.at(clock())).status_code == 303
+    assert told(cast_then.app, cast_then.dave.email) == ["app_added", "app_added"]
 
 
 def _codes_in(html: str) -> list[str]:

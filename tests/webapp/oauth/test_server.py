@@ -16,6 +16,7 @@ from joserfc.jwk import KeySet
 from sqlalchemy import text
 
 from tests.cast import Cast, Person
+from tests.hands import submit, told
 from webapp.identity.rules import hash_secret
 from webapp.kernel.clock import utc_now
 from webapp.kernel.ids import new_id
@@ -222,6 +223,35 @@ def test_a_public_program_has_no_secret_and_needs_its_proof(cast: Cast) -> None:
     assert program.ask("introspection", token=given.json["access_token"]).status_code == 401
     assert program.ask("revocation", token=given.json["access_token"]).status_code == 200
     assert call(cast.app, cast.acme.slug, given.json["access_token"]).status_code == 401
+
+
+def test_people_see_the_programs_that_act_for_them_and_end_one_for_themselves_alone(cast: Cast) -> None:
+    program, other, slug = register(cast), register(cast, name="Other"), cast.acme.slug
+    first, again = (program.exchange(program.code(cast.bob)).json for _ in range(2))
+    wider = program.exchange(program.code(cast.bob, scopes=("ledger:read", "members:read"))).json
+    for_dave = program.exchange(program.code(cast.dave)).json
+    other.exchange(other.code(cast.bob))
+    other.code(cast.carol)
+    assert told(cast.app, cast.bob.email) == ["program_let_in"] * 3, "told of what is new, not of every sign-in"
+
+    bob = cast.bob.browser()
+    page = bob.get("/profile/programs").text
+    assert page.count(f"/profile/programs/{program.client_id}/end") == 1, "one program is one, however often it asked"
+    assert "members:read" in page and "Acme" in page
+    assert "No program acts for you." in cast.carol.browser().get("/profile/programs").text, "the code was not fetched"
+    path = f"/profile/programs/{program.client_id}/end"
+    assert submit(cast.carol.browser(), "/profile", path).status_code == 404
+    assert submit(bob, "/profile/programs", path).status_code == 303
+    for gone in (first, again, wider):
+        assert call(cast.app, slug, gone["access_token"]).status_code == 401
+        assert program.refresh(gone["refresh_token"]).json["error"] == "invalid_grant"
+    assert call(cast.app, slug, for_dave["access_token"]).status_code == 200
+    page = bob.get("/profile/programs").text
+    assert program.client_id not in page and other.client_id in page
+    assert submit(bob, "/profile/programs", path).status_code == 404
+    with cast.app.extensions[KEY].database.platform() as session:
+        query = text("SELECT count(*) FROM audit_event WHERE action = 'oauth.revoked' AND actor_id = :who")
+        assert session.scalar(query, {"who": cast.bob.id}) == 3
 
 
 def test_revocation_and_disabling_end_everything_at_once(cast: Cast) -> None:
