@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -93,14 +94,20 @@ class Workspace:
             yield session
 
 
-@dataclass(slots=True)
+@dataclass
 class Cast:
-    """Everybody."""
+    """Everybody; Bravo is made when somebody first looks at it."""
 
     app: Flask
+    engine: Engine
+    number: str
     acme: Workspace
-    bravo: Workspace
     olga: Person
+
+    @cached_property
+    def bravo(self) -> Workspace:
+        """Return Mallory's workspace."""
+        return make_workspace(self.app, self.engine, f"bravo-{self.number}", {"owner": "mallory"})
 
     alice = property(lambda self: self.acme.people["owner"])
     dave = property(lambda self: self.acme.people["accountant"])
@@ -110,7 +117,7 @@ class Cast:
 
 
 def raise_curtain(app: Flask, owner: Engine) -> Cast:
-    """Make the workspaces and the people."""
+    """Make Acme and the people."""
     number = f"{next(_numbers)}-{uuid4().hex[:8]}"
     acme = make_workspace(
         app,
@@ -123,8 +130,7 @@ def raise_curtain(app: Flask, owner: Engine) -> Cast:
             "auditor": "carol",
         },
     )
-    bravo = make_workspace(app, owner, f"bravo-{number}", {"owner": "mallory"})
-    return Cast(app, acme, bravo, make_person(app, f"olga-{number}", is_operator=True))
+    return Cast(app, owner, number, acme, make_person(app, f"olga-{number}", is_operator=True))
 
 
 def newcomer(app: Flask, password: str | None) -> str:

@@ -6,9 +6,8 @@ import sys
 from datetime import timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID
 
-from flask import Flask, Response, g, request, url_for
+from flask import Flask, Response, g, request
 from flask_babel import Babel
 from flask_babel import gettext as _
 from flask_openapi3 import Info, OpenAPI
@@ -68,8 +67,7 @@ from tenants.office.tokens import pages as tokens_pages
 from tenants.office.trail import api as trail_api
 from tenants.office.trail import pages as trail_pages
 from tenants.office.trail import reading as trail_reading
-from webapp import __version__
-from webapp.access.permissions import Permission
+from webapp import __version__, navigation
 from webapp.identity import (
     address_pages,
     attempts,
@@ -231,16 +229,14 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
     }
     app.extensions[KEY] = Services(**(services | overrides))
     app.extensions[KEY].database.keys = new_ring(settings)
-    app.extensions["navigation"] = navigation
     app.extensions[sample_room.EXTENSION] = partial(demo_statements.samples, SEED)
     app.extensions[platform_trail.EXTENSION] = platform_trail.InstallationTrail(
         page=lambda: trail_reading.show(trail_reading.installation()),
         file=lambda: trail_reading.give_asked(trail_reading.installation()),
         script=trail_reading.give_script,
     )
-    app.extensions["surroundings"] = surroundings
     app.extensions[ACCESS_TOKENS] = recognition.bearer_of
-    app.extensions["first_page"] = first_page
+    navigation.install(app)
     news.subscribe(learning.NAME, learning.learn_from_changes)
     Babel(app, locale_selector=_locale)
     logs.install(app)
@@ -266,100 +262,6 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
     app.extensions["metrics"] = metrics.install(app, built.database, (business_gauges,), (attempts.LOCKS,))
     telemetry.install(settings, service="comptoir-web", app=app, engine=built.database.engine)
     return app
-
-
-Way = tuple[str, str, str, bool]
-"""One way onward: its label, address, icon, and whether one is there already."""
-
-
-def navigation(frame: render.Frame, slug: str) -> list[tuple[str, list[Way]]]:
-    """Return the wings of a workspace with the rooms that the person may enter."""
-    wings = [
-        (
-            _("Money"),
-            [
-                (_("Dashboard"), "money_dashboard.show", "layout-dashboard", Permission.LEDGER_ACCOUNTS_READ),
-                (_("Entries"), "money_ledger.list_entries", "list", Permission.LEDGER_ENTRIES_READ),
-                (_("Accounts"), "money_accounts.list_accounts", "landmark", Permission.LEDGER_ACCOUNTS_READ),
-                (_("Imports"), "money_imports.list_imports", "file-up", Permission.IMPORTS_IMPORTS_READ),
-                (_("Holds"), "money_holds.list_holds", "lock", Permission.LEDGER_HOLDS_READ),
-                (_("Closed periods"), "money_periods.list_closings", "calendar", Permission.LEDGER_PERIODS_READ),
-            ],
-        ),
-        (
-            _("Office"),
-            [
-                (_("Members"), "office_members.list_members", "users", Permission.MEMBERS_MEMBERS_READ),
-                (_("Access"), "office_access.mine", "scale", Permission.ACCESS_OWN_READ),
-                (_("API tokens"), "office_tokens.list_tokens", "key-round", Permission.TOKENS_TOKENS_READ),
-                (_("Jobs"), "office_jobs.list_jobs", "activity", Permission.JOBS_JOBS_READ),
-                (_("Access policies"), "office_policies.list_stores", "shield-check", Permission.POLICIES_STORES_READ),
-                (_("Trail"), "office_trail.list_events", "history", Permission.TRAIL_EVENTS_READ),
-            ],
-        ),
-    ]
-    here = _room_of_this_page([endpoint for _wing, rooms in wings for _label, endpoint, *_more in rooms], slug)
-    return [
-        (
-            wing,
-            [
-                (label, url_for(endpoint, slug=slug), icon, endpoint == here)
-                for label, endpoint, icon, permission in rooms
-                if frame.may(permission.value)
-            ],
-        )
-        for wing, rooms in wings
-    ]
-
-
-def _room_of_this_page(endpoints: list[str], slug: str) -> str:
-    """Return the first page below whose address the shown page lies, else that of its room; an account is of Accounts.
-
-    A statement that is being reconciled has an address of its own and is an account's as well.
-    """
-    below = [one for one in endpoints if f"{request.path}/".startswith(f"{url_for(one, slug=slug).rstrip('/')}/")]
-    rooms = {
-        "money_reconciliations": "money_accounts",
-        "office_service_accounts": "office_tokens",
-        "office_second_factor": "office_members",
-        "office_applications": "office_tokens",
-        "office_sso": "office_members",
-    }
-    room = rooms.get(request.blueprint or "", request.blueprint)
-    of_room = [one for one in endpoints if one.partition(".")[0] == room]
-    deeper = [one for one in below if one != "money_dashboard.show"]
-    return (deeper or of_room or [""])[0]
-
-
-def first_page(person_id: UUID) -> str:
-    """Return the only workspace of a person, else the list to choose from."""
-    places = tenancy.workspaces(session=g.db, person_id=person_id)
-    if len(places) != 1 or places[0].suspended_at is not None:
-        return url_for("tenancy.workspaces")
-    return url_for("money_dashboard.show", slug=places[0].slug)
-
-
-def surroundings(frame: render.Frame) -> None:
-    """Fill the frame of a page outside every workspace: the workspaces to enter, and the platform for operators."""
-    frame.tenants = tenancy.workspaces(session=g.db, person_id=frame.person.id)
-    ways = [(_("Workspaces"), "tenancy.workspaces", "building-2")]
-    wings = [(_("You"), [*ways, (_("Profile"), "identity.profile", "user")])]
-    if frame.person.is_operator:
-        wings.append(
-            (
-                _("Platform"),
-                [
-                    (_("All workspaces"), "platform.overview", "server"),
-                    (_("Jobs"), "platform.list_jobs", "activity"),
-                    (_("Mails"), "platform.list_mails", "mail"),
-                    (_("Trail"), "platform_trail.list_events", "history"),
-                ],
-            )
-        )
-    frame.nav = [
-        (wing, [(label, url_for(endpoint), icon, request.endpoint == endpoint) for label, endpoint, icon in rooms])
-        for wing, rooms in wings
-    ]
 
 
 def _locale() -> str:
