@@ -39,7 +39,7 @@ class Person:
     app: Flask
     id: UUID
     email: str
-    session_secret: str
+    session_secret: str = ""
     workspace: "Workspace | None" = None
     token: str = ""
 
@@ -47,6 +47,20 @@ class Person:
     def actor(self) -> Actor:
         """Return the actor for direct calls of commands."""
         return Actor(person_id=self.id, label=self.email, via="session")
+
+    def sign_in(self, session: Session) -> None:
+        """Open a session that lasts a day; for ten minutes nothing asks for a confirmation."""
+        self.session_secret = secrets.token_urlsafe(32)
+        sessions.open_session(
+            session=session,
+            actor=STAGE,
+            at=datetime.now(UTC),
+            session_id=uuid4(),
+            secret=self.session_secret,
+            person_id=self.id,
+            life=timedelta(days=1),
+            user_agent="test",
+        )
 
     def browser(self) -> FlaskClient:
         """Return a signed-in browser without JavaScript; form tokens are sent along (see `post_form`)."""
@@ -151,8 +165,8 @@ def newcomer(app: Flask, password: str | None) -> str:
 
 def make_person(app: Flask, name: str, *, is_operator: bool = False) -> Person:
     """Make a person with a session that lasts a day."""
-    at, secret = datetime.now(UTC), secrets.token_urlsafe(32)
-    person = Person(app, uuid4(), f"{name}@example.org", secret)
+    at = datetime.now(UTC)
+    person = Person(app, uuid4(), f"{name}@example.org")
     with app.extensions[KEY].database.platform() as session:
         people.add_person(
             session=session,
@@ -164,16 +178,7 @@ def make_person(app: Flask, name: str, *, is_operator: bool = False) -> Person:
             password=None,
             is_operator=is_operator,
         )
-        sessions.open_session(
-            session=session,
-            actor=STAGE,
-            at=at,
-            session_id=uuid4(),
-            secret=secret,
-            person_id=person.id,
-            life=timedelta(days=1),
-            user_agent="test",
-        )
+        person.sign_in(session)
     return person
 
 

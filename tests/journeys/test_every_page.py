@@ -16,6 +16,7 @@ from tests.cast import Person
 from tests.furnished import Furnished, furnish
 from tests.journeys.conftest import AXE
 from webapp.settings import Settings
+from webapp.web.state import KEY
 
 PHONE, SMALLEST, DESK = 390, 320, 1280
 SEE_OTHER, UNPROCESSABLE = 303, 422
@@ -89,6 +90,7 @@ class Looker:
 
     def __post_init__(self) -> None:
         self.page.add_init_script(LISTEN)
+        self.page.add_init_script(path=AXE)
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self._said.append(f"script error: {error}"))
 
@@ -159,8 +161,6 @@ class Looker:
         """Run axe-core."""
         self.page.set_viewport_size({"width": width, "height": 900})
         self.page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
-        if not self.page.evaluate("() => 'axe' in window"):
-            self.page.evaluate(AXE.read_text(encoding="utf-8"))
         for found in self.page.evaluate(AXE_RUN, RULES):
             self.fault(f"{'dark' if dark else 'light'}: axe {found}")
 
@@ -179,6 +179,8 @@ def look(chromium: Browser, live: str) -> Iterator[Any]:
         contexts.append(context)
         context.set_default_timeout(30_000)
         if person is not None:
+            with person.app.extensions[KEY].database.platform() as session:
+                person.sign_in(session)  # the one that filled the workspace may be too old to be taken at its word
             context.add_cookies([{"name": "comptoir", "value": person.session_secret, "url": live}])
         return Looker(context.new_page())
 
