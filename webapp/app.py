@@ -54,6 +54,7 @@ from tenants.office.policies import (
     trials_api,
     versions_api,
     versions_pages,
+    workspace,
 )
 from tenants.office.policies import api as policies_api
 from tenants.office.policies import pages as policies_pages
@@ -68,6 +69,7 @@ from tenants.office.trail import api as trail_api
 from tenants.office.trail import pages as trail_pages
 from tenants.office.trail import reading as trail_reading
 from webapp import __version__, navigation
+from webapp.access import queries as access
 from webapp.identity import (
     address_pages,
     attempts,
@@ -237,6 +239,7 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
     )
     app.extensions[ACCESS_TOKENS] = recognition.bearer_of
     navigation.install(app)
+    access.SOURCES[:] = [workspace.policies_of]
     news.subscribe(learning.NAME, learning.learn_from_changes)
     Babel(app, locale_selector=_locale)
     logs.install(app)

@@ -40,6 +40,7 @@ class Permission(StrEnum):
     MEMBERS_MEMBERS_WRITE = "members:members:write"
     MEMBERS_OWNERS_WRITE = "members:owners:write"
     POLICIES_DECISIONS_READ = "policies:decisions:read"
+    POLICIES_OWN_ACTIVATE = "policies:own:activate"
     POLICIES_STORES_ACTIVATE = "policies:stores:activate"
     POLICIES_STORES_READ = "policies:stores:read"
     POLICIES_STORES_WRITE = "policies:stores:write"

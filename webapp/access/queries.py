@@ -8,12 +8,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.access.guard import product_rulebook
 from webapp.access.models import AccessGrant, AccessRole
 from webapp.access.product import with_own
+from webapp.access.reading import PoliciesRefused
 from webapp.access.rulebook import Rulebook
 
 RULEBOOKS_MAX = 256
@@ -22,8 +24,14 @@ GRANTS_MAX = 500
 Parts = tuple[tuple[str, str], ...]
 """Policies as name and text."""
 
-SOURCES: list[Callable[[Session, UUID], Parts]] = []
+Source = Callable[[Session, UUID], Parts]
+SOURCES: list[Source] = []
 """Further places where a workspace keeps policies for itself; the composition root adds them."""
+
+UNREADABLE = ("unreadable-policies", "forbid (principal, action, resource);")
+"""What decides when a workspace's own policies cannot be read: nothing is permitted to anybody but owners."""
+
+log = structlog.get_logger()
 
 _kept: OrderedDict[UUID, tuple[int, Rulebook]] = OrderedDict()
 _lock = threading.Lock()
@@ -38,12 +46,22 @@ def rulebook_of(*, session: Session, tenant_id: UUID, revision: int) -> Rulebook
     if kept is not None and kept[0] == revision:
         return kept[1]
     own = own_policies(session=session, tenant_id=tenant_id)
-    made = Rulebook(with_own(own), is_own=True) if own else product_rulebook()
+    made = _made(own, tenant_id) if own else product_rulebook()
     with _lock:
         while len(_kept) >= RULEBOOKS_MAX:
             _kept.popitem(last=False)
         _kept[tenant_id] = (revision, made)
     return made
+
+
+def _made(own: Parts, tenant_id: UUID) -> Rulebook:
+    try:
+        compiled = with_own(own)
+    except PoliciesRefused as refused:
+        # They were accepted once, by an older release. Nobody but owners may then anything until they are mended.
+        log.warning("access.policies_unreadable", tenant=str(tenant_id), findings=len(refused.findings))
+        compiled = with_own((UNREADABLE,))
+    return Rulebook(compiled, is_own=True, for_owners=product_rulebook())
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +133,8 @@ def grants(*, session: Session, tenant_id: UUID) -> list[GrantView]:
     return [GrantView(*row) for row in session.execute(query)]
 
 
-def own_policies(*, session: Session, tenant_id: UUID) -> Parts:
-    """Return the text of a workspace's own roles and of its grants, over or not, and what else it keeps."""
+def own_policies(*, session: Session, tenant_id: UUID, without: Source | None = None) -> Parts:
+    """Return the text of a workspace's own roles and of its grants, over or not, and what other sources it keeps."""
     roles = session.execute(
         select(AccessRole.name, AccessRole.policy)
         .where(AccessRole.tenant_id == tenant_id)
@@ -131,5 +149,5 @@ def own_policies(*, session: Session, tenant_id: UUID) -> Parts:
     )
     found = [(f"own:{name}", policy) for name, policy in roles] + [(f"grant:{one}", policy) for one, policy in grants]
     for source in SOURCES:
-        found += source(session, tenant_id)
+        found += source(session, tenant_id) if source is not without else ()
     return tuple(found)

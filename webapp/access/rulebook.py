@@ -63,10 +63,15 @@ TALLY = Tally()
 
 
 class Rulebook:
-    """The compiled policies of a workspace at one revision."""
+    """The compiled policies of a workspace at one revision.
 
-    def __init__(self, compiled: Compiled, *, is_own: bool) -> None:
+    `for_owners` answers owners in its place: what a workspace shapes for itself never reaches them, so that no policy
+    can lock the last owner out.
+    """
+
+    def __init__(self, compiled: Compiled, *, is_own: bool, for_owners: "Rulebook | None" = None) -> None:
         self.compiled = compiled
+        self._for_owners = for_owners
         self._is_own = is_own
         self._moody = frozenset(policy.id for policy in compiled.policies if _is_moody(policy.text))
         self._facts: OrderedDict[Any, Facts] = OrderedDict()
@@ -75,6 +80,8 @@ class Rulebook:
 
     def answer(self, permission: Permission, asker: Asker) -> Outcome:
         """Decide one permission."""
+        if self._for_owners is not None and asker.role is Role.OWNER:
+            return self._for_owners.answer(permission, asker)
         remembered = self._remembered(asker)
         found = remembered.get(permission)
         TALLY.asked += 1
@@ -88,6 +95,8 @@ class Rulebook:
 
     def answers(self, permissions: Iterable[Permission], asker: Asker) -> dict[Permission, Outcome]:
         """Decide many permissions, those that are not remembered together."""
+        if self._for_owners is not None and asker.role is Role.OWNER:
+            return self._for_owners.answers(permissions, asker)
         remembered, wanted = self._remembered(asker), list(permissions)
         found = {one: remembered[one] for one in wanted if one in remembered}
         missing = [one for one in wanted if one not in found]
@@ -101,6 +110,8 @@ class Rulebook:
 
     def missing(self, permission: Permission, asker: Asker) -> list[Missing]:
         """Return the conditions of the request that kept a policy from permitting: what another request may meet."""
+        if self._for_owners is not None and asker.role is Role.OWNER:
+            return self._for_owners.missing(permission, asker)
         principal, facts = self.principal(asker)
         found = self.compiled.missing(principal, action(permission), HERE, asker.context(permission), facts)
         return [one for one in found if one.policy in self._moody]

@@ -10,12 +10,13 @@ from typing import Any
 from flask import Blueprint, Response, current_app, g, request
 
 from tenants.door import PAGES_PREFIX, guard_room
-from tenants.office.policies import authzen
+from tenants.office.policies import authzen, workspace
 from tenants.office.policies.authzen import Malformed
 from tenants.office.policies.journal import JOURNAL, Journal, Line
 from tenants.office.policies.points import Points, Ready
 from tenants.office.policies.rules import Answer, Code, Question
 from tenants.office.policies.search import search
+from webapp.access.door import LISTENERS
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import N_
@@ -32,9 +33,11 @@ NOT_ACTIVE = Answer(permit=False, code=Code.NOT_ACTIVE)
 
 @bp.record_once
 def _furnish(state: Any) -> None:
-    """Give the application its stores and its decision log."""
+    """Give the application its stores and its decision log, which hears of the guard's decisions too."""
     state.app.extensions[POINTS] = Points()
-    state.app.extensions[JOURNAL] = Journal(state.app.extensions[KEY].database)
+    journal = state.app.extensions[JOURNAL] = Journal(state.app.extensions[KEY].database)
+    heard = workspace.recorder(journal, lambda: str(g.get("request_id", "")))
+    state.app.extensions.setdefault(LISTENERS, []).append(heard)
 
 
 @bp.after_request

@@ -6,6 +6,7 @@ from pydantic import Field
 from tenants.door import api_room
 from tenants.lists import fields_of, page_of
 from tenants.office.policies import commands, entities, queries
+from tenants.office.policies.rules import WORKSPACE
 from tenants.office.policies.shapes import (
     PLAIN,
     PolicyEntitiesChanged,
@@ -20,6 +21,7 @@ from tenants.office.policies.shapes import (
     store_out,
 )
 from tenants.schemas import ListQuery, WorkspacePath
+from webapp.access.door import ask
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.web.pagination import answer_page, cut, read_cursor
@@ -49,7 +51,7 @@ class EntityQuery(ListQuery):
 )
 @requires(Permission.POLICIES_STORES_READ)
 def list_stores(path: WorkspacePath, query: StoreQuery) -> Response:
-    """List stores by their short name."""
+    """List stores by their short name; `workspace` is the one that decides over the workspace itself."""
     position = read_cursor("policy-stores", query.cursor)
     rows = [row for row in queries.stores(session=g.db) if position is None or [row.slug] > position]
     page, cursor = cut(rows, query.limit, "policy-stores", lambda row: [row.slug])
@@ -96,7 +98,9 @@ def get_store(path: StorePath) -> Response:
 )
 @requires(Permission.POLICIES_STORES_WRITE)
 def change_store(path: StorePath, body: PolicyStoreSettingsIn) -> Response:
-    """Change name and settings of a store."""
+    """Change name and settings of a store; the store `workspace` keeps its name, and only owners change it."""
+    if path.store == WORKSPACE:
+        ask(Permission.POLICIES_OWN_ACTIVATE)
     store = commands.change_store(session=g.db, actor=g.actor, at=g.at, slug=path.store, settings=_settings(body))
     return jsonify(store_out(store))
 

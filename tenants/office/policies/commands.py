@@ -1,21 +1,24 @@
 """Make, change and remove policy stores."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from tenants.office.policies import queries
 from tenants.office.policies.keeping import EVERY, FORGET
 from tenants.office.policies.models import PolicyStore
 from tenants.office.policies.queries import StoreView
-from tenants.office.policies.rules import SLUG, STORES_MAX
+from tenants.office.policies.rules import RESERVED, SLUG, STORES_MAX, WORKSPACE
 from webapp.audit.commands import record
 from webapp.jobs.commands import enqueue
 from webapp.kernel.actor import Actor
+from webapp.kernel.db import bound_tenant, on_platform
 from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound
+from webapp.tenancy import commands as tenancy
 
 NAME_MAX = 100
 DAYS_MAX = 366
@@ -34,6 +37,15 @@ class SlugTaken(Conflict):
 
     code = "store_slug_taken"
     message = N_("There is a policy store “%(slug)s” already. Choose another short name.")
+
+
+class OwnStore(Conflict):
+    """The reserved store stays, and knows the workspace's own members alone."""
+
+    code = "own_store"
+    message = N_(
+        "This store decides over the workspace itself: it cannot be removed, and it has no entities of its own."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +69,15 @@ def create_store(
     if not SLUG.fullmatch(slug):
         message = N_("Write a short name of small letters, digits and hyphens that begins with a letter.")
         errors.append(FieldError("slug", "slug", message))
+    elif slug in RESERVED:
+        message = N_("“%(slug)s” stands in the address of another page already. Choose another short name.")
+        errors.append(FieldError("slug", "reserved", message, {"slug": slug}))
     if errors:
         raise Invalid(errors=tuple(errors))
     if queries.store(session=session, slug=slug) is not None:
         raise SlugTaken(slug=slug)
-    others = session.scalar(select(func.count()).select_from(PolicyStore)) or 0
-    if others >= STORES_MAX:
+    others = session.scalars(select(PolicyStore.slug).limit(STORES_MAX + 1)).all()
+    if len(set(others) - {WORKSPACE}) >= STORES_MAX:
         raise TooManyStores(most=STORES_MAX)
     if not others:
         enqueue(session=session, actor=actor, at=at, job_id=job_id, kind=FORGET, arguments={}, delay=EVERY)
@@ -89,11 +104,42 @@ def create_store(
     return found_store(session=session, slug=slug)
 
 
+def make_workspace_store(*, session: Session, actor: Actor, at: datetime) -> None:
+    """Make the row of the reserved store unless it is there; the job that forgets begins with the first store."""
+    others = session.scalar(select(func.count()).select_from(PolicyStore)) or 0
+    values = {"slug": WORKSPACE, "name": queries.UNMADE.name, "created_at": at, "created_by": actor.person_id}
+    query = upsert(PolicyStore).values(**values).on_conflict_do_nothing(index_elements=["slug"])
+    if session.execute(query.returning(PolicyStore.id)).first() is None:
+        return
+    if not others:
+        # The store is made once and stays, so its job has one name for ever.
+        job_id = uuid5(bound_tenant(session).id, FORGET)
+        enqueue(session=session, actor=actor, at=at, job_id=job_id, kind=FORGET, arguments={}, delay=EVERY)
+    record(
+        session=session,
+        actor=actor,
+        at=at,
+        action="policy_store.created",
+        object_type="policy_store",
+        object_id=WORKSPACE,
+    )
+
+
+def decide_anew(*, session: Session) -> None:
+    """Let every process read the policies of the workspace again with its next request."""
+    tenant = bound_tenant(session)
+    with on_platform(session):
+        tenancy.raise_access_revision(session=session, tenant_id=tenant.id)
+
+
 def change_store(*, session: Session, actor: Actor, at: datetime, slug: str, settings: StoreSettings) -> StoreView:
-    """Change name and settings of a store.
+    """Change name and settings of a store; the reserved one keeps its name.
 
     Raises NotFound, Invalid (name, log_percent, log_days).
     """
+    if slug == WORKSPACE:
+        make_workspace_store(session=session, actor=actor, at=at)
+        settings = replace(settings, name=queries.UNMADE.name)
     errors = _wrong(settings)
     if errors:
         raise Invalid(errors=tuple(errors))
@@ -118,14 +164,18 @@ def change_store(*, session: Session, actor: Actor, at: datetime, slug: str, set
             object_id=slug,
             difference=changed,
         )
+    if changed and slug == WORKSPACE:
+        decide_anew(session=session)
     return found_store(session=session, slug=slug)
 
 
 def remove_store(*, session: Session, actor: Actor, at: datetime, slug: str) -> None:
     """Remove a store with its versions, entities and recorded decisions.
 
-    Raises NotFound.
+    Raises NotFound, OwnStore.
     """
+    if slug == WORKSPACE:
+        raise OwnStore
     store = found_store(session=session, slug=slug, lock=True)
     session.execute(delete(PolicyStore).where(PolicyStore.id == store.id))
     record(

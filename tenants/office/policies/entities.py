@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from tenants.office.policies import queries
-from tenants.office.policies.commands import found_store
+from tenants.office.policies.commands import OwnStore, found_store
 from tenants.office.policies.models import PolicyEntity
 from tenants.office.policies.point import cedar_entity
 from tenants.office.policies.queries import StoreView
@@ -19,6 +19,7 @@ from tenants.office.policies.rules import (
     HIERARCHY_DEPTH_MAX,
     NAME_CHARS_MAX,
     TYPE_CHARS_MAX,
+    WORKSPACE,
     Entity,
     State,
     too_deep,
@@ -54,8 +55,10 @@ def change_entities(
     """Put entities (replacing those of the same name), remove others, and return how many there are.
 
     `replace` removes all that is not put. Checked against the active version's schema, before there is one against the
-    draft's. Raises NotFound, NoSchema, Invalid (put/<place>: size, schema, depth).
+    draft's. Raises NotFound, OwnStore, NoSchema, Invalid (put/<place>: size, schema, depth).
     """
+    if slug == WORKSPACE:
+        raise OwnStore
     store = found_store(session=session, slug=slug, lock=True)
     known = {} if replace else {one.name: one for one in queries.entities(session=session, store_id=store.id)}
     for name in remove:

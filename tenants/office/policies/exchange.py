@@ -7,16 +7,23 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from tenants.office.policies import queries
-from tenants.office.policies.commands import StoreSettings, create_store, found_store
+from tenants.office.policies.commands import OwnStore, StoreSettings, create_store, found_store
 from tenants.office.policies.entities import change_entities
 from tenants.office.policies.queries import StoreView
-from tenants.office.policies.rules import ENTITIES_MAX, Entity, State
+from tenants.office.policies.rules import ENTITIES_MAX, WORKSPACE, Entity, State
 from tenants.office.policies.versions import save_draft
 from webapp.audit.commands import record
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import N_, FieldError, Invalid
+from webapp.kernel.errors import N_, Conflict, FieldError, Invalid
 
 FORMAT = "comptoir-policy-store/1"
+
+
+class DraftThere(Conflict):
+    """The reserved store has a draft, which an import would write over."""
+
+    code = "draft_there"
+    message = N_("There is a draft already. Activate it or throw it away, then import.")
 
 
 def export_store(*, session: Session, actor: Actor, at: datetime, slug: str) -> dict[str, Any]:
@@ -64,9 +71,12 @@ def import_store(
 ) -> StoreView:
     """Make a store from an exported one: its texts as the draft, its entities, nothing active.
 
-    Raises Invalid (file, and what create_store refuses), SlugTaken, TooManyStores, PoliciesRefused.
+    The reserved store is there: it takes the policies as its draft, and keeps its schema and settings. Raises Invalid
+    (file, and what create_store refuses), SlugTaken, TooManyStores, PoliciesRefused, OwnStore, DraftThere.
     """
     parts = _parts(file)
+    if slug == WORKSPACE:
+        return _import_own(session=session, actor=actor, at=at, parts=parts)
     settings = StoreSettings(
         parts["name"], file.get("four_eyes") is True, _number(file, "log_percent", 100), _number(file, "log_days", 30)
     )
@@ -92,6 +102,17 @@ def import_store(
         difference={"entities": (None, len(parts["entities"]))},
     )
     return found_store(session=session, slug=slug)
+
+
+def _import_own(*, session: Session, actor: Actor, at: datetime, parts: dict[str, Any]) -> StoreView:
+    if parts["entities"]:
+        raise OwnStore
+    if found_store(session=session, slug=WORKSPACE).draft:
+        raise DraftThere
+    told: dict[str, Any] = {"session": session, "actor": actor, "at": at}
+    save_draft(**told, slug=WORKSPACE, schema="", policies=parts["policies"], note=parts["note"])
+    record(**told, action="policy_store.imported", object_type="policy_store", object_id=WORKSPACE)
+    return found_store(session=session, slug=WORKSPACE)
 
 
 def _parts(file: dict[str, Any]) -> dict[str, Any]:

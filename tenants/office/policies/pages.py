@@ -11,7 +11,8 @@ from flask_babel import gettext as _
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.office.policies import commands, entities, exchange, forms, queries
 from tenants.office.policies.queries import StoreView
-from tenants.office.policies.rules import ENTITIES_MAX, HIERARCHY_DEPTH_MAX, STORES_MAX
+from tenants.office.policies.rules import ENTITIES_MAX, HIERARCHY_DEPTH_MAX, STORES_MAX, WORKSPACE
+from webapp.access.door import ask
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.identity import queries as identity
@@ -97,6 +98,8 @@ def show_store(store: str) -> Response:
 @requires(Permission.POLICIES_STORES_WRITE)
 def change_store(store: str) -> Response:
     """Change name and settings."""
+    if store == WORKSPACE:
+        ask(Permission.POLICIES_OWN_ACTIVATE)
     found = commands.found_store(session=g.db, slug=store)
     try:
         commands.change_store(
@@ -160,8 +163,10 @@ def _is_name(text: str) -> bool:
 
 
 def _list(*, status: int = 200, **context: Any) -> Response:
+    stores = queries.stores(session=g.db)
     shown = {
-        "stores": queries.stores(session=g.db),
+        "own": next(one for one in stores if one.slug == WORKSPACE),
+        "stores": [one for one in stores if one.slug != WORKSPACE],
         "most": STORES_MAX,
         "values": NEW,
         "import_slug": "",

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from tenants.office.policies import queries
 from tenants.office.policies.point import Point
-from tenants.office.policies.rules import State
+from tenants.office.policies.rules import WORKSPACE, State
 from webapp.kernel.db import bound_tenant
 from webapp.kernel.errors import NotFound
 
@@ -43,8 +43,11 @@ class Points:
         self._making: dict[tuple[UUID, str], threading.Lock] = {}
 
     def ready(self, session: Session, slug: str) -> Ready:
-        """Return a store of the bound tenant at its present revision; raises NotFound."""
-        row = session.execute(_REVISION, {"slug": slug}).first()
+        """Return a store of the bound tenant at its present revision; raises NotFound.
+
+        Nothing but the guard asks the reserved store, as only the guard knows members, roles and grants.
+        """
+        row = session.execute(_REVISION, {"slug": slug}).first() if slug != WORKSPACE else None
         if row is None:
             raise NotFound
         key = (bound_tenant(session).id, slug)

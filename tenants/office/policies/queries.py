@@ -1,7 +1,7 @@
 """Reads of policy stores: stores, versions, entities, decisions; every list is bounded."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,16 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from tenants.office.policies.models import PolicyDecision, PolicyEntity, PolicyStore, PolicyVersion
-from tenants.office.policies.rules import ENTITIES_MAX, STORES_MAX, VERSIONS_MAX, Entity, Party, Question
+from tenants.office.policies.rules import (
+    ENTITIES_MAX,
+    STORES_MAX,
+    VERSIONS_MAX,
+    WORKSPACE,
+    Entity,
+    Party,
+    Question,
+)
+from webapp.kernel.actor import SYSTEM
 
 DECISIONS_MAX = 501
 SEARCHED_MAX = 500
@@ -31,6 +40,12 @@ class StoreView:
     active: int | None
     """The number of the active version."""
     draft: int | None
+
+
+UNMADE = StoreView(
+    0, WORKSPACE, "This workspace", False, 100, 30, 0, datetime(1970, 1, 1, tzinfo=UTC), SYSTEM, None, None
+)
+"""The reserved store before anybody wrote into it: no row, and no version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +171,20 @@ _DECISION = (
 
 
 def stores(*, session: Session) -> list[StoreView]:
-    """Return the stores of the workspace by their short name (at most 50)."""
-    rows = session.execute(select(*_STORE).order_by(PolicyStore.slug).limit(STORES_MAX))
-    return [StoreView(*row) for row in rows]
+    """Return the stores of the workspace by their short name, the reserved one among them (at most 51)."""
+    rows = session.execute(select(*_STORE).order_by(PolicyStore.slug).limit(STORES_MAX + 1))
+    found = [StoreView(*row) for row in rows]
+    if all(one.slug != WORKSPACE for one in found):
+        found.append(UNMADE)
+    return sorted(found, key=lambda one: one.slug)
 
 
 def store(*, session: Session, slug: str) -> StoreView | None:
-    """Return one store by its short name."""
+    """Return one store by its short name; the reserved one is always there."""
     row = session.execute(select(*_STORE).where(PolicyStore.slug == slug)).first()
-    return None if row is None else StoreView(*row)
+    if row is None:
+        return UNMADE if slug == WORKSPACE else None
+    return StoreView(*row)
 
 
 def versions(

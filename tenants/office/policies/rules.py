@@ -9,7 +9,12 @@ from typing import Any
 from webapp.kernel.errors import N_
 
 SLUG = re.compile(r"[a-z][a-z0-9-]{0,39}")
+WORKSPACE = "workspace"
+"""The store whose policies decide over the workspace itself; every workspace has it."""
+RESERVED = frozenset({"explanation", "grants", "imports", "own", "roles"})
+"""No store is called so: these words stand in addresses beside those of stores."""
 STORES_MAX = 50
+"""Besides the reserved one."""
 VERSIONS_MAX = 500
 """So many versions of one store are kept; the oldest retired ones make room."""
 ENTITIES_MAX = 20_000

@@ -91,7 +91,11 @@ class PolicyDraftIn(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"schema_text": SCHEMA, "policies": POLICIES}]})
 
-    schema_text: str = Field(max_length=MAX_SCHEMA_CHARS, pattern=PLAIN)
+    schema_text: str = Field(
+        max_length=MAX_SCHEMA_CHARS,
+        pattern=PLAIN,
+        description="Of the store `workspace` it is Comptoir's own: send “”.",
+    )
     policies: str = Field(max_length=MAX_TEXT_CHARS, pattern=PLAIN)
     note: str = Field("", max_length=1000, pattern=PLAIN)
     changes: whole(1, 2**31 - 1) | None = Field(

@@ -10,9 +10,10 @@ from tenants.office.policies import queries
 from tenants.office.policies.commands import found_store
 from tenants.office.policies.point import Point
 from tenants.office.policies.queries import DecisionView, StoreView, VersionView
-from tenants.office.policies.rules import REPLAY_MAX, Answer, Code, Question, State
+from tenants.office.policies.rules import REPLAY_MAX, WORKSPACE, Answer, Code, Question, State
 from tenants.office.policies.shape import Misfit
 from tenants.office.policies.versions import EntitiesDoNotFit
+from tenants.office.policies.workspace import WorkspacePoint
 from webapp.access.engine import FactsRefused
 from webapp.kernel.errors import NotFound
 
@@ -89,7 +90,7 @@ def replay(*, session: Session, slug: str, number: int | None = None) -> Replay:
     )
 
 
-def _answers(point: Point, recorded: Sequence[DecisionView]) -> list[Answer]:
+def _answers(point: Point | WorkspacePoint, recorded: Sequence[DecisionView]) -> list[Answer]:
     """Answer each recorded request; equal ones are asked once."""
     places: dict[str, int] = {}
     asked: list[Question] = []
@@ -117,7 +118,9 @@ def _wanted(session: Session, store: StoreView, number: int | None) -> VersionVi
     return version
 
 
-def _point(session: Session, store: StoreView, version: VersionView) -> Point:
+def _point(session: Session, store: StoreView, version: VersionView) -> Point | WorkspacePoint:
+    if store.slug == WORKSPACE:
+        return WorkspacePoint(session, version.policies)
     entities = queries.entities(session=session, store_id=store.id)
     try:
         return Point(schema=version.schema, policies=version.policies, entities=entities)

@@ -5,14 +5,15 @@ from datetime import datetime
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from tenants.office.policies import queries
-from tenants.office.policies.commands import found_store
+from tenants.office.policies import queries, workspace
+from tenants.office.policies.commands import decide_anew, found_store, make_workspace_store
 from tenants.office.policies.models import PolicyStore, PolicyVersion
 from tenants.office.policies.point import Point
 from tenants.office.policies.queries import StoreView, VersionView
-from tenants.office.policies.rules import NOTE_CHARS_MAX, VERSIONS_MAX, State
+from tenants.office.policies.rules import NOTE_CHARS_MAX, VERSIONS_MAX, WORKSPACE, State
 from tenants.office.policies.shape import Misfit
 from webapp.access.engine import FactsRefused, compile_policies
+from webapp.access.product import schema_text
 from webapp.audit.commands import record
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound, Stale, Word
@@ -54,12 +55,17 @@ def save_draft(
 ) -> VersionView:
     """Write the draft of a store, making it when there is none; `changes` is the count that was read, to notice others.
 
-    The texts must compile: a draft that cannot be tried is no draft. Raises NotFound, PoliciesRefused, Invalid (note),
-    Stale.
+    The texts must compile: a draft that cannot be tried is no draft. The reserved store has the product's schema, and
+    an empty text stands for it. Raises NotFound, PoliciesRefused, Invalid (note, schema_text), Stale.
     """
     if len(note) > NOTE_CHARS_MAX:
         raise Invalid(errors=(FieldError("note", "length", N_("A note has at most 1,000 characters.")),))
-    compile_policies(policies, schema)
+    if slug == WORKSPACE:
+        schema = _schema_of_product(schema)
+        workspace.check(policies)
+        make_workspace_store(session=session, actor=actor, at=at)
+    else:
+        compile_policies(policies, schema)
     store = found_store(session=session, slug=slug, lock=True)
     draft = queries.version_in_state(session=session, store_id=store.id, state=State.DRAFT)
     values = {
@@ -128,7 +134,7 @@ def activate(
     """Let a version decide from now on, a draft or one that was active before; the present one retires.
 
     `changes` names the state of the draft that was looked at. Raises NotFound, NothingToActivate, NeedsOtherEyes,
-    EntitiesDoNotFit, Stale.
+    EntitiesDoNotFit, PoliciesRefused, Stale.
     """
     store = found_store(session=session, slug=slug, lock=True)
     wanted = _version(session, store, number)
@@ -138,7 +144,11 @@ def activate(
         raise Stale
     if wanted.state == State.DRAFT and store.four_eyes and actor.person_id == wanted.changed_by:
         raise NeedsOtherEyes
-    _check_entities(session, store, wanted)
+    if slug == WORKSPACE:
+        workspace.check(wanted.policies)
+        decide_anew(session=session)
+    else:
+        _check_entities(session, store, wanted)
     session.execute(
         update(PolicyVersion)
         .where(PolicyVersion.store_id == store.id, PolicyVersion.state == State.ACTIVE)
@@ -177,6 +187,17 @@ def roll_back(*, session: Session, actor: Actor, at: datetime, slug: str) -> Ver
 def touch(session: Session, store: StoreView) -> None:
     """Tell every process that the store decides otherwise now."""
     session.execute(update(PolicyStore).where(PolicyStore.id == store.id).values(revision=PolicyStore.revision + 1))
+
+
+def _schema_of_product(schema: str) -> str:
+    """Return the product's schema, unless another one was given; raises Invalid (schema_text)."""
+    own = schema_text()
+    if schema.strip() and schema.split() != own.split():
+        message = N_(
+            "The schema of this store is Comptoir's own and cannot be changed: send it as it is, or leave it empty."
+        )
+        raise Invalid(errors=(FieldError("schema_text", "schema", message),))
+    return own
 
 
 def _version(session: Session, store: StoreView, number: int) -> VersionView:

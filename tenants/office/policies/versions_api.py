@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 from tenants.door import api_room
 from tenants.lists import fields_of, page_of
 from tenants.office.policies import commands, queries, versions
+from tenants.office.policies.rules import WORKSPACE
 from tenants.office.policies.shapes import (
     PolicyDraftIn,
     PolicyVersionOut,
@@ -15,6 +16,7 @@ from tenants.office.policies.shapes import (
     version_out,
 )
 from tenants.schemas import Body, ListQuery, Problem, whole
+from webapp.access.door import ask
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import NotFound
@@ -119,7 +121,12 @@ def drop_draft(path: StorePath) -> Response:
 @promises(body_optional=True)
 @requires(Permission.POLICIES_STORES_ACTIVATE)
 def activate(path: PolicyVersionPath, body: PolicyActivationIn) -> Response:
-    """Let a draft, or a version that was active before, decide from now on in every process."""
+    """Let a draft, or a version that was active before, decide from now on in every process.
+
+    What decides over the workspace itself (the store `workspace`) only owners activate: policies:own:activate.
+    """
+    if path.store == WORKSPACE:
+        ask(Permission.POLICIES_OWN_ACTIVATE)
     found = versions.activate(
         session=g.db, actor=g.actor, at=g.at, slug=path.store, number=path.number, changes=body.changes
     )
@@ -135,4 +142,6 @@ def activate(path: PolicyVersionPath, body: PolicyActivationIn) -> Response:
 @requires(Permission.POLICIES_STORES_ACTIVATE)
 def roll_back(path: StorePath) -> Response:
     """Activate the version that was active before the present one."""
+    if path.store == WORKSPACE:
+        ask(Permission.POLICIES_OWN_ACTIVATE)
     return jsonify(version_out(versions.roll_back(session=g.db, actor=g.actor, at=g.at, slug=path.store)))

@@ -10,12 +10,16 @@ from tenants.office.policies import commands, forms, queries, trials, versions
 from tenants.office.policies.difference import difference
 from tenants.office.policies.pages import names_of
 from tenants.office.policies.queries import StoreView
-from tenants.office.policies.rules import REASONS, REPLAY_MAX, Answer, State
+from tenants.office.policies.rules import REASONS, REPLAY_MAX, WORKSPACE, Answer, State
 from tenants.office.policies.trials import Trial
+from webapp.access.door import ask
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
+from webapp.access.product import schema_text
 from webapp.access.reading import PoliciesRefused
+from webapp.kernel.db import on_platform
 from webapp.kernel.errors import Conflict, DomainError, Invalid, NotFound, Stale
+from webapp.tenancy import queries as tenancy
 from webapp.web.fields import field_errors
 from webapp.web.problem import translate
 from webapp.web.render import render, see_other
@@ -34,6 +38,12 @@ FIRST_POLICIES = """\
 @id("owners")
 permit (principal, action, resource is record)
 when { resource.owner == principal };
+"""
+# What a workspace may begin with for itself: nobody but owners books on a Saturday or a Sunday.
+FIRST_OWN = """\
+@id("weekend")
+forbid (principal, action == Action::"ledger:entries:write", resource)
+when { context.weekday > 5 };
 """
 
 
@@ -98,11 +108,13 @@ def show_version(store: str, number: int) -> Response:
 @requires(Permission.POLICIES_STORES_ACTIVATE, confirm=True)
 def activate(store: str, number: int) -> Response:
     """Let a version decide from now on."""
+    if store == WORKSPACE:
+        ask(Permission.POLICIES_OWN_ACTIVATE)
     changes = request.form.get("changes", "")
     seen = int(changes) if changes.isascii() and changes.isdecimal() and len(changes) < 10 else None  # noqa: PLR2004
     try:
         versions.activate(session=g.db, actor=g.actor, at=g.at, slug=store, number=number, changes=seen)
-    except (Conflict, Stale) as error:
+    except (Conflict, Stale, PoliciesRefused) as error:
         refused = translate(error.text, error.params)
         return _version(commands.found_store(session=g.db, slug=store), number, status=409, refused=refused)
     flash(_("Version %(number)s decides from now on.", number=number), "success")
@@ -113,6 +125,8 @@ def activate(store: str, number: int) -> Response:
 @requires(Permission.POLICIES_STORES_ACTIVATE, confirm=True)
 def roll_back(store: str) -> Response:
     """Activate the version that was active before."""
+    if store == WORKSPACE:
+        ask(Permission.POLICIES_OWN_ACTIVATE)
     found = versions.roll_back(session=g.db, actor=g.actor, at=g.at, slug=store)
     flash(_("Version %(number)s decides again.", number=found.number), "success")
     return see_other(url_for("office_policies.show_store", store=store))
@@ -139,6 +153,8 @@ def bench(store: str) -> Response:
     """Try a request on the draft or the active version, and show why it is answered so."""
     found = commands.found_store(session=g.db, slug=store)
     values = {name: request.args.get(name, "").replace("\0", "")[:4000] for name in (*ASKED, *ASKED_ALSO)}
+    with on_platform(g.db) as session:
+        places = tenancy.members(session=session, tenant_id=g.tenant.id) if store == WORKSPACE else []
     wanted = request.args.get("version", "")
     numbers = [number for number in (found.draft, found.active) if number is not None]
     chosen = next((number for number in numbers if str(number) == wanted), numbers[0] if numbers else None)
@@ -156,6 +172,8 @@ def bench(store: str) -> Response:
         values=values,
         chosen=chosen,
         tried=tried,
+        people=sorted((name, str(one)) for one, name in names_of(place.person_id for place in places).items()),
+        permissions=list(Permission),
         errors=errors,
         reason_of=reason_of,
     )
@@ -164,13 +182,13 @@ def bench(store: str) -> Response:
 def _editor(store: StoreView, *, status: int = 200, **context: Any) -> Response:
     draft = queries.version_in_state(session=g.db, store_id=store.id, state=State.DRAFT)
     active = queries.version_in_state(session=g.db, store_id=store.id, state=State.ACTIVE)
-    base = draft or active
+    base, own = draft or active, store.slug == WORKSPACE
     shown = {
         "store": store,
         "draft": draft,
         "typed": {
-            "schema_text": base.schema if base else FIRST_SCHEMA,
-            "policies": base.policies if base else FIRST_POLICIES,
+            "schema_text": schema_text() if own else base.schema if base else FIRST_SCHEMA,
+            "policies": base.policies if base else FIRST_OWN if own else FIRST_POLICIES,
             "note": draft.note if draft else "",
         },
         "findings": [],

@@ -18,13 +18,14 @@ def events(cast: Cast) -> list[dict[str, object]]:
 def test_every_refusal_names_its_decision_on_the_page_in_the_problem_and_in_the_trail(cast: Cast):
     heard, lines = [], []
     logs._LINE.insert(0, lambda _logger, _name, line: lines.append(dict(line)) or line)
-    cast.app.extensions[LISTENERS] = [lambda decision, asker, tenant: heard.append((decision, asker, tenant))]
+    listeners = cast.app.extensions[LISTENERS]
+    listeners.append(lambda decision, asker, tenant: heard.append((decision, asker, tenant)))
     try:
         problem = cast.carol.api("POST", "/accounts", json={"name": "Till", "kind": "asset", "currency": "EUR"})
         page = cast.bob.post(f"/t/{cast.acme.slug}/members/{cast.bob.id}/role", {"role": "owner"})
         permitted = cast.alice.api("POST", "/accounts", json={"name": "Bank", "kind": "asset", "currency": "EUR"})
     finally:
-        del cast.app.extensions[LISTENERS]
+        listeners.pop()
         del logs._LINE[0]
     assert (problem.status_code, page.status_code, permitted.status_code) == (403, 403, 201)
     told = problem.json

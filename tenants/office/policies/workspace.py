@@ -1,0 +1,192 @@
+"""The reserved store of a workspace: policies that decide over the workspace itself, beside its roles and grants.
+
+Its schema is the product's, it has no entities of its own, and nothing but the guard asks it. Its policies never reach
+owners (`Rulebook`) and widen no token. There is no row of it until somebody writes a draft or a setting.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from tenants.office.policies.journal import Journal, Line
+from tenants.office.policies.rules import WORKSPACE, Answer, Code, Party, Question
+from webapp.access.guard import Decision, product_rulebook
+from webapp.access.permissions import Permission, Role
+from webapp.access.policy_text import Finding
+from webapp.access.product import with_own
+from webapp.access.queries import Parts, own_policies
+from webapp.access.reading import PoliciesRefused
+from webapp.access.rulebook import HERE, Asker, Rulebook
+from webapp.kernel.db import TenantRef, bind_platform, bind_tenant, bound_tenant, on_platform
+from webapp.kernel.errors import N_
+from webapp.tenancy import queries as tenancy
+from webapp.tenancy.queries import TenantView
+
+POLICIES_MAX = 1_000
+"""So many policies of its own one workspace has; with roles and grants they are no more than one set may have."""
+RECORDINGS_KEPT = 1_024
+PERSON = "Person"
+_ACTIVE = text("""
+    SELECT s.id, s.log_percent, coalesce(v.number, 0), coalesce(v.policies, '')
+    FROM policy_store s LEFT JOIN policy_version v ON v.store_id = s.id AND v.state = 'active'
+    WHERE s.slug = :slug
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Where the guard's decisions over a workspace are kept, and how many of a hundred."""
+
+    store_id: int
+    percent: int
+    version: int
+
+
+_recordings: OrderedDict[UUID, Recording] = OrderedDict()
+_lock = threading.Lock()
+
+
+def policies_of(session: Session, tenant_id: UUID) -> Parts:
+    """Return the active policies of a workspace's reserved store; one of `webapp.access.queries.SOURCES`.
+
+    It is asked once for each revision in each process, on a transaction bound to the platform, and notes by the way
+    how decisions are to be recorded.
+    """
+    bind_tenant(session, TenantRef(tenant_id))
+    try:
+        row = session.execute(_ACTIVE, {"slug": WORKSPACE}).first()
+    finally:
+        bind_platform(session)
+    with _lock:
+        _recordings.pop(tenant_id, None)
+        if row is not None:
+            _recordings[tenant_id] = Recording(row[0], row[1], row[2])
+        while len(_recordings) > RECORDINGS_KEPT:
+            _recordings.popitem(last=False)
+    return ((WORKSPACE, row[3]),) if row is not None and row[3] else ()
+
+
+def recorder(journal: Journal, request_id: Callable[[], str]) -> Callable[[Decision, Asker, TenantView], None]:
+    """Return the listener of the guard that puts its decisions into the log, where a workspace records them."""
+
+    def hear(decision: Decision, asker: Asker, tenant: TenantView) -> None:
+        kept = _recordings.get(tenant.id) if tenant.access_revision else None
+        if kept is None or not kept.percent:
+            return
+        code = Code.PERMITTED if decision.permit else Code.FORBIDDEN if decision.policies else Code.NOT_PERMITTED
+        answer = Answer(decision.permit, code, decision.policies, "", decision.microseconds)
+        question = question_of(decision.permission, asker)
+        journal.put(
+            Line(
+                tenant.ref,
+                kept.store_id,
+                UUID(decision.id),
+                asker.at,
+                kept.version,
+                question,
+                answer,
+                asker.person_id,
+                request_id(),
+            ),
+            percent=kept.percent,
+        )
+
+    return hear
+
+
+def check(policies: str) -> None:
+    """Check policies against the product's schema, and that their names are nobody else's; raises PoliciesRefused."""
+    compiled = with_own(((WORKSPACE, policies),), validated=True)
+    own = compiled.policies[len(product_rulebook().compiled.policies) :]
+    if len(own) > POLICIES_MAX:
+        message = N_("There are %(count)d policies; at most %(most)d are accepted.")
+        raise PoliciesRefused([Finding(0, 0, message, {"count": len(own), "most": POLICIES_MAX})])
+    # Roles, grants and policies without a name are called so: "own:night-desk", "workspace#2".
+    taken = [one for one in own if {":", "#"} & set(one.annotations.get("id", ""))]
+    if taken:
+        message = N_("The name %(id)s is kept for what Comptoir names itself: leave out “:” and “#”.")
+        raise PoliciesRefused([Finding(one.line, 1, message, {"id": one.id}, one.id) for one in taken])
+
+
+class WorkspacePoint:
+    """A version of the reserved store, ready to be tried: all that decides over the workspace, with these policies."""
+
+    def __init__(self, session: Session, policies: str) -> None:
+        tenant = bound_tenant(session)
+        with on_platform(session):
+            others = own_policies(session=session, tenant_id=tenant.id, without=policies_of)
+            members = tenancy.members(session=session, tenant_id=tenant.id)
+        self._members = {str(one.person_id): (one.role, tuple(one.own_roles)) for one in members}
+        compiled = with_own((*others, (WORKSPACE, policies)))
+        self._book = Rulebook(compiled, is_own=True, for_owners=product_rulebook())
+
+    def decide(self, question: Question) -> Answer:
+        """Decide one question as the guard would; what cannot be asked is denied with the reason."""
+        asked = self._ask(question)
+        if isinstance(asked, Answer):
+            return asked
+        outcome = self._book.answer(*asked)
+        detail = ", ".join(outcome.policies)
+        if outcome.permit:
+            return Answer(True, Code.PERMITTED, outcome.policies, detail, outcome.microseconds)
+        code = Code.FORBIDDEN if outcome.policies else Code.NOT_PERMITTED
+        return Answer(False, code, outcome.policies, detail, outcome.microseconds)
+
+    def decide_many(self, questions: Sequence[Question], *, keep: bool = True) -> list[Answer]:
+        """Decide many questions, in their order."""
+        del keep
+        return [self.decide(one) for one in questions]
+
+    def missing(self, question: Question) -> list[tuple[str, str]]:
+        """Return (policy, condition) for each policy that would have permitted if its condition held."""
+        asked = self._ask(question)
+        return [] if isinstance(asked, Answer) else [(m.policy, m.condition) for m in self._book.missing(*asked)]
+
+    def _ask(self, question: Question) -> tuple[Permission, Asker] | Answer:
+        if question.action not in set(Permission):
+            return Answer(False, Code.UNKNOWN_ACTION, detail=question.action)
+        for party, kind in ((question.subject, PERSON), (question.resource, HERE.type)):
+            if party.type != kind:
+                return Answer(False, Code.UNKNOWN_TYPE, detail=party.type)
+        try:
+            return Permission(question.action), self._asker(question)
+        except (ValueError, TypeError, AttributeError):
+            return Answer(False, Code.PROPERTY, detail="role, own_roles, scopes, second_factor, network, at")
+
+    def _asker(self, question: Question) -> Asker:
+        """Read who asks; what is not said is as the member is now, in the browser, one factor. Raises ValueError."""
+        said, context = question.subject.properties, question.context
+        role, own_roles = self._members.get(question.subject.id, ("", ()))
+        scopes = context.get("scopes")
+        at = datetime.fromisoformat(context["at"]) if "at" in context else datetime.fromtimestamp(0).astimezone()
+        return Asker(
+            Role(said.get("role", role)),
+            tuple(said.get("own_roles", own_roles)),
+            UUID(question.subject.id),
+            None if scopes is None else frozenset(scopes),
+            context.get("second_factor") is True,
+            str(context.get("network", "")),
+            at,
+        )
+
+
+def question_of(permission: Permission, asker: Asker) -> Question:
+    """Write what the guard was asked so that it can be asked again."""
+    properties: dict[str, Any] = {"role": asker.role.value}
+    if asker.own_roles:
+        properties["own_roles"] = list(asker.own_roles)
+    context: Mapping[str, Any] = {"network": asker.network, "at": asker.at.isoformat()}
+    if asker.second_factor:
+        context = {**context, "second_factor": True}
+    if asker.scopes is not None:
+        context = {**context, "scopes": sorted(asker.scopes)}
+    return Question(
+        Party(PERSON, str(asker.person_id), properties), permission.value, Party(HERE.type, HERE.id), {}, context
+    )
