@@ -68,6 +68,7 @@ NO_EVENT = {
     "webapp.audit.seals.sign_checkpoint": SEALING,
     "tenants.office.policies.keeping.begin_round": MACHINERY,
     "tenants.office.policies.keeping.forget_decisions": "how long records are kept was said by who set it",
+    "tenants.office.policies.commands.decide_anew": CALLED,
     "tenants.office.policies.versions.touch": CALLED,
     "tenants.money.ledger.booking.book": CALLED,
     "tenants.money.ledger.booking.book_one": CALLED,
