@@ -51,7 +51,7 @@ attack: setup .tools/attack/.ready ## Attack every call with sqlmap and every pa
 	@touch .tools/attack/.ready
 
 e2e: setup ## Run the journeys in a browser (Debian package chromium)
-	@$(PYTEST) -n $(WORKERS) --dist loadscope tests/journeys $(ARGS)
+	@$(PYTEST) -n $(WORKERS) --dist loadscope --no-loadscope-reorder tests/journeys $(ARGS)
 
 bench: setup ## Measure, each number beside its floor (ARGS=name)
 	@$(PYTHON) -m tests.bench $(ARGS)

@@ -5,13 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response, g, jsonify
-from pydantic import BaseModel, Field
 
 from tenants.door import api_room
 from tenants.lists import fields_of, page_of
 from tenants.office.tokens import commands, queries
 from tenants.office.tokens.forms import RotationIn, TokenIn, bounds
-from tenants.schemas import Instant, ListQuery, WorkspacePath, instant
+from tenants.office.tokens.shapes import TOKEN_ID, WHOLE, TokenFacts, facts_of
+from tenants.schemas import ListQuery, WorkspacePath, instant
 from webapp.access.door import person_may, scopes_of_use
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
@@ -22,27 +22,16 @@ from webapp.web.state import services
 bp = api_room("api_tokens", __name__, tag="tokens")
 
 
-class TokenOut(BaseModel):
+class TokenOut(TokenFacts):
     """A token, without its secret."""
 
-    id: str
-    name: str
     person_id: UUID
-    scopes: list[str]
-    state: str = Field(examples=["active"], description="active, expired or revoked")
-    created_at: Instant
-    expires_at: Instant
-    used_at: Instant | None
-    revoked_at: Instant | None
-    networks: list[str] = Field(description="The networks from which alone it works; none means from everywhere.")
-    rotated_at: Instant | None
-    former_until: Instant | None = Field(description="Until then the secret before the last rotation works too.")
 
 
 class TokenMade(TokenOut):
     """A token with its secret: the only time that it is shown."""
 
-    token: str = Field(examples=["cpt_live_0123456789abcdef_…"])
+    token: str = WHOLE
 
 
 TokenList = page_of(TokenOut, "A page of tokens.")
@@ -57,26 +46,12 @@ class TokenQuery(ListQuery):
 class TokenPath(WorkspacePath):
     """One token of a workspace."""
 
-    token_id: str = Field(pattern="^[0-9a-f]{16}$")
+    token_id: str = TOKEN_ID
 
 
 def token_out(row: queries.TokenRow) -> dict[str, Any]:
     """Write a token for JSON."""
-    token = row.token
-    return {
-        "id": token.id,
-        "name": token.name,
-        "person_id": str(token.person_id),
-        "scopes": token.scopes,
-        "state": row.state(g.at),
-        "created_at": instant(token.created_at),
-        "expires_at": instant(token.expires_at),
-        "used_at": instant(token.used_at) if token.used_at else None,
-        "revoked_at": instant(token.revoked_at) if token.revoked_at else None,
-        "networks": token.networks,
-        "rotated_at": instant(token.rotated_at) if token.rotated_at else None,
-        "former_until": instant(token.former_until) if token.former_until else None,
-    }
+    return {**facts_of(row), "person_id": str(row.token.person_id)}
 
 
 def _whose() -> UUID | None:

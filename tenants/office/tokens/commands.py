@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -11,6 +12,7 @@ from webapp.audit.commands import record
 from webapp.identity import queries as identity_queries
 from webapp.identity import tokens
 from webapp.identity.notices import tell
+from webapp.identity.queries import TokenView
 from webapp.identity.rules import TOKEN_LIFE_MAX, narrows
 from webapp.kernel.actor import Actor
 from webapp.kernel.db import bound_tenant, on_platform
@@ -27,6 +29,14 @@ class TokenDraft:
     days: int
     networks: tuple[str, ...] = ()
 
+    @property
+    def difference(self) -> dict[str, Any]:
+        """Return what the trail says of the new token."""
+        told = {"name": self.name, "scopes": sorted(self.scopes), "days": self.days}
+        return {name: (None, value) for name, value in told.items()} | (
+            {"networks": (None, list(self.networks))} if self.networks else {}
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -35,6 +45,12 @@ class Bounds:
     scopes: frozenset[str] | None = None
     networks: tuple[str, ...] = ()
     is_machine: bool = False
+
+    def hold(self, token: TokenView) -> bool:
+        """Tell whether another token may no more than this one."""
+        if self.scopes is None:
+            return True
+        return self.scopes >= set(token.scopes) and narrows(token.networks, self.networks)
 
 
 class NotAPerson(DomainError):
@@ -107,12 +123,7 @@ def create_token(
         action="token.created",
         object_type="token",
         object_id=token_id,
-        difference={
-            "name": (None, draft.name),
-            "scopes": (None, sorted(draft.scopes)),
-            "days": (None, draft.days),
-            **({"networks": (None, list(draft.networks))} if draft.networks else {}),
-        },
+        difference=draft.difference,
     )
     return whole
 
@@ -130,9 +141,7 @@ def rotate_token(
         token = next((one for one in found if one.id == token_id), None)
         if token is None:
             raise NotFound
-        if within.scopes is not None and not (
-            within.scopes >= set(token.scopes) and narrows(token.networks, within.networks)
-        ):
+        if not within.hold(token):
             raise TooWide
         whole = tokens.rotate_token(
             session=session,

@@ -178,13 +178,7 @@ def create_token(
         action="token.created",
         object_type="token",
         object_id=token_id,
-        difference={
-            "service_account": (None, account.name),
-            "name": (None, draft.name),
-            "scopes": (None, sorted(draft.scopes)),
-            "days": (None, draft.days),
-            **({"networks": (None, list(draft.networks))} if draft.networks else {}),
-        },
+        difference={"service_account": (None, account.name), **draft.difference},
     )
     return whole
 
@@ -207,9 +201,7 @@ def rotate_token(
     """
     tenant, account = bound_tenant(session), _working(session, service_account_id, role)
     row = _token(session, service_account_id, token_id)
-    if within.scopes is not None and not (
-        within.scopes >= set(row.token.scopes) and narrows(row.token.networks, within.networks)
-    ):
+    if not within.hold(row.token):
         raise TooWide
     with on_platform(session):
         whole = tokens.rotate_token(

@@ -11,6 +11,7 @@ from tenants.door import api_room
 from tenants.lists import fields_of, page_of
 from tenants.office.tokens import commands, queries, service_accounts
 from tenants.office.tokens.forms import RotationIn, TokenIn, bounds
+from tenants.office.tokens.shapes import TOKEN_ID, WHOLE, TokenFacts, facts_of
 from tenants.schemas import Body, Instant, ListQuery, WorkspacePath, instant
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
@@ -54,27 +55,16 @@ class ServiceAccountOut(BaseModel):
     tokens: int = Field(description="How many of its tokens work.")
 
 
-class ServiceAccountTokenOut(BaseModel):
+class ServiceAccountTokenOut(TokenFacts):
     """A token of a service account, without its secret."""
 
-    id: str
-    name: str
     service_account_id: UUID
-    scopes: list[str]
-    state: str = Field(examples=["active"], description="active, expired or revoked")
-    created_at: Instant
-    expires_at: Instant
-    used_at: Instant | None
-    revoked_at: Instant | None
-    networks: list[str] = Field(description="The networks from which alone it works; none means from everywhere.")
-    rotated_at: Instant | None
-    former_until: Instant | None = Field(description="Until then the secret before the last rotation works too.")
 
 
 class ServiceAccountTokenMade(ServiceAccountTokenOut):
     """A token of a service account with its secret: the only time that it is shown."""
 
-    token: str = Field(examples=["cpt_live_0123456789abcdef_…"])
+    token: str = WHOLE
 
 
 ServiceAccountList = page_of(ServiceAccountOut, "A page of service accounts.")
@@ -102,7 +92,7 @@ class ServiceAccountPath(WorkspacePath):
 class ServiceAccountTokenPath(ServiceAccountPath):
     """One token of a service account."""
 
-    token_id: str = Field(pattern="^[0-9a-f]{16}$")
+    token_id: str = TOKEN_ID
 
 
 def account_out(account: ServiceAccountView) -> dict[str, Any]:
@@ -123,21 +113,7 @@ def account_out(account: ServiceAccountView) -> dict[str, Any]:
 
 def token_out(row: queries.TokenRow) -> dict[str, Any]:
     """Write a token of a service account for JSON."""
-    token = row.token
-    return {
-        "id": token.id,
-        "name": token.name,
-        "service_account_id": str(token.service_account_id),
-        "scopes": token.scopes,
-        "state": row.state(g.at),
-        "created_at": instant(token.created_at),
-        "expires_at": instant(token.expires_at),
-        "used_at": instant(token.used_at) if token.used_at else None,
-        "revoked_at": instant(token.revoked_at) if token.revoked_at else None,
-        "networks": token.networks,
-        "rotated_at": instant(token.rotated_at) if token.rotated_at else None,
-        "former_until": instant(token.former_until) if token.former_until else None,
-    }
+    return {**facts_of(row), "service_account_id": str(row.token.service_account_id)}
 
 
 @bp.get(
