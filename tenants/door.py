@@ -9,7 +9,7 @@ from flask import Blueprint, Response, abort, current_app, g, request, url_for
 from flask_openapi3 import APIBlueprint, Tag
 
 from tenants.schemas import PROBLEMS
-from webapp.access.door import ask, may, person_may
+from webapp.access.door import ask, may, may_some, person_may
 from webapp.access.guard import permitted
 from webapp.access.permissions import Permission, Role
 from webapp.access.queries import rulebook_of
@@ -170,7 +170,7 @@ def _second_factor_first(bearer: Bearer | None) -> Response | None:
 
 def _admit(view: Any) -> None:
     """Ask the guard, and for a confirmation where the view wants one."""
-    ask(view.permission)
+    ask(view.permission, per_account=getattr(view, "per_account", False))
     if getattr(view, "confirm", False):
         need_confirmation()
     count_move(g.person.id)
@@ -219,6 +219,7 @@ def _furnish(tenant: TenantView) -> None:
     around = frame()
     around.tenant = tenant
     around.may_do = partial(permitted, asker=g.asker, rulebook=g.rulebook)
+    around.may_some = lambda permission: may_some(Permission(permission))
     if request.headers.get("HX-Request-Type") == "partial":
         return
     is_alone = g.live.only_tenant_id is not None

@@ -6,8 +6,9 @@ difference of tests/webapp/access/matrix.txt.
 
 from pathlib import Path
 
-from webapp.access.guard import permitted
-from webapp.access.permissions import Permission, Role
+from webapp.access.extent import KIND
+from webapp.access.guard import permitted, product_rulebook
+from webapp.access.permissions import PER_ACCOUNT, Permission, Role
 from webapp.access.rulebook import HERE, Asker
 
 FILE = Path(__file__).parent / "webapp" / "access" / "matrix.txt"
@@ -15,12 +16,15 @@ FILE = Path(__file__).parent / "webapp" / "access" / "matrix.txt"
 
 def matrix() -> str:
     """Return the table as the policies decide it now."""
-    may = {role: permitted(asker=Asker(role)) for role in Role}
+    may = {HERE.type: {role: permitted(asker=Asker(role)) for role in Role}}
+    book = product_rulebook()
+    may[KIND] = {role: frozenset(one for one in PER_ACCOUNT if book.extent(one, Asker(role)).is_whole) for role in Role}
     width = max(len(permission.value) for permission in Permission)
     lines = [f"{'permission':{width}}  {'of':9}  {'  '.join(role.value for role in Role)}"]
     for permission in Permission:
-        cells = (("yes" if permission in may[role] else "-").ljust(len(role.value)) for role in Role)
-        lines.append(f"{permission.value:{width}}  {HERE.type:9}  {'  '.join(cells)}".rstrip())
+        for kind in permission.kinds:
+            cells = (("yes" if permission in may[kind][role] else "-").ljust(len(role.value)) for role in Role)
+            lines.append(f"{permission.value:{width}}  {kind:9}  {'  '.join(cells)}".rstrip())
     return "\n".join(lines) + "\n"
 
 

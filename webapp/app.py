@@ -20,6 +20,7 @@ from tenants.demo import statements as demo_statements
 from tenants.demo.commands import SEED
 from tenants.money.accounts import api as accounts_api
 from tenants.money.accounts import pages as accounts_pages
+from tenants.money.accounts import sharing_api, sharing_pages
 from tenants.money.dashboard import api as dashboard_api
 from tenants.money.dashboard import pages as dashboard_pages
 from tenants.money.dashboard.gauges import business_gauges
@@ -118,6 +119,7 @@ from webapp.web.state import KEY, Services
 
 API_ROOMS = (
     accounts_api.bp,
+    sharing_api.bp,
     holds_api.bp,
     imports_api.bp,
     steps_api.bp,
@@ -155,6 +157,7 @@ PAGE_ROOMS = (
     security_pages.bp,
     passkey_pages.bp,
     accounts_pages.bp,
+    sharing_pages.bp,
     ledger_pages.bp,
     entry_pages.bp,
     change_pages.bp,

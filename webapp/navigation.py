@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flask import Flask, g, request, url_for
+from flask import Flask, current_app, g, request, url_for
 from flask_babel import gettext as _
 
 from webapp.access.permissions import Permission
@@ -53,11 +53,16 @@ def within(frame: Frame, slug: str) -> list[tuple[str, list[Way]]]:
             [
                 (label, url_for(endpoint, slug=slug), icon, endpoint == here)
                 for label, endpoint, icon, permission in rooms
-                if frame.may(permission.value)
+                if frame.may(permission.value) or (_is_per_account(endpoint) and frame.may_some(permission.value))
             ],
         )
         for wing, rooms in wings
     ]
+
+
+def _is_per_account(endpoint: str) -> bool:
+    """Tell whether a page lets in who may on single accounts only."""
+    return getattr(current_app.view_functions[endpoint], "per_account", False)
 
 
 def _room_of_this_page(endpoints: list[str], slug: str) -> str:
@@ -68,6 +73,7 @@ def _room_of_this_page(endpoints: list[str], slug: str) -> str:
     below = [one for one in endpoints if f"{request.path}/".startswith(f"{url_for(one, slug=slug).rstrip('/')}/")]
     rooms = {
         "money_reconciliations": "money_accounts",
+        "money_sharing": "money_accounts",
         "office_service_accounts": "office_tokens",
         "office_second_factor": "office_members",
         "office_applications": "office_tokens",

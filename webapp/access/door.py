@@ -6,8 +6,9 @@ from typing import Any
 import structlog
 from flask import current_app, g, request
 
+from webapp.access.extent import Extent
 from webapp.access.guard import Decision, Forbidden, decide, permitted
-from webapp.access.permissions import Permission
+from webapp.access.permissions import PER_ACCOUNT, Permission
 from webapp.audit.commands import record
 from webapp.web.state import services
 from webapp.web.unit import after_roll_back
@@ -18,9 +19,19 @@ LISTENERS = "decision_listeners"
 log = structlog.get_logger()
 
 
-def ask(permission: Permission) -> Decision:
-    """Decide for whoever asks (`g.asker`, by `g.rulebook`) and keep the decision as `g.decision`; raises Forbidden."""
-    decision = decide(permission, asker=g.asker, rulebook=g.rulebook, decision_id=str(services().new_id()))
+def ask(permission: Permission, *, per_account: bool = False) -> Decision:
+    """Decide for whoever asks (`g.asker`, by `g.rulebook`) and keep the decision as `g.decision`; raises Forbidden.
+
+    What it may be about is `g.extent` where single accounts do; elsewhere it is all of them or nothing.
+    """
+    extent = g.rulebook.extent(permission, g.asker) if permission in PER_ACCOUNT else None
+    if per_account:
+        g.extent = extent
+    elif extent is not None:
+        extent = Extent(policies=extent.forbids) if extent.is_all and extent.withheld else None
+    decision = decide(
+        permission, asker=g.asker, rulebook=g.rulebook, decision_id=str(services().new_id()), extent=extent
+    )
     g.decision = decision
     g.actor = replace(g.actor, decision_id=decision.id)
     for hear in current_app.extensions.get(LISTENERS, ()):
@@ -41,6 +52,11 @@ def ask(permission: Permission) -> Decision:
 def may(permission: Permission) -> bool:
     """Tell whether whoever asks may, for a page that offers only what will not be refused; it is no decision."""
     return permission in permitted(asker=g.asker, rulebook=g.rulebook)
+
+
+def may_some(permission: Permission) -> bool:
+    """Tell whether whoever asks may on any account at all."""
+    return may(permission) or not g.rulebook.extent(permission, g.asker).is_empty
 
 
 def _write_down(decision: Decision) -> None:

@@ -172,6 +172,16 @@ class Compiled:
         numbers = self._select(principal, action, resource, facts or self.nothing).numbers
         return [self.policies[number] for number in numbers]
 
+    def named(self, principal: Uid, action: Uid, kind: str, facts: Facts | None = None) -> frozenset[Uid]:
+        """Return the things of a kind that are named by the scopes of policies which can apply to principal and action.
+
+        About every other thing of the kind the policies say the same.
+        """
+        around = facts or self.nothing
+        numbers = self._actions.matching(self._actions.keys(action, around))
+        numbers &= self._principals.matching(self._principals.keys(principal, around))
+        return frozenset(uid for uid, which in self._resources.naming(kind) if which & numbers)
+
     def missing(
         self,
         principal: Uid,

@@ -2,10 +2,11 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from webapp.access.permissions import Permission, Role
+from webapp.access.extent import Extent
+from webapp.access.permissions import PER_ACCOUNT, Permission, Role
 from webapp.access.product import product_policies
 from webapp.access.rulebook import Asker, Rulebook
 from webapp.access.terms import condition_words
@@ -67,11 +68,24 @@ def product_rulebook() -> Rulebook:
 
 
 def decide(
-    permission: Permission, *, asker: Asker, rulebook: Rulebook | None = None, decision_id: str = ""
+    permission: Permission,
+    *,
+    asker: Asker,
+    rulebook: Rulebook | None = None,
+    decision_id: str = "",
+    extent: Extent | None = None,
 ) -> Decision:
-    """Decide one permission of a member; without a rulebook by the policies that come with Comptoir."""
+    """Decide one permission of a member; without a rulebook by the policies that come with Comptoir.
+
+    With an `extent` it is about the accounts that the permission reaches, and permitted when it reaches any.
+    """
     book = rulebook or product_rulebook()
     outcome = book.answer(permission, asker)
+    if extent is not None and extent.is_empty and (outcome.permit or not outcome.policies):
+        outcome = replace(outcome, permit=False, policies=extent.policies)
+    elif extent is not None and not outcome.permit and not extent.is_empty:
+        reason = N_("It is permitted on single accounts.")
+        return Decision(True, reason, {}, permission, extent.policies, (), outcome.microseconds, decision_id)
     if outcome.permit:
         return Decision(
             True,
@@ -83,7 +97,11 @@ def decide(
             outcome.microseconds,
             decision_id,
         )
-    missing = () if outcome.policies else tuple(dict.fromkeys(one.condition for one in book.missing(permission, asker)))
+    missing: tuple[str, ...] = ()
+    if not outcome.policies:
+        found = book.missing(permission, asker)
+        found += book.missing_on_accounts(permission, asker) if extent is not None else []
+        missing = tuple(dict.fromkeys(one.condition for one in found))
     reason, params = _why_not(permission, asker, outcome.policies, missing)
     return Decision(False, reason, params, permission, outcome.policies, missing, outcome.microseconds, decision_id)
 
@@ -120,14 +138,18 @@ def permitted(*, asker: Asker, rulebook: Rulebook | None = None) -> frozenset[Pe
     return frozenset(permission for permission, outcome in answers.items() if outcome.permit)
 
 
-def requires(permission: Permission, *, confirm: bool = False) -> Callable[[View], View]:
+def requires(permission: Permission, *, confirm: bool = False, per_account: bool = False) -> Callable[[View], View]:
     """Declare the permission of a view; the door reads it and refuses to start without.
 
     With `confirm` a person must have shown within the last 10 minutes who they are; programs are not asked.
+    With `per_account` whoever may on single accounts only is let in as well, and the view keeps within `g.extent`.
     """
+    if per_account and permission not in PER_ACCOUNT:
+        raise AssertionError(f"{permission.value} cannot be given on single accounts")
 
     def mark(view: View) -> View:
         view.permission = permission  # type: ignore[attr-defined]
+        view.per_account = per_account  # type: ignore[attr-defined]
         view.confirm = confirm  # type: ignore[attr-defined]
         return view
 

@@ -57,10 +57,26 @@ class Permission(StrEnum):
         return f"{room}:read" if action == "read" else f"{room}:write"
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """Return the kinds of things that it can be given on: the workspace with all in it, or single accounts too."""
+        return ("Workspace", "Account") if self in PER_ACCOUNT else ("Workspace",)
+
+    @property
     def groups(self) -> tuple[str, str]:
         """Return the groups of actions that it stands in: its room's, and that of what reads or changes."""
         room, _, action = self.value.split(":")
         return f"{room}:*", "*:read" if action == "read" else "*:change"
+
+
+PER_ACCOUNT = frozenset(
+    {
+        Permission.LEDGER_ACCOUNTS_READ,
+        Permission.LEDGER_ENTRIES_READ,
+        Permission.LEDGER_ENTRIES_REVERSE,
+        Permission.LEDGER_ENTRIES_WRITE,
+    }
+)
+"""What can be permitted on single accounts, each with all below it."""
 
 
 class Role(StrEnum):

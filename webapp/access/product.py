@@ -1,5 +1,6 @@
 """The policies and the schema that come with Comptoir: readable files, compiled once in each process."""
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -13,10 +14,11 @@ FOLDER = Path(__file__).parent / "policies"
 def schema_text() -> str:
     """Return the schema with an action for each permission."""
     groups = sorted({group for permission in Permission for group in permission.groups})
-    applies = "appliesTo { principal: Person, resource: Workspace, context: Asked }"
     lines = [f'action "{group}";' for group in groups]
     for permission in Permission:
         within = ", ".join(f'"{group}"' for group in permission.groups)
+        things = ", ".join(permission.kinds)
+        applies = f"appliesTo {{ principal: Person, resource: [{things}], context: Asked }}"
         lines.append(f'action "{permission.value}" in [{within}] {applies};')
     return (FOLDER / "comptoir.cedarschema").read_text(encoding="utf-8") + "\n" + "\n".join(lines) + "\n"
 
@@ -33,6 +35,15 @@ def product_policies() -> Compiled:
     return compile_policies(policy_files(), schema_text())
 
 
+_OF_WORKSPACE = re.compile(r'\bresource\s*(?:is\s+Workspace\b(?!\s+in\b)|==\s*Workspace::"here")')
+
+
 def with_own(own: tuple[tuple[str, str], ...], *, validated: bool = False) -> Compiled:
     """Compile a workspace's own policies together with those that come with Comptoir; raises PoliciesRefused."""
-    return compile_policies((*policy_files(), *own), schema_text(), validated=validated) if own else product_policies()
+    if not own:
+        return product_policies()
+    if validated:
+        compile_policies((*policy_files(), *own), schema_text())
+    # What is permitted or forbidden in the workspace is so on each of its accounts, however it is written.
+    meant = [(name, _OF_WORKSPACE.sub('resource in Workspace::"here"', text)) for name, text in own]
+    return compile_policies((*policy_files(), *meant), schema_text(), validated=False)

@@ -90,6 +90,11 @@ class GrantView:
     expires_at: datetime
     revoked_at: datetime | None
 
+    @property
+    def account_id(self) -> int | None:
+        """Return the account to which it is limited."""
+        return int(self.conditions["account"]) if "account" in self.conditions else None
+
     def state(self, at: datetime) -> str:
         """Return active, expired or revoked."""
         if self.revoked_at is not None:

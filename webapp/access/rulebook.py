@@ -6,17 +6,20 @@ very request names; so a role that was taken away or a policy that was changed i
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from webapp.access.engine import Compiled, Facts, Missing, Outcome, Request, Uid
+from webapp.access.extent import KIND, UNNAMED, Extent, account, extent_of
 from webapp.access.permissions import Permission, Role
 from webapp.access.policy_text import tokens
 from webapp.kernel.actor import SYSTEM
 
+Answer = TypeVar("Answer")
+Question = tuple[Uid, Uid, Uid, dict[str, Any], Facts]
 HERE = Uid("Workspace", "here")
 STEADY = frozenset({"token", "scopes", "scope"})
 """What of the context does not change between the requests of one person through one token."""
@@ -76,13 +79,14 @@ class Rulebook:
         self._moody = frozenset(policy.id for policy in compiled.policies if _is_moody(policy.text))
         self._facts: OrderedDict[Any, Facts] = OrderedDict()
         self._answers: OrderedDict[Any, dict[Permission, Outcome]] = OrderedDict()
+        self._extents: OrderedDict[Any, dict[Permission, Extent]] = OrderedDict()
         self._lock = threading.Lock()
 
     def answer(self, permission: Permission, asker: Asker) -> Outcome:
         """Decide one permission."""
         if self._for_owners is not None and asker.role is Role.OWNER:
             return self._for_owners.answer(permission, asker)
-        remembered = self._remembered(asker)
+        remembered = self._remembered(self._answers, asker)
         found = remembered.get(permission)
         TALLY.asked += 1
         if found is not None:
@@ -93,11 +97,55 @@ class Rulebook:
         self._remember(remembered, permission, outcome, principal, facts)
         return outcome
 
+    def extent(self, permission: Permission, asker: Asker) -> Extent:
+        """Return the accounts that a permission reaches now; one that cannot be given on accounts reaches none."""
+        if self._for_owners is not None and asker.role is Role.OWNER:
+            return self._for_owners.extent(permission, asker)
+        remembered = self._remembered(self._extents, asker)
+        found = remembered.get(permission)
+        if found is not None:
+            return found
+        if KIND not in permission.kinds:
+            return Extent()
+        principal, facts, asked = self._on_accounts(permission, asker)
+        requests = [Request(principal, action(permission), uid, asker.context(permission)) for uid in asked]
+        outcomes = dict(zip(asked, self.compiled.decide_many(requests, facts), strict=True))
+        extent = extent_of(outcomes)
+        self._remember(remembered, permission, extent, principal, facts, asked)
+        return extent
+
+    def answer_on(self, permission: Permission, asker: Asker, path: Sequence[int]) -> Outcome:
+        """Decide one permission on one account; `path` is the account with all above it, the nearest first."""
+        if self._for_owners is not None and asker.role is Role.OWNER:
+            return self._for_owners.answer_on(permission, asker, path)
+        return self.compiled.decide(*self._about(permission, asker, path))
+
+    def _about(self, permission: Permission, asker: Asker, path: Sequence[int]) -> Question:
+        principal, uids = self._person(asker), [account(one) for one in path]
+        above = [*uids[1:], HERE]
+        facts = self._entities(asker, tuple(zip(uids, above, strict=True)))
+        return principal, action(permission), uids[0], asker.context(permission), facts
+
+    def missing_on_accounts(self, permission: Permission, asker: Asker) -> list[Missing]:
+        """Return the conditions of the request that kept policies from permitting on single accounts."""
+        if self._for_owners is not None and asker.role is Role.OWNER:
+            return self._for_owners.missing_on_accounts(permission, asker)
+        principal, facts, asked = self._on_accounts(permission, asker)
+        act, context = action(permission), asker.context(permission)
+        found = [one for uid in asked for one in self.compiled.missing(principal, act, uid, context, facts)]
+        return [one for one in dict.fromkeys(found) if one.policy in self._moody]
+
+    def _on_accounts(self, permission: Permission, asker: Asker) -> tuple[Uid, Facts, list[Uid]]:
+        """Return who asks, the entities around them, and the accounts to ask about: each by itself in the workspace."""
+        principal, facts = self.principal(asker)
+        asked = [UNNAMED, *sorted(self.compiled.named(principal, action(permission), KIND, facts))]
+        return principal, self._entities(asker, tuple((uid, HERE) for uid in asked)), asked
+
     def answers(self, permissions: Iterable[Permission], asker: Asker) -> dict[Permission, Outcome]:
         """Decide many permissions, those that are not remembered together."""
         if self._for_owners is not None and asker.role is Role.OWNER:
             return self._for_owners.answers(permissions, asker)
-        remembered, wanted = self._remembered(asker), list(permissions)
+        remembered, wanted = self._remembered(self._answers, asker), list(permissions)
         found = {one: remembered[one] for one in wanted if one in remembered}
         missing = [one for one in wanted if one not in found]
         if missing:
@@ -118,8 +166,15 @@ class Rulebook:
 
     def principal(self, asker: Asker) -> tuple[Uid, Facts]:
         """Return the name of the person and the entities around them; without own policies all persons are alike."""
-        principal = Uid("Person", str(asker.person_id) if self._is_own else "member")
-        key = (principal, asker.role, asker.own_roles)
+        return self._person(asker), self._entities(asker)
+
+    def _person(self, asker: Asker) -> Uid:
+        return Uid("Person", str(asker.person_id) if self._is_own else "member")
+
+    def _entities(self, asker: Asker, accounts: tuple[tuple[Uid, Uid], ...] = ()) -> Facts:
+        """Return a person in their roles, and accounts each in what stands above it."""
+        principal = self._person(asker)
+        key = (principal, asker.role, asker.own_roles, accounts)
         facts = self._facts.get(key)
         if facts is None:
             roles = [asker.role.value, *(f"own:{name}" for name in asker.own_roles)]
@@ -132,26 +187,34 @@ class Rulebook:
                     },
                     *({"uid": {"type": "Role", "id": role}, "attrs": {}, "parents": []} for role in roles),
                     {"uid": HERE._asdict(), "attrs": {}, "parents": []},
+                    *({"uid": uid._asdict(), "attrs": {}, "parents": [up._asdict()]} for uid, up in accounts),
                 ]
             )
             self._keep(self._facts, key, facts)
-        return principal, facts
+        return facts
 
-    def _remembered(self, asker: Asker) -> dict[Permission, Outcome]:
+    def _remembered(self, kept: OrderedDict[Any, dict[Permission, Answer]], asker: Asker) -> dict[Permission, Answer]:
         key = (asker.person_id if self._is_own else None, asker.role, asker.own_roles, asker.scopes)
-        found = self._answers.get(key)
+        found = kept.get(key)
         if found is None:
             found = {}
-            self._keep(self._answers, key, found)
+            self._keep(kept, key, found)
         return found
 
     def _remember(
-        self, into: dict[Permission, Outcome], permission: Permission, outcome: Outcome, principal: Uid, facts: Facts
+        self,
+        into: dict[Permission, Answer],
+        permission: Permission,
+        answer: Answer,
+        principal: Uid,
+        facts: Facts,
+        asked: Iterable[Uid] = (HERE,),
     ) -> None:
         """Keep an answer, unless a policy that applies looks at the clock, the network or the second factor."""
-        applicable = self.compiled.applicable(principal, action(permission), HERE, facts)
-        if not any(policy.id in self._moody for policy in applicable):
-            into[permission] = outcome
+        act = action(permission)
+        applicable = (one for uid in asked for one in self.compiled.applicable(principal, act, uid, facts))
+        if not any(one.id in self._moody for one in applicable):
+            into[permission] = answer
 
     def _keep(self, into: OrderedDict[Any, Any], key: Any, value: Any) -> None:
         with self._lock:

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 
@@ -72,6 +72,11 @@ class Axis:
         within = tuple(sorted(up for up in above if up in self.within))
         kind_within = tuple(sorted((uid.type, up) for up in above if (uid.type, up) in self.kind_within))
         return uid if uid in self.equal else None, within, kind_within, uid.type if uid.type in self.kind else None
+
+    def naming(self, kind: str) -> Iterator[tuple[Uid, set[int]]]:
+        """Yield the things of a kind that scopes name, with the policies that do."""
+        yield from ((uid, which) for uid, which in (*self.equal.items(), *self.within.items()) if uid.type == kind)
+        yield from ((uid, which) for (_kind, uid), which in self.kind_within.items() if uid.type == kind)
 
     def matching(self, keys: tuple[Any, ...]) -> set[int]:
         """Return the numbers of the policies that can apply to entities with these keys."""

@@ -20,5 +20,5 @@ def grant_policy(grant_id: UUID, person_id: UUID, permissions: Iterable[Permissi
 
 def _permit(policy_id: str, principal: str, permissions: Iterable[Permission], conditions: Conditions) -> str:
     actions = ",\n".join(f"    Action::{json.dumps(one.value)}" for one in sorted(permissions))
-    scope = f"  {principal},\n  action in [\n{actions}\n  ],\n  resource is Workspace"
+    scope = f"  {principal},\n  action in [\n{actions}\n  ],\n  {conditions.resource}"
     return f"@id({json.dumps(policy_id)})\npermit (\n{scope}\n){conditions.cedar};\n"

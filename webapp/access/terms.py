@@ -10,6 +10,7 @@ from webapp.kernel.errors import N_, FieldError, Invalid
 NETWORKS_MAX = 10
 WEEK = "context.weekday <= 5"
 SECOND_FACTOR = "context.second_factor"
+_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00")
 
 
@@ -22,6 +23,15 @@ class Conditions:
     hours: tuple[int, int] | None = None
     working_days: bool = False
     until: datetime | None = None
+    account_id: int | None = None
+    """Only on this account and all below it."""
+
+    @property
+    def resource(self) -> str:
+        """Return what the scope says of the resource: the workspace with everything in it, or one account."""
+        if self.account_id is None:
+            return 'resource in Workspace::"here"'
+        return f'resource in Account::"{self.account_id}"'
 
     @property
     def cedar(self) -> str:
@@ -41,9 +51,16 @@ class Conditions:
 
 
 def read_conditions(
-    *, second_factor: bool, networks: str, begins: str, ends: str, working_days: bool, until: datetime | None = None
+    *,
+    second_factor: bool,
+    networks: str,
+    begins: str,
+    ends: str,
+    working_days: bool,
+    until: datetime | None = None,
+    account: str = "",
 ) -> Conditions:
-    """Read what was typed; raises Invalid (networks, begins, ends)."""
+    """Read what was typed; raises Invalid (networks, begins, ends, account)."""
     errors = []
     named = tuple(dict.fromkeys(networks.replace(",", " ").split()))
     try:
@@ -65,9 +82,11 @@ def read_conditions(
     hours = (minutes[0], minutes[1]) if minutes[0] is not None and minutes[1] is not None else None
     if hours and hours[0] >= hours[1]:
         errors.append(FieldError("ends", "order", N_("The end is later than the beginning, on the same day.")))
+    if account and not _ID.fullmatch(account):
+        errors.append(FieldError("account", "choice", N_("Choose one of the offered values.")))
     if errors:
         raise Invalid(errors=tuple(errors))
-    return Conditions(second_factor, found, hours, working_days, until)
+    return Conditions(second_factor, found, hours, working_days, until, int(account) if account else None)
 
 
 def _minute(text: str) -> int:

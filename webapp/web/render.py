@@ -36,6 +36,8 @@ class Frame:
     nav: list[Any] = field(default_factory=list)
     may_do: Callable[[], frozenset[str]] = frozenset
     """What the person may; worked out when a page first asks."""
+    may_some: Callable[[str], bool] = lambda _permission: False
+    """Whether the person may on single accounts at least."""
     jobs_running: int = 0
     jobs_href: str = ""
 
@@ -233,6 +235,7 @@ def install(app: Flask) -> None:
         "count": count,
     }
     app.jinja_env.globals |= {"static_url": static_url, "may": lambda permission: frame().may(permission)}
+    app.jinja_env.globals["may_some"] = lambda permission: frame().may_some(permission)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
 

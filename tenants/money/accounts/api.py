@@ -12,6 +12,7 @@ from tenants.money.accounts import commands, queries
 from tenants.money.accounts.charts import ChartTemplate
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.rules import AccountDraft, Kind
+from tenants.money.accounts.shown import shown_account, shown_accounts
 from tenants.schemas import (
     AmountText,
     Body,
@@ -28,7 +29,7 @@ from tenants.schemas import (
 )
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
-from webapp.kernel.errors import Invalid, NotFound
+from webapp.kernel.errors import Invalid
 from webapp.kernel.money import MoneyError
 from webapp.web.conditions import check_version, with_etag
 from webapp.web.contract import promises
@@ -126,14 +127,14 @@ def _draft(body: AccountIn) -> AccountDraft:
 
 
 @bp.get("/accounts", responses={200: AccountList}, operation_id="listAccounts", summary="List accounts")
-@requires(Permission.LEDGER_ACCOUNTS_READ)
+@requires(Permission.LEDGER_ACCOUNTS_READ, per_account=True)
 def list_accounts(path: WorkspacePath, query: AccountQuery) -> Response:
     """Accounts in the order in which they were opened."""
     position = read_cursor("accounts", query.cursor)
     ids = None
     if query.bank_number is not None:
         ids = queries.ids_by_bank_number(session=g.db, said=[query.bank_number])[query.bank_number]
-    rows = queries.accounts(session=g.db, ids=ids, after_id=position[0] if position else 0, limit=query.limit + 1)
+    rows = shown_accounts(ids=ids, after_id=position[0] if position else 0, limit=query.limit + 1)
     page, cursor = cut(rows, query.limit, "accounts", lambda row: [row.id])
     return answer_page([account_out(row) for row in page], cursor)
 
@@ -151,13 +152,11 @@ def open_account(path: WorkspacePath, body: AccountIn) -> Response:
 
 
 @bp.get("/accounts/<int:account_id>", responses={200: AccountOut}, operation_id="getAccount", summary="Get an account")
-@requires(Permission.LEDGER_ACCOUNTS_READ)
+@requires(Permission.LEDGER_ACCOUNTS_READ, per_account=True)
 @promises(gives_version=True)
 def get_account(path: AccountPath) -> Response:
     """One account with its present balances."""
-    account = queries.account(session=g.db, account_id=path.account_id)
-    if account is None:
-        raise NotFound
+    account = shown_account(path.account_id)
     return with_etag(jsonify(account_out(account)), account.version)
 
 
@@ -199,12 +198,10 @@ class AccountBalanceOut(BaseModel):
     operation_id="getAccountBalance",
     summary="Get an account's balance as of a day",
 )
-@requires(Permission.LEDGER_ACCOUNTS_READ)
+@requires(Permission.LEDGER_ACCOUNTS_READ, per_account=True)
 def get_balance(path: AccountPath, query: BalanceQuery) -> Response:
     """Return what the entries booked up to a day come to."""
-    account = queries.account(session=g.db, account_id=path.account_id)
-    if account is None:
-        raise NotFound
+    account = shown_account(path.account_id)
     day = query.on or g.at.date()
     minor = queries.balance_on(session=g.db, account_id=account.id, day=day)
     return jsonify(account_id=account.id, on=day.isoformat(), balance=money_out(minor, account.currency))

@@ -13,6 +13,7 @@ from tenants.money.accounts.forms import read_account, read_day, values_of
 from tenants.money.accounts.names import spoken
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.rules import AccountDraft, Kind
+from tenants.money.accounts.shown import shown_accounts
 from tenants.money.accounts.tree import KIND_NAMES, choices, is_closed, sections
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
@@ -33,10 +34,10 @@ CHART_NAMES = {
 
 
 @bp.get("/accounts")
-@requires(Permission.LEDGER_ACCOUNTS_READ)
+@requires(Permission.LEDGER_ACCOUNTS_READ, per_account=True)
 def list_accounts() -> Response:
     """Show the chart as a tree with balances by kind, or charts to start from."""
-    found = queries.accounts(session=g.db)
+    found = shown_accounts()
     closed = request.args.get("closed") == "1"
     return render(
         "money/accounts/list.html",

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from tenants.money.accounts.models import Account, AccountBalance, AccountDay
 from tenants.money.accounts.rules import bare_number
+from webapp.access.extent import Extent
 from webapp.kernel.crypto import of_bound_tenant, ring_of
 
 LIST_MAX = 5000
@@ -97,6 +98,26 @@ def accounts(
     if ids is not None:
         query = query.where(Account.id.in_(ids))
     return [_opened(session, row) for row in session.execute(query)]
+
+
+_REACHED = text("""
+    WITH RECURSIVE given AS (
+        SELECT id FROM account WHERE :is_all OR id = ANY (:named)
+        UNION SELECT a.id FROM account a JOIN given g ON a.parent_id = g.id
+    ), kept_back AS (
+        SELECT id FROM account WHERE id = ANY (:withheld)
+        UNION SELECT a.id FROM account a JOIN kept_back k ON a.parent_id = k.id
+    )
+    SELECT id FROM given EXCEPT SELECT id FROM kept_back ORDER BY id LIMIT :limit
+""")
+
+
+def ids_within(*, session: Session, extent: Extent) -> tuple[int, ...] | None:
+    """Return the accounts that a permission reaches (at most 5,000); None for all, without asking."""
+    if extent.is_whole:
+        return None
+    values = {"is_all": extent.is_all, "named": list(extent.named), "withheld": list(extent.withheld)}
+    return tuple(session.scalars(_REACHED, values | {"limit": LIST_MAX}))
 
 
 def accounts_by_id(*, session: Session, ids: Collection[int]) -> dict[int, AccountView]:

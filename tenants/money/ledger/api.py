@@ -8,7 +8,9 @@ from flask import Response, g, jsonify
 from tenants.door import api_room
 from tenants.idempotency import once
 from tenants.money.accounts import queries as account_queries
+from tenants.money.accounts.shown import shown_accounts
 from tenants.money.ledger import commands, queries, register
+from tenants.money.ledger.elsewhere import shown_entries, shown_entry, within_shown
 from tenants.money.ledger.presentation import draft_in, entry_out, posted_out
 from tenants.money.ledger.reach import Key
 from tenants.money.ledger.search import Criteria, read_search, term_for
@@ -36,7 +38,7 @@ bp = api_room("api_ledger", __name__, tag="entries")
 
 
 @bp.get("/entries", responses={200: EntryList}, operation_id="listEntries", summary="List entries")
-@requires(Permission.LEDGER_ENTRIES_READ)
+@requires(Permission.LEDGER_ENTRIES_READ, per_account=True)
 def list_entries(path: WorkspacePath, query: EntryQuery) -> Response:
     """Entries, newest day first unless sorted otherwise."""
     position = read_cursor(f"entries/{query.sort}", query.cursor)
@@ -48,14 +50,14 @@ def list_entries(path: WorkspacePath, query: EntryQuery) -> Response:
         beyond=Key(date.fromisoformat(position[0]), int(position[1])) if position else None,
     )
     page, cursor = cut(keys, query.limit, f"entries/{query.sort}", lambda key: [key.day.isoformat(), key.entry_id])
-    entries = register.entries_of(session=g.db, keys=page)
+    entries = shown_entries(register.entries_of(session=g.db, keys=page))
     return answer_page(expanded([entry_out(entries[key.entry_id]) for key in page], query), cursor)
 
 
 def expanded(rows: list[dict[str, Any]], ask: EntryAsk) -> list[dict[str, Any]]:
     """Put into written entries what was asked for by `expand`."""
     if ask.expand == "postings.account":
-        lines = [line for row in rows for line in row["postings"]]
+        lines = [line for row in rows for line in row["postings"] if line["account_id"] != queries.ELSEWHERE]
         accounts = account_queries.accounts_by_id(session=g.db, ids={line["account_id"] for line in lines})
         for line in lines:
             account = accounts[line["account_id"]]
@@ -75,7 +77,7 @@ def criteria_in(query: EntryQuery) -> list[Criteria]:
         line.append(term_for("amount", query.amount))
     if query.date_from or query.date_to:
         line.append(f"date:{query.date_from or ''}..{query.date_to or ''}")
-    return read_search(" ".join(line).strip(), accounts=lambda: account_queries.accounts(session=g.db))
+    return within_shown(read_search(" ".join(line).strip(), accounts=shown_accounts))
 
 
 @bp.post("/entries", responses={201: EntryOut}, operation_id="postEntry", summary="Book an entry")
@@ -95,7 +97,7 @@ def post_entry(path: WorkspacePath, body: EntryIn) -> Response:
 
 
 @bp.get("/entries/<int:entry_id>", responses={200: EntryAnswer}, operation_id="getEntry", summary="Get an entry")
-@requires(Permission.LEDGER_ENTRIES_READ)
+@requires(Permission.LEDGER_ENTRIES_READ, per_account=True)
 @promises(gives_version=True)
 def get_entry(path: EntryPath, query: EntryAsk) -> Response:
     """One entry with its postings."""
@@ -103,7 +105,7 @@ def get_entry(path: EntryPath, query: EntryAsk) -> Response:
 
 
 def _entry(entry_id: int, ask: EntryAsk) -> Response:
-    entry = queries.entry(session=g.db, entry_id=entry_id)
+    entry = shown_entry(queries.entry(session=g.db, entry_id=entry_id))
     if entry is None:
         raise NotFound
     return with_etag(jsonify(only(expanded([entry_out(entry)], ask), ask.fields)[0]), entry.version)

@@ -13,7 +13,9 @@ from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.names import by_id, spoken
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.rules import CREDIT_KINDS, Kind
+from tenants.money.accounts.shown import shown_account, shown_accounts
 from tenants.money.ledger import register
+from tenants.money.ledger.elsewhere import shown_entries, with_elsewhere, within_shown
 from tenants.money.ledger.reach import Key
 from tenants.money.ledger.register import Totals
 from tenants.money.ledger.rows import MONEY_KINDS, Row, account_rows, entry_row
@@ -27,7 +29,7 @@ from tenants.money.ledger.search import (
     term_for,
     terms_of,
 )
-from webapp.kernel.errors import N_, Invalid, NotFound
+from webapp.kernel.errors import N_, Invalid
 from webapp.web.fields import decimal_sign, field_errors
 from webapp.web.pagination import read_cursor, sign_cursor
 
@@ -63,17 +65,19 @@ class Asked:
         """Read it from the address (or the form) of this request."""
         account = None
         if account_id is not None:
-            account = account_queries.account(session=g.db, account_id=account_id)
-            if account is None:
-                raise NotFound
-            account = spoken(account)
+            account = spoken(shown_account(account_id))
         line = request.values.get("q", "").replace("\x00", " ")[:LENGTH_MAX].strip()
         return cls(line, account, ascending=request.values.get("sort") == "date")
 
     @cached_property
     def accounts(self) -> dict[int, AccountView]:
-        """Return all accounts by id."""
-        return by_id(account_queries.accounts(session=g.db))
+        """Return the accounts that are shown, by id."""
+        return by_id(shown_accounts())
+
+    @cached_property
+    def sides(self) -> dict[int, AccountView]:
+        """Return what postings are said to be on."""
+        return with_elsewhere(self.accounts)
 
     @cached_property
     def terms(self) -> list[Term]:
@@ -84,10 +88,11 @@ class Asked:
     def criteria(self) -> list[Criteria]:
         """Return what to look for; a search that cannot be read finds nothing and says why in `errors`."""
         try:
-            return read_search(self.line, accounts=self.accounts.values, decimal_sign=decimal_sign())
+            found = read_search(self.line, accounts=self.accounts.values, decimal_sign=decimal_sign())
         except Invalid as error:
             self.errors |= field_errors(error)
             return [Criteria(accounts=((),))]
+        return within_shown(found) if self.account is None else found
 
     def keys(self, limit: int, beyond: Key | None = None, *, backwards: bool = False) -> list[Key]:
         """Return the keys of at most `limit` rows past a key."""
@@ -104,16 +109,16 @@ class Asked:
 
     def rows(self, keys: list[Key]) -> list[Row]:
         """Return the rows of a page, with running balances where the rows follow each other without gaps."""
-        entries = register.entries_of(session=g.db, keys=keys)
+        entries = shown_entries(register.entries_of(session=g.db, keys=keys))
         if self.account is None:
-            return [entry_row(entries[key.entry_id], self.accounts) for key in keys]
+            return [entry_row(entries[key.entry_id], self.sides) for key in keys]
         balance = None
         if self.has_balance and keys:
             newest = max(keys)
             balance = account_queries.balance_on(session=g.db, account_id=self.account.id, day=newest.day)
             balance -= register.amounts_after(session=g.db, account_id=self.account.id, key=newest)
         ordered = sorted(keys, reverse=True)
-        rows = account_rows(ordered, entries, self.accounts, balance)
+        rows = account_rows(ordered, entries, self.sides, balance)
         return rows[::-1] if self.ascending else rows
 
     @property

@@ -10,8 +10,10 @@ from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.names import by_id
 from tenants.money.accounts.queries import AccountView
+from tenants.money.accounts.shown import shown_accounts, shown_ids
 from tenants.money.accounts.tree import KIND_NAMES, choices
 from tenants.money.ledger import commands, queries
+from tenants.money.ledger.elsewhere import shown_entry, with_elsewhere
 from tenants.money.ledger.forms import LINES_MORE, LineText, lines_in, lines_of, read_entry, remainders, values_of
 from tenants.money.ledger.history import History, history_of
 from tenants.money.ledger.queries import EntryView
@@ -50,16 +52,16 @@ VIA_NAMES = {
 
 
 @bp.get("/entries/<int:entry_id>")
-@requires(Permission.LEDGER_ENTRIES_READ)
+@requires(Permission.LEDGER_ENTRIES_READ, per_account=True)
 def show_entry(entry_id: int) -> Response:
     """Show an entry with its postings, history and trail."""
-    entry = queries.entry(session=g.db, entry_id=entry_id)
-    history = _history(entry, entry_id)
+    entry, is_part = shown_entry(queries.entry(session=g.db, entry_id=entry_id)), shown_ids() is not None
+    # What an entry said before, and the trail, tell of all its accounts.
+    history = History([], {}) if is_part else _history(entry, entry_id)
     if entry is None and not history.versions:
         raise NotFound
-    events = audit.events(
-        session=g.db, limit=EVENTS_MAX, search=audit.Search(object_type="entry", object_id=str(entry_id))
-    )
+    search = audit.Search(object_type="entry", object_id=str(entry_id))
+    events = [] if is_part else audit.events(session=g.db, limit=EVENTS_MAX, search=search)
     ids = {entry.created_by} if entry else set()
     ids |= {version.by for version in history.versions}
     with on_platform(g.db) as platform:
@@ -68,7 +70,8 @@ def show_entry(entry_id: int) -> Response:
         "money/ledger/entry.html",
         entry=entry,
         entry_id=entry_id,
-        accounts=_accounts(),
+        accounts=with_elsewhere(by_id(shown_accounts())),
+        is_part=is_part,
         history=history,
         events=events,
         people=people,

@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts import queries as account_queries
+from tenants.money.accounts.shown import shown_ids
 from tenants.money.accounts.tree import KIND_NAMES, choices, turned
 from tenants.money.ledger import views
 from tenants.money.ledger.asked import STATE_NAMES, Asked, line_with_filters
@@ -30,11 +31,11 @@ FILTERS = ("account", "category", "from", "to", "amount", "is", "tag")
 
 
 @bp.get("/entries")
-@requires(Permission.LEDGER_ENTRIES_READ)
+@requires(Permission.LEDGER_ENTRIES_READ, per_account=True)
 def list_entries() -> Response:
     """Show all entries, newest first."""
     asked = Asked.of_request()
-    kept = views.views(session=g.db, person_id=g.person.id)
+    kept = views.views(session=g.db, person_id=g.person.id) if shown_ids() is None else []
     if "q" not in request.args and not any(name in request.args for name in FILTERS):
         default = next((view for view in kept if view.is_default and view.person_id == g.person.id), None)
         if default is not None:
@@ -43,7 +44,7 @@ def list_entries() -> Response:
 
 
 @bp.get("/accounts/<int:account_id>")
-@requires(Permission.LEDGER_ACCOUNTS_READ)
+@requires(Permission.LEDGER_ACCOUNTS_READ, per_account=True)
 def show_account(account_id: int) -> Response:
     """Show one account's postings with the running balance."""
     return _register(Asked.of_request(account_id), [])
@@ -149,7 +150,7 @@ def _undo_id() -> UUID | None:
 
 @bp.get("/entries/totals", defaults={"account_id": None})
 @bp.get("/accounts/<int:account_id>/totals")
-@requires(Permission.LEDGER_ENTRIES_READ)
+@requires(Permission.LEDGER_ENTRIES_READ, per_account=True)
 def show_totals(account_id: int | None) -> Response:
     """Count what matches, apart from the page, so that the page never waits for it."""
     asked = Asked.of_request(account_id)
@@ -160,7 +161,7 @@ def show_totals(account_id: int | None) -> Response:
 
 @bp.get("/entries/export.csv", defaults={"account_id": None})
 @bp.get("/accounts/<int:account_id>/export.csv")
-@requires(Permission.LEDGER_ENTRIES_READ)
+@requires(Permission.LEDGER_ENTRIES_READ, per_account=True)
 def export(account_id: int | None) -> Response:
     """Give the register as it is searched as a CSV file, at most 100,000 rows."""
     asked = Asked.of_request(account_id)

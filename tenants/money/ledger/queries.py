@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 from tenants.money.ledger.models import Entry, EntryVersion, Posting
 
 HISTORY_MAX = 200
+ELSEWHERE = 0
+"""In place of the id of an account that is not shown to whoever asks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ PAGE = 60
 """Rows of one chunk."""
 GLANCE = 10_000
 """Rows that a search walks through in their order before it looks up its words and amounts as a whole."""
+BRANCHES_MAX = 100
+"""Accounts whose postings are each followed by day; of more, the entries are walked and looked into."""
 MATCHING_MAX = 10_000
 """Rows that one act changes at most, and up to which matches are counted."""
 
@@ -189,7 +191,7 @@ def _entry_branches(criteria: Criteria, reach: Reach) -> list[Select[Any]]:
 
     An account's postings and an exact amount's postings are indexed by day; everything else follows the entries.
     """
-    if criteria.accounts:
+    if criteria.accounts and len(min(criteria.accounts, key=len)) <= BRANCHES_MAX:
         ids, rest = min(criteria.accounts, key=len), list(criteria.accounts)
         rest.remove(ids)
         return [_from_postings(criteria, Posting.account_id == one, rest, criteria.amounts, reach) for one in ids] or [
@@ -198,12 +200,13 @@ def _entry_branches(criteria: Criteria, reach: Reach) -> list[Select[Any]]:
     for group in criteria.amounts:
         if all(one.low == one.high for one in group):
             others = tuple(other for other in criteria.amounts if other is not group)
-            return [_from_postings(criteria, is_amount(Posting, one), [], others, reach) for one in group] or [
-                _nothing()
-            ]
+            sides = criteria.accounts
+            found = [_from_postings(criteria, is_amount(Posting, one), sides, others, reach) for one in group]
+            return found or [_nothing()]
     query = select(Entry.day, Entry.id.label("entry_id")).where(
         *within_days(Entry.day, criteria),
         *text_and_state(criteria),
+        *(has_account(Entry.id, ids) for ids in criteria.accounts),
         *(has_amount(Entry.id, group) for group in criteria.amounts),
         *has_mark(Entry.id, criteria),
     )

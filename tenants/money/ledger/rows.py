@@ -6,7 +6,7 @@ from typing import Literal
 
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.rules import CREDIT_KINDS, Kind
-from tenants.money.ledger.queries import EntryView, PostingView
+from tenants.money.ledger.queries import ELSEWHERE, EntryView, PostingView
 from tenants.money.ledger.reach import Key
 
 MONEY_KINDS = frozenset({Kind.ASSET, Kind.LIABILITY})
@@ -62,7 +62,8 @@ def entry_row(entry: EntryView, accounts: Mapping[int, AccountView]) -> Row:
     """Return an entry as one line: its amount is what the accounts that hold or owe money gain or lose."""
     money = [p for p in entry.postings if Kind(accounts[p.account_id].kind) in MONEY_KINDS]
     others = [p for p in entry.postings if p not in money]
-    own = money or others[:1]
+    # The posting of an entry without money stands for it; one of an account that is not shown comes last.
+    own = money or sorted(others, key=lambda p: p.account_id == ELSEWHERE)[:1]
     others = [p for p in entry.postings if p not in own]
     shape: Shape = "split"
     first, second = own[0], others[0] if others else None

@@ -84,7 +84,7 @@ class PostingOut(BaseModel):
     """One signed line; debit positive."""
 
     position: int
-    account_id: int
+    account_id: int = Field(description="0 stands for an account that you may not see.")
     account: AccountOfPosting | None = Field(None, description="Only with `expand=postings.account`.")
     amount: str
     amount_minor: int

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from tenants.office.access import queries
 from webapp.access import commands as access
-from webapp.access.permissions import Permission, Role
+from webapp.access.permissions import PER_ACCOUNT, Permission, Role
 from webapp.access.shaping import grant_policy, role_policy
 from webapp.access.terms import Conditions, read_conditions
 from webapp.audit.commands import record
@@ -46,6 +46,8 @@ class ShapeDraft:
     begins: str = ""
     ends: str = ""
     working_days: bool = False
+    account: str = ""
+    """The account to which it is limited, with all below it; none for the workspace."""
 
     @property
     def conditions(self) -> dict[str, Any]:
@@ -56,6 +58,7 @@ class ShapeDraft:
             "begins": self.begins,
             "ends": self.ends,
             "working_days": self.working_days,
+            "account": self.account,
         }
         return {name: value for name, value in kept.items() if value}
 
@@ -88,7 +91,12 @@ def _read(draft: ShapeDraft, giver: frozenset[Permission], until: datetime | Non
         ends=draft.ends,
         working_days=draft.working_days,
         until=until,
+        account=draft.account,
     )
+    whole = [one for one in chosen if one not in PER_ACCOUNT]
+    if conditions.account_id is not None and whole:
+        message = N_("%(permission)s cannot be limited to an account.")
+        raise Invalid(errors=(FieldError("permissions", "account", message, {"permission": whole[0].value}),))
     return tuple(chosen), conditions
 
 

@@ -26,7 +26,8 @@ def committed() -> dict[str, set[str]]:
     roles = head.split()[2:]
     return {
         name: {role for role, cell in zip(roles, cells, strict=True) if cell == "yes"}
-        for name, _kind, *cells in map(str.split, lines)
+        for name, kind, *cells in map(str.split, lines)
+        if kind == "Workspace"
     }
 
 

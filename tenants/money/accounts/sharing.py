@@ -1,0 +1,78 @@
+"""Sharing one account, with all below it, with one member: a grant that is limited to it. For pages and calls alike."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from flask import g
+
+from tenants.money.accounts.names import spoken
+from tenants.money.accounts.queries import AccountView
+from tenants.money.accounts.shown import shown_account, shown_accounts
+from tenants.office.access import commands
+from tenants.office.access import queries as access
+from webapp.access.guard import permitted
+from webapp.access.permissions import Permission
+from webapp.access.queries import GrantView
+from webapp.kernel.errors import N_, FieldError, Invalid
+from webapp.web.state import services
+
+_SEE = (Permission.LEDGER_ACCOUNTS_READ, Permission.LEDGER_ENTRIES_READ)
+MAY = {
+    "see": (N_("See it and its entries"), _SEE),
+}
+"""What an account is shared for, in words, and what that permits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One grant that reaches an account: given on it, or on `account` above it."""
+
+    grant: GrantView
+    account: AccountView
+
+    @property
+    def may(self) -> str:
+        """Return what it is for; empty when the grant permits something else."""
+        return next((name for name, (_words, them) in MAY.items() if set(self.grant.permissions) == set(them)), "")
+
+
+def share(account_id: int, *, person_id: UUID, may: str, until: datetime, note: str) -> UUID:
+    """Share an account with a member until a moment, and return the grant's id; raises NotFound, Invalid, Conflict."""
+    account = shown_account(account_id)
+    if may not in MAY:
+        raise Invalid(errors=(FieldError("may", "choice", N_("Choose one of the offered values.")),))
+    permissions = tuple(one.value for one in MAY[may][1])
+    grant_id = services().new_id()
+    commands.grant(
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        grant_id=grant_id,
+        person_id=person_id,
+        shape=commands.ShapeDraft(permissions, account=str(account.id)),
+        until=until,
+        note=note,
+        giver=permitted(asker=g.asker, rulebook=g.rulebook),
+    )
+    return grant_id
+
+
+def shares_of(account: AccountView) -> list[Share]:
+    """Return the grants that reach an account now, those given on it first."""
+    known = {one.id: one for one in shown_accounts()}
+    above, one = [account.id], known[account.id]
+    while one.parent_id in known and one.parent_id not in above:
+        above.append(one.parent_id)
+        one = known[one.parent_id]
+    live = [grant for grant in access.grants(session=g.db) if grant.state(g.at) == "active"]
+    found = [Share(grant, spoken(known[grant.account_id])) for grant in live if grant.account_id in above]
+    return sorted(found, key=lambda share: above.index(share.account.id))
+
+
+def day_end(text: str) -> datetime:
+    """Read a day of a form as its end (UTC); what is no day is long past."""
+    try:
+        return datetime.fromisoformat(f"{text}T23:59:59").replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)

@@ -1,0 +1,46 @@
+"""The accounts that a request may be about: all, or those that the permission of its page or call reaches.
+
+Doors that let in who may on single accounts only (`requires(…, per_account=True)`) read accounts here.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+from flask import g
+
+from tenants.money.accounts import queries
+from tenants.money.accounts.queries import AccountView
+from webapp.kernel.errors import NotFound
+
+
+def shown_ids() -> tuple[int, ...] | None:
+    """Return the accounts that this request may be about, asked once; None for all."""
+    if "shown_ids" not in g:
+        extent = g.get("extent")
+        g.shown_ids = queries.ids_within(session=g.db, extent=extent) if extent is not None else None
+    found: tuple[int, ...] | None = g.shown_ids
+    return found
+
+
+def shown_accounts(*, ids: Collection[int] | None = None, **asked: Any) -> list[AccountView]:
+    """Return accounts as `queries.accounts` does, of those that this request may be about."""
+    within = shown_ids()
+    if within is None:
+        return queries.accounts(session=g.db, ids=ids, **asked)
+    wanted = within if ids is None else [one for one in within if one in ids]
+    return [_rooted(one, within) for one in queries.accounts(session=g.db, ids=wanted, **asked)]
+
+
+def shown_account(account_id: int) -> AccountView:
+    """Return one account; raises NotFound for one that does not exist as for one that this request may not be about."""
+    within = shown_ids()
+    account = queries.account(session=g.db, account_id=account_id)
+    if account is None or (within is not None and account_id not in within):
+        raise NotFound
+    return account if within is None else _rooted(account, within)
+
+
+def _rooted(account: AccountView, within: Collection[int]) -> AccountView:
+    """Return an account that does not tell of an account above it that is not shown."""
+    return account if account.parent_id in within else replace(account, parent_id=None)

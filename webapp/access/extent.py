@@ -1,0 +1,66 @@
+"""How far a permission reaches: all accounts of the workspace, or single ones with all below them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from webapp.access.engine import Outcome, Uid
+
+KIND = "Account"
+UNNAMED = Uid(KIND, "unnamed")
+"""Stands for every account that no policy names: policies say the same of all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The accounts that a permission reaches now: all, or those `named`; less those `withheld`; each with all below.
+
+    `policies` are those that decided it, `forbids` those that withhold.
+    """
+
+    is_all: bool = False
+    named: frozenset[int] = frozenset()
+    withheld: frozenset[int] = frozenset()
+    policies: tuple[str, ...] = ()
+    forbids: tuple[str, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether it reaches every account, now and later."""
+        return self.is_all and not self.withheld
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether it reaches none."""
+        return not self.is_all and not self.named
+
+
+def account(account_id: int) -> Uid:
+    """Return the name of an account."""
+    return Uid(KIND, str(account_id))
+
+
+def extent_of(outcomes: dict[Uid, Outcome]) -> Extent:
+    """Return what a permission reaches by what was decided of UNNAMED and of each account that a policy names.
+
+    Each is asked as if it stood in the workspace alone, without the accounts above it: then only the policies that name
+    it and those of the whole workspace can decide, and what they decide holds for all below it too.
+    """
+    whole = outcomes[UNNAMED]
+    if _is_forbidden(whole):
+        return Extent(policies=whole.policies)
+    named = {uid: outcome for uid, outcome in outcomes.items() if uid.id.isdecimal()}
+    kept_back = {int(uid.id): outcome for uid, outcome in named.items() if _is_forbidden(outcome)}
+    withheld, forbids = frozenset(kept_back), _policies(kept_back.values())
+    if whole.permit:
+        return Extent(is_all=True, withheld=withheld, policies=whole.policies, forbids=forbids)
+    permits = {int(uid.id): outcome for uid, outcome in named.items() if outcome.permit}
+    return Extent(named=frozenset(permits), withheld=withheld, policies=_policies(permits.values()), forbids=forbids)
+
+
+def _policies(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
+    return tuple(sorted({policy for outcome in outcomes for policy in outcome.policies}))
+
+
+def _is_forbidden(outcome: Outcome) -> bool:
+    """Tell whether a policy forbids it; a denial without policies only means that nothing permits it."""
+    return not outcome.permit and bool(outcome.policies)
