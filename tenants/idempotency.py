@@ -11,6 +11,7 @@ from typing import Any
 from flask import Response, g, make_response, request
 from sqlalchemy import text
 
+from webapp.kernel.crypto import of_bound_tenant, ring_of
 from webapp.kernel.errors import N_, Conflict, DomainError
 
 KEY_LENGTH_MAX = 255
@@ -42,20 +43,27 @@ class KeyInFlight(Conflict):
 
 
 _LOCK_AND_FIND = text("""
-    SELECT l.free, i.fingerprint, i.status, i.location, i.body
+    SELECT l.free, i.fingerprint, i.status, i.location, i.body, i.body_sealed
     FROM (SELECT pg_try_advisory_xact_lock(hashtext(current_schema()), hashtext(:key)) AS free) AS l
     LEFT JOIN idempotency i ON i.key = :key
 """)
 _KEEP = text("""
-    INSERT INTO idempotency (key, fingerprint, status, location, body, created_at)
-    VALUES (:key, :fingerprint, :status, :location, :body, :at) ON CONFLICT DO NOTHING RETURNING 1
+    INSERT INTO idempotency (key, fingerprint, status, location, body, body_sealed, created_at)
+    VALUES (:key, :fingerprint, :status, :location, :body, :body_sealed, :at) ON CONFLICT DO NOTHING RETURNING 1
 """)
 
 
-def once(act: Callable[[], tuple[Any, int, str]], *, required: bool = True, content: bytes | None = None) -> Response:
+def once(
+    act: Callable[[], tuple[Any, int, str]],
+    *,
+    required: bool = True,
+    content: bytes | None = None,
+    sealed: bool = False,
+) -> Response:
     """Run `act` (returning body, status, location) once per key; a repeat gets the stored answer, marked.
 
     `content` stands for the body of a request that is too large to be held, an upload: its digest and its fields.
+    An answer that names bank numbers is kept `sealed`.
     Raises KeyMissing, KeyReused, KeyInFlight and whatever `act` raises, which stores nothing.
     """
     key = request.headers.get("Idempotency-Key", "")
@@ -72,7 +80,8 @@ def once(act: Callable[[], tuple[Any, int, str]], *, required: bool = True, cont
     if stored.fingerprint is not None:
         if bytes(stored.fingerprint) != fingerprint:
             raise KeyReused
-        response = _answer(stored.body, stored.status, stored.location or "")
+        written = stored.body if stored.body_sealed is None else _open(stored.body_sealed, key)
+        response = _answer(written, stored.status, stored.location or "")
         response.headers["Idempotency-Replayed"] = "true"
         return response
     body, status, location = act()
@@ -84,7 +93,8 @@ def once(act: Callable[[], tuple[Any, int, str]], *, required: bool = True, cont
             "fingerprint": fingerprint,
             "status": status,
             "location": location or None,
-            "body": written,
+            "body": None if sealed else written,
+            "body_sealed": ring_of(g.db).seal(written.encode(), context=_context(key)) if sealed else None,
             "at": g.at,
         },
     )
@@ -92,6 +102,14 @@ def once(act: Callable[[], tuple[Any, int, str]], *, required: bool = True, cont
         # The other request committed between our look and our lock: what it did stands, what we did is rolled back.
         raise KeyInFlight
     return _answer(written, status, location)
+
+
+def _open(kept: bytes, key: str) -> str:
+    return ring_of(g.db).open(bytes(kept), context=_context(key)).decode()
+
+
+def _context(key: str) -> str:
+    return f"{of_bound_tenant('idempotency.body', g.db)}/{key}"
 
 
 def _answer(body: str, status: int, location: str) -> Response:

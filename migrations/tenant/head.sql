@@ -74,7 +74,8 @@ CREATE TABLE import (
     header_fingerprint text,
     mapping jsonb,
     mapping_by text CHECK (mapping_by IN ('recognised', 'remembered', 'person')),
-    accounts jsonb NOT NULL DEFAULT '[]',
+    -- Where its rows go and which balances it states name bank numbers: sealed lists, none while there is nothing to say.
+    accounts_sealed bytea,
     publish_auto boolean NOT NULL DEFAULT false,
     job_id uuid,
     created_at timestamptz NOT NULL,
@@ -90,7 +91,7 @@ CREATE TABLE import (
     rows_skipped integer NOT NULL DEFAULT 0,
     rows_merged integer NOT NULL DEFAULT 0,
     rows_published integer NOT NULL DEFAULT 0,
-    stated_balances jsonb NOT NULL DEFAULT '[]',
+    balances_sealed bytea,
     error_code text,
     error_params jsonb NOT NULL DEFAULT '{}'
 )
@@ -100,18 +101,33 @@ CREATE INDEX import_recent ON import (created_at, id)
 CREATE TABLE import_chunk (
     import_id bigint NOT NULL REFERENCES import (id),
     position integer NOT NULL,
-    content bytea NOT NULL,
+    content_sealed bytea NOT NULL,
     PRIMARY KEY (import_id, position)
 )
 --;
-ALTER TABLE import_chunk ALTER COLUMN content SET STORAGE EXTERNAL
+ALTER TABLE import_chunk ALTER COLUMN content_sealed SET STORAGE EXTERNAL
+--;
+-- What the file said in its rows, and why some could not be read, sealed for many rows at once; position is the first's.
+CREATE TABLE import_text (
+    import_id bigint NOT NULL,
+    position integer NOT NULL,
+    content_sealed bytea NOT NULL,
+    PRIMARY KEY (import_id, position)
+)
+--;
+ALTER TABLE import_text ALTER COLUMN content_sealed SET STORAGE EXTERNAL
+--;
+-- With it the identities of rows are computed, which would tell bank numbers to whoever tries them all.
+CREATE TABLE import_secret (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    secret_sealed bytea NOT NULL
+)
 --;
 -- No foreign keys on rows and keys: an import and an account are never deleted, and a check per row costs a sixth of an import.
 CREATE TABLE import_row (
     import_id bigint NOT NULL,
     position integer NOT NULL,
     line integer NOT NULL,
-    raw text NOT NULL,
     state text NOT NULL CHECK (state IN ('new', 'duplicate', 'doubtful', 'wrong', 'ignored', 'skipped', 'merged',
         'left')),
     reason text,
@@ -124,7 +140,8 @@ CREATE TABLE import_row (
     counterparty text NOT NULL DEFAULT '',
     description text NOT NULL DEFAULT '',
     bank_id text,
-    account_label text,
+    -- The number of the account label in import.accounts_sealed.
+    label integer,
     fingerprint uuid,
     match_entry_id bigint,
     category_id bigint,
@@ -313,8 +330,11 @@ CREATE TABLE idempotency (
     fingerprint bytea NOT NULL,
     status smallint NOT NULL,
     location text,
-    body text NOT NULL,
-    created_at timestamptz NOT NULL
+    body text,
+    -- The answers to acts on statements, which name bank numbers.
+    body_sealed bytea,
+    created_at timestamptz NOT NULL,
+    CHECK ((body IS NULL) <> (body_sealed IS NULL))
 )
 --;
 CREATE TABLE saved_view (
@@ -902,11 +922,11 @@ GRANT USAGE ON SEQUENCE entry_id_seq TO :role
 --;
 GRANT EXECUTE ON FUNCTION balances_settle(bigint[], date[], bigint[], bigint[], bigint[]) TO :role
 --;
-GRANT SELECT, INSERT, UPDATE ON account, account_balance, account_day, hold, import, period_closing, category_word,
-    statement_mapping TO :role
+GRANT SELECT, INSERT, UPDATE ON account, account_balance, account_day, hold, import, import_secret, period_closing,
+    category_word, statement_mapping TO :role
 --;
-GRANT SELECT, INSERT, UPDATE, DELETE ON import_chunk, import_row, saved_view, policy_store, policy_version,
-    policy_entity TO :role
+GRANT SELECT, INSERT, UPDATE, DELETE ON import_chunk, import_row, import_text, saved_view, policy_store,
+    policy_version, policy_entity TO :role
 --;
 GRANT SELECT, INSERT, DELETE ON policy_decision TO :role
 --;
@@ -923,6 +943,8 @@ GRANT UPDATE (day, balance, entries, adjustment_id, finished_at, finished_by, un
     ON reconciliation TO :role
 --;
 GRANT UPDATE (undone) ON reconciliation_line TO :role
+--;
+GRANT UPDATE (body_sealed) ON idempotency TO :role
 --;
 GRANT SELECT, INSERT ON entry_version, idempotency, audit_event, audit_unsealed TO :role
 --;

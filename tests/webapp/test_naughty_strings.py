@@ -21,6 +21,7 @@ from markupsafe import escape
 from sqlalchemy import text
 
 from tenants.money.accounts.queries import accounts
+from tenants.money.imports import sealing
 from tests.cast import Cast, Person
 from tests.furnished import work
 from webapp.web.state import KEY
@@ -522,7 +523,10 @@ class TestImports:
             if one not in EMPTY_AT_BANKS and {squeezed(part) for part in got[number]} != {squeezed(one)}
         }
         assert not wrong, "\n".join(f"{one!a} is {got!a}" for one, got in wrong.items())
-        raw = "\n".join(row[0] for row in hand.sql("SELECT raw FROM import_row ORDER BY position"))
+        positions = [row[0] for row in hand.sql("SELECT position FROM import_row WHERE import_id = :key", key=key)]
+        with hand.cast.acme.begin() as session:
+            said = sealing.said(session=session, import_id=int(key), positions=positions)
+            raw = "\n".join(one.raw for _, one in said)
         assert [one for one in sent if one.replace('"', '""') not in raw] == []
         for one in [*STRINGS[::40], *BROKEN[:1]]:
             if "\n" in one or '"' in one:

@@ -11,6 +11,8 @@ SUFFIX = "_sealed"
 BLIND_SUFFIX = "_blind"
 """Beside `iban_sealed`, `iban_blind` is the mark by which an equal value is found."""
 _CONTEXT = "sealed"
+BATCH_MAX = 200
+"""Rows that one transaction of a rotation seals anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class SealedColumn:
     name: str
     context: str
     said: Callable[[str], str] = str
+    at_once: int = BATCH_MAX
 
     @property
     def blind(self) -> str:
@@ -33,13 +36,14 @@ class SealedColumn:
         return self.context.format(**{**row, "tenant": tenant})
 
 
-def sealed(context: str, *, said: Callable[[str], str] = str) -> dict[str, Any]:
+def sealed(context: str, *, said: Callable[[str], str] = str, at_once: int = BATCH_MAX) -> dict[str, Any]:
     """Return what is said beside a sealed column: `mapped_column(LargeBinary, info=sealed("totp.secret/person/{id}"))`.
 
     The braces name columns of the same row; {tenant} is the workspace whose schema the table lies in. `said` turns the
-    plain value into what its mark is of, where a column with the same name and `_blind` stands beside it.
+    plain value into what its mark is of, where a column with the same name and `_blind` stands beside it. So many rows
+    as `at_once` are sealed anew together: fewer where values are large.
     """
-    return {_CONTEXT: (context, said)}
+    return {_CONTEXT: (context, said, at_once)}
 
 
 def sealed_columns(metadata: MetaData) -> list[SealedColumn]:

@@ -102,7 +102,8 @@ def reseal_some(
 ) -> int:
     """Seal some values of a column anew that an old key sealed, with their marks; return how many there were."""
     ring, table = ring_of(session), column.table
-    rows = session.execute(_sealed_by(column, old).limit(limit).with_for_update()).mappings().all()
+    some = _sealed_by(column, old).limit(min(limit, column.at_once)).with_for_update()
+    rows = session.execute(some).mappings().all()
     for row in rows:
         context = column.context_of(row, tenant_id)
         plain = ring.open(bytes(row[column.name]), context=context)

@@ -58,7 +58,7 @@ def _reseal(context: JobContext, owner: Engine) -> None:
             while True:
                 with places.bound(context.database, owner, tenant_id) as session:
                     some = commands.reseal_some(session=session, column=column, tenant_id=tenant_id, old=old)
-                if some < queries.BATCH_MAX:
+                if not some:
                     break
                 context.beat()
     context.beat(done=len(scopes), total=len(scopes))

@@ -20,6 +20,9 @@ _AUDIT_KEY = Table(
 )
 BY_HAND = (SealedColumn(_AUDIT_KEY, "sealed", "audit_key.sealed/platform"),)
 """Sealed columns of tables without a model: the key that signs the trail's checkpoints (audit.signing)."""
+_ANSWERS = Table("idempotency", MetaData(), Column("key", Text, primary_key=True), Column("body_sealed", LargeBinary))
+BY_HAND_OF_TENANT = (SealedColumn(_ANSWERS, "body_sealed", "idempotency.body/tenant/{tenant}/{key}"),)
+"""The same of a workspace: answers that are kept for their Idempotency-Key (tenants.idempotency)."""
 
 
 @cache
@@ -38,7 +41,7 @@ def columns(*, of_tenant: bool) -> tuple[SealedColumn, ...]:
     """Return the sealed columns of a workspace's schema, or of the platform's."""
     load_tables()
     if of_tenant:
-        return tuple(sealed_columns(TenantBase.metadata))
+        return (*sealed_columns(TenantBase.metadata), *BY_HAND_OF_TENANT)
     return (*sealed_columns(PlatformBase.metadata), *BY_HAND)
 
 

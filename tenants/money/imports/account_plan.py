@@ -1,5 +1,6 @@
 """Where the rows of a file with several accounts or currencies go: planned at the check, made at publication."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 
@@ -9,19 +10,29 @@ from sqlalchemy.orm import Session
 from tenants.money.accounts import commands as account_commands
 from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.rules import AccountDraft, Kind, clean_iban
+from tenants.money.imports import sealing
 from tenants.money.imports.rules import KnownAccount, PlannedAccount, plan_accounts
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import NotFound
 
 _MOVE = text("""
     UPDATE import_row SET account_id = CAST(:account AS bigint)
-    WHERE import_id = :id AND account_label IS NOT DISTINCT FROM CAST(:label AS text) AND currency = :currency
+    WHERE import_id = :id AND label IS NOT DISTINCT FROM CAST(:label AS integer) AND currency = :currency
         AND state NOT IN ('wrong', 'ignored') AND account_id IS DISTINCT FROM CAST(:account AS bigint)
 """)
 
 
-def plan(*, session: Session, account_id: int, found: dict[tuple[str | None, str], int]) -> list[PlannedAccount]:
-    """Return where the rows of each (label, currency) go. Raises NotFound for an account that is gone."""
+def plan(
+    *,
+    session: Session,
+    account_id: int,
+    found: dict[tuple[str | None, str], int],
+    label_ids: Mapping[str | None, int],
+) -> list[PlannedAccount]:
+    """Return where the rows of each (label, currency) go; rows carry the ids of their labels.
+
+    Raises NotFound for an account that is gone.
+    """
     known = [
         KnownAccount(one.id, one.name, one.currency, one.kind, one.parent_id, one.code)
         for one in account_queries.accounts(session=session, kinds=[Kind.ASSET, Kind.LIABILITY])
@@ -32,7 +43,8 @@ def plan(*, session: Session, account_id: int, found: dict[tuple[str | None, str
         raise NotFound
     labels = {label for label, _ in found if label}
     numbered = account_queries.ids_by_bank_number(session=session, said=labels if len(labels) > 1 else ())
-    return plan_accounts(chosen, [one for one in known if one.id != account_id], found, numbered)
+    planned = plan_accounts(chosen, [one for one in known if one.id != account_id], found, numbered)
+    return [replace(one, label_id=label_ids.get(one.label)) for one in planned]
 
 
 def place_rows(*, session: Session, import_id: int, planned: list[PlannedAccount]) -> None:
@@ -43,7 +55,7 @@ def place_rows(*, session: Session, import_id: int, planned: list[PlannedAccount
             {
                 "id": import_id,
                 "account": one.account_id,
-                "label": one.label,
+                "label": one.label_id,
                 "currency": one.currency,
             },
         )
@@ -97,11 +109,13 @@ def _open(session: Session, actor: Actor, at: datetime, planned: PlannedAccount)
     return account_commands.open_account(session=session, actor=actor, at=at, draft=draft).id
 
 
-def written(planned: list[PlannedAccount]) -> list[dict[str, object]]:
-    """Return a plan as JSON."""
-    return [asdict(one) for one in planned]
+def sealed(*, session: Session, import_id: int, planned: list[PlannedAccount]) -> bytes:
+    """Return a plan as it is kept."""
+    values = [asdict(one) for one in planned]
+    return sealing.sealed_list(session=session, import_id=import_id, column="accounts", values=values)
 
 
-def read(values: list[dict[str, object]]) -> list[PlannedAccount]:
-    """Read a plan that `written` wrote."""
-    return [PlannedAccount(**value) for value in values]  # type: ignore[arg-type]  # our own JSON, as written above
+def kept(*, session: Session, import_id: int, sealed: bytes | None) -> list[PlannedAccount]:
+    """Return a plan that is kept."""
+    values = sealing.opened_list(session=session, import_id=import_id, column="accounts", kept=sealed)
+    return [PlannedAccount(**value) for value in values]

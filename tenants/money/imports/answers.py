@@ -57,7 +57,7 @@ def after(
         step(session=g.db, actor=g.actor, at=g.at, import_id=import_id, **said)
         return answer(import_id)
 
-    return once(act, required=False)
+    return once(act, required=False, sealed=True)
 
 
 def csv_answer(view: ImportView, state: str | None) -> Response:

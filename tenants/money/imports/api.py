@@ -69,7 +69,7 @@ def create_import(path: WorkspacePath, form: UploadIn) -> Response:
         )
         return accepted(import_id)
 
-    return once(act, required=False, content=_seen(upload, upload_file.stream))
+    return once(act, required=False, content=_seen(upload, upload_file.stream), sealed=True)
 
 
 def _seen(upload: receiving.Upload, stream: Any) -> bytes | None:

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.rules import CATEGORIES
-from tenants.money.imports import account_plan, commands, decisions, duplicates, staging, suggestions
-from tenants.money.imports.models import Import, ImportRow
+from tenants.money.imports import account_plan, commands, decisions, duplicates, sealing, staging, suggestions
+from tenants.money.imports.models import Import
 from tenants.money.imports.readers.lines import StatementError
 from tenants.money.imports.readers.mapping import Mapping
 from tenants.money.imports.readers.read import Reading, read
@@ -71,7 +70,7 @@ def _own(session: Session, context: JobContext, import_id: int, states: Iterable
 def _fail(context: JobContext, import_id: int, code: str, params: dict[str, Any]) -> None:
     with context.begin() as session:
         if _own(session, context, import_id, _OPEN) is not None:
-            session.execute(delete(ImportRow).where(ImportRow.import_id == import_id))
+            commands.drop_rows(session, import_id)
             commands.set_state(session, import_id, context.clock(), State.FAILED, error_code=code, error_params=params)
 
 
@@ -118,7 +117,7 @@ def _load(context: JobContext, task: Task, recognition: Recognition, mapping: Ma
     progress = Progress(context, task.size)
     with context.begin() as source, context.begin() as session:
         commands.prepare_long_work(session, fresh_plans=True)
-        session.execute(delete(ImportRow).where(ImportRow.import_id == task.id))
+        commands.drop_rows(session, task.id)
         reading = read(
             staging.chunks(session=source, import_id=task.id, read=progress.took),
             recognition,
@@ -151,6 +150,7 @@ def _settle(session: Session, context: JobContext, task: Task, reading: Reading,
         found={
             (label and label[: staging.LABEL_MAX], currency): rows for (label, currency), rows in reading.labels.items()
         },
+        label_ids=staged.labels,
     )
     if not account_plan.is_simple(planned, task.account_id, staged.first_label):
         account_plan.place_rows(session=session, import_id=task.id, planned=planned)
@@ -179,8 +179,8 @@ def _settle(session: Session, context: JobContext, task: Task, reading: Reading,
         task.id,
         at,
         State.REVIEW,
-        accounts=account_plan.written(planned),
-        stated_balances=balances,
+        accounts_sealed=account_plan.sealed(session=session, import_id=task.id, planned=planned),
+        balances_sealed=sealing.sealed_list(session=session, import_id=task.id, column="balances", values=balances),
         rows_published=0,
     )
     if found.publish_auto and not doubtful and not wrong:

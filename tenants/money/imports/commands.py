@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
-from tenants.money.imports.models import Import, ImportRow
+from tenants.money.imports.models import Import, ImportRow, ImportText
 from tenants.money.imports.readers.mapping import Mapping
 from tenants.money.imports.refusals import NotNow, Undecided
 from tenants.money.imports.rules import (
@@ -79,6 +79,12 @@ def locked_in(session: Session, import_id: int, states: Collection[State]) -> Im
 def set_state(session: Session, import_id: int, at: datetime, state: State, **values: Any) -> None:
     """Move an import to a state."""
     session.execute(update(Import).where(Import.id == import_id).values(state=state.value, changed_at=at, **values))
+
+
+def drop_rows(session: Session, import_id: int) -> None:
+    """Forget the rows of an import that is not in the books, with what they said."""
+    for table in (ImportRow, ImportText):
+        session.execute(delete(table).where(table.import_id == import_id))
 
 
 def choose_mapping(
@@ -160,7 +166,7 @@ def cancel(*, session: Session, actor: Actor, at: datetime, import_id: int) -> N
         locked_in(session, import_id, CANCELLABLE)
         if state in WORKING:
             _stop_job(session, at, job_id)
-        session.execute(delete(ImportRow).where(ImportRow.import_id == import_id))
+        drop_rows(session, import_id)
         set_state(session, import_id, at, State.CANCELLED)
     record(
         session=session,

@@ -8,12 +8,12 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from tenants.money.accounts import queries as account_queries
-from tenants.money.imports import commands, decisions, duplicates, fingerprints, queries
+from tenants.money.imports import account_plan, commands, decisions, duplicates, fingerprints, queries, sealing
 from tenants.money.imports.models import Import, ImportRow
 from tenants.money.imports.readers.amounts import AmountError, to_minor
 from tenants.money.imports.readers.dates import DateError, to_day
 from tenants.money.imports.refusals import MESSAGES, NotNow, RowNotDecidable
-from tenants.money.imports.rules import COUNTERPARTY_MAX, DESCRIPTION_MAX, RowState, State, storable
+from tenants.money.imports.rules import COUNTERPARTY_MAX, DESCRIPTION_MAX, PlannedAccount, RowState, State, storable
 from webapp.audit.commands import record
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import N_, FieldError, Invalid
@@ -42,7 +42,7 @@ def correct_row(
     if found.state != State.REVIEW:
         raise NotNow(state=found.state)
     row = session.execute(
-        select(ImportRow.raw, ImportRow.reason).where(
+        select(ImportRow.reason).where(
             ImportRow.import_id == import_id,
             ImportRow.position == position,
             ImportRow.state == RowState.WRONG.value,
@@ -51,23 +51,24 @@ def correct_row(
     if row is None:
         raise RowNotDecidable
     day, minor, currency = _read(typed, found)
-    account_id, label = _place(session, found, currency)
-    ordinal = queries.similar_unread(session=session, import_id=import_id, raw=row.raw, before=position)
-    identity = fingerprints.of_corrected(day.isoformat(), minor, currency, label, row.raw, ordinal)
+    plan = _place(session, found, currency)
+    raw, ordinal = queries.unread(session=session, import_id=import_id, position=position)
+    secret = sealing.secret(session=session)
+    identity = fingerprints.of_corrected(secret, day.isoformat(), minor, currency, plan.label, raw, ordinal)
     session.execute(
         update(ImportRow)
         .where(ImportRow.import_id == import_id, ImportRow.position == position)
         .values(
             state=RowState.NEW.value,
             reason=None,
-            params=None,
+            params={},
             day=day,
             amount=minor,
             currency=currency,
             counterparty=_text(typed.counterparty),
             description=_text(typed.text),
-            account_id=account_id,
-            account_label=label,
+            account_id=plan.account_id,
+            label=plan.label_id,
             fingerprint=UUID(identity),
             match_entry_id=None,
             decided_by=actor.person_id,
@@ -131,17 +132,17 @@ def _day(text: str, found: Import) -> date:
         return to_day(text, (found.mapping or {}).get("date_format") or "%Y-%m-%d")
 
 
-def _place(session: Session, found: Import, currency: str) -> tuple[int | None, str | None]:
+def _place(session: Session, found: Import, currency: str) -> PlannedAccount:
     """Return the account and label of a corrected row: where the file's rows of that currency go.
 
     Raises Invalid (currency) when the file has no other row of that currency and the account is kept in another.
     """
-    for plan in found.accounts:
-        if plan["currency"] == currency:
-            return plan["account_id"], plan["label"]
+    for plan in account_plan.kept(session=session, import_id=found.id, sealed=found.accounts_sealed):
+        if plan.currency == currency:
+            return plan
     known = account_queries.currencies_of(session=session, ids=[found.account_id])
     if known.get(found.account_id) == currency:
-        return found.account_id, None
+        return PlannedAccount(None, currency, 0, found.account_id)
     raise Invalid(
         errors=(
             FieldError(

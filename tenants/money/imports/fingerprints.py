@@ -10,35 +10,42 @@ class Fingerprints:
 
     The bank's own number is the identity where there is one: a second row with it is the same movement. Elsewhere it is
     account label, day, amount, raw text, and the ordinal among rows that are equal in all of it: two equal purchases of
-    one day are two.
+    one day are two. The workspace's secret goes into it: whoever has the database only learns nothing by trying texts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, secret: bytes) -> None:
         self._seen: dict[bytes, int] = {}
+        self._keyed = _keyed(secret)
 
     def of_bank_id(self, bank_id: str, label: str | None, currency: str) -> tuple[str, bool]:
         """Return the identity of a row with a bank's number, and whether this file has brought it before."""
-        key = _digest(f"id{SEPARATOR}{label}{SEPARATOR}{currency}{SEPARATOR}{bank_id}")
+        key = _digest(self._keyed, f"id{SEPARATOR}{label}{SEPARATOR}{currency}{SEPARATOR}{bank_id}")
         again = key in self._seen
         self._seen[key] = 1
         return key.hex(), again
 
     def of_raw(self, day: str, minor: int, currency: str, label: str | None, raw: str) -> str:
         """Return the identity of a row without a bank's number."""
-        base = _digest(SEPARATOR.join((day, str(minor), currency, label or "", raw.strip())))
+        base = _digest(self._keyed, SEPARATOR.join((day, str(minor), currency, label or "", raw.strip())))
         before = self._seen.get(base, 0)
         self._seen[base] = before + 1
-        return base.hex() if before == 0 else _digest(f"{base.hex()}{SEPARATOR}{before}").hex()
+        return base.hex() if before == 0 else _digest(self._keyed, f"{base.hex()}{SEPARATOR}{before}").hex()
 
 
-def of_corrected(day: str, minor: int, currency: str, label: str | None, raw: str, ordinal: int) -> str:
+def of_corrected(secret: bytes, day: str, minor: int, currency: str, label: str | None, raw: str, ordinal: int) -> str:
     """Return the identity of a row that a person corrected; `ordinal` counts equal raw rows before it, from 0.
 
     It never meets the identity of a row that could be read as it stood.
     """
     said = ("corrected", day, str(minor), currency, label or "", raw.strip(), str(ordinal))
-    return _digest(SEPARATOR.join(said)).hex()
+    return _digest(_keyed(secret), SEPARATOR.join(said)).hex()
 
 
-def _digest(text: str) -> bytes:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def _keyed(secret: bytes) -> blake2b:
+    return blake2b(key=secret, digest_size=16)
+
+
+def _digest(keyed: blake2b, text: str) -> bytes:
+    made = keyed.copy()
+    made.update(text.encode("utf-8", "surrogatepass"))
+    return made.digest()

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.kernel.db import TenantBase
+from webapp.kernel.sealed import sealed
 
 Instant = DateTime(timezone=True)
 
@@ -33,7 +34,9 @@ class Import(TenantBase):
     header_fingerprint: Mapped[str | None] = mapped_column(Text)
     mapping: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     mapping_by: Mapped[str | None] = mapped_column(Text)
-    accounts: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default="[]")
+    accounts_sealed: Mapped[bytes | None] = mapped_column(
+        LargeBinary, info=sealed("import.accounts/tenant/{tenant}/{id}")
+    )
     publish_auto: Mapped[bool] = mapped_column(server_default="false")
     job_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(Instant)
@@ -49,7 +52,9 @@ class Import(TenantBase):
     rows_skipped: Mapped[int] = mapped_column(server_default="0")
     rows_merged: Mapped[int] = mapped_column(server_default="0")
     rows_published: Mapped[int] = mapped_column(server_default="0")
-    stated_balances: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default="[]")
+    balances_sealed: Mapped[bytes | None] = mapped_column(
+        LargeBinary, info=sealed("import.balances/tenant/{tenant}/{id}")
+    )
     error_code: Mapped[str | None] = mapped_column(Text)
     error_params: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
 
@@ -61,11 +66,34 @@ class ImportChunk(TenantBase):
 
     import_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("import.id"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)
-    content: Mapped[bytes] = mapped_column(LargeBinary)
+    content_sealed: Mapped[bytes] = mapped_column(
+        LargeBinary, info=sealed("import_chunk.content/tenant/{tenant}/{import_id}/{position}", at_once=8)
+    )
+
+
+class ImportText(TenantBase):
+    """What the file said in some rows that follow each other, `position` being the first's."""
+
+    __tablename__ = "import_text"
+
+    import_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    content_sealed: Mapped[bytes] = mapped_column(
+        LargeBinary, info=sealed("import_text.content/tenant/{tenant}/{import_id}/{position}")
+    )
+
+
+class ImportSecret(TenantBase):
+    """The workspace's secret in the identities of its rows: one for good, as what is booked is known by it."""
+
+    __tablename__ = "import_secret"
+
+    one: Mapped[bool] = mapped_column(primary_key=True, server_default="true")
+    secret_sealed: Mapped[bytes] = mapped_column(LargeBinary, info=sealed("import_secret.secret/tenant/{tenant}"))
 
 
 class ImportRow(TenantBase):
-    """One record of the file: what it said, how it was read, what becomes of it. Amounts in minor units."""
+    """One record of the file: how it was read, what becomes of it; ImportText has what it said. Minor units."""
 
     __tablename__ = "import_row"
     __table_args__ = (
@@ -75,7 +103,6 @@ class ImportRow(TenantBase):
     import_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)
     line: Mapped[int]
-    raw: Mapped[str] = mapped_column(Text)
     state: Mapped[str] = mapped_column(Text)
     reason: Mapped[str | None] = mapped_column(Text)
     params: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
@@ -87,7 +114,7 @@ class ImportRow(TenantBase):
     counterparty: Mapped[str] = mapped_column(Text, server_default="")
     description: Mapped[str] = mapped_column(Text, server_default="")
     bank_id: Mapped[str | None] = mapped_column(Text)
-    account_label: Mapped[str | None] = mapped_column(Text)
+    label: Mapped[int | None]
     fingerprint: Mapped[UUID | None]
     match_entry_id: Mapped[int | None] = mapped_column(BigInteger)
     category_id: Mapped[int | None] = mapped_column(BigInteger)

@@ -69,7 +69,7 @@ def import_out(view: ImportView, at: datetime) -> dict[str, Any]:
         "mapping": view.mapping,
         "mapping_by": view.mapping_by,
         "counts": counts_out(view),
-        "accounts": view.accounts,
+        "accounts": [{name: said for name, said in one.items() if name != "label_id"} for one in view.accounts],
         "progress": None
         if job is None
         else {

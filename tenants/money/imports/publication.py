@@ -117,7 +117,7 @@ def _publish(session: Session, context: JobContext, found: Import) -> None:
         actor=actor,
         at=at,
         import_id=found.id,
-        planned=account_plan.read(found.accounts),
+        planned=account_plan.kept(session=session, import_id=found.id, sealed=found.accounts_sealed),
     )
     try:
         with session.begin_nested():
@@ -140,7 +140,7 @@ def _publish(session: Session, context: JobContext, found: Import) -> None:
         State.PUBLISHED,
         published_at=at,
         rows_published=new,
-        accounts=account_plan.written([replace(one) for one in planned]),
+        accounts_sealed=account_plan.sealed(session=session, import_id=found.id, planned=planned),
     )
     record(
         session=session,

@@ -1,13 +1,16 @@
 """Reads of imports and their rows; amounts in minor units; always bounded."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
+from tenants.money.imports import sealing
 from tenants.money.imports.models import Import, ImportRow
 from tenants.money.imports.rules import WORKING, RowState, State, shown_state
 from tenants.money.ledger import queries as ledger_queries
@@ -87,14 +90,17 @@ class RowView:
     match: EntryView | None = None
 
 
-_IMPORT = tuple(getattr(Import, name) for name in ImportView.__dataclass_fields__ if name != "job")
-_ROW = tuple(getattr(ImportRow, name) for name in RowView.__dataclass_fields__ if name != "match")
+_IMPORT_NAMES = tuple(ImportView.__dataclass_fields__.keys() - {"job", "accounts", "stated_balances"})
+_IMPORT = (*(getattr(Import, name) for name in _IMPORT_NAMES), Import.accounts_sealed, Import.balances_sealed)
+_ROW_NAMES = tuple(RowView.__dataclass_fields__.keys() - {"match", "raw", "account_label"})
+_SILENT = sealing.Said("", None)
+_ROW = (*(getattr(ImportRow, name) for name in _ROW_NAMES), ImportRow.label)
 
 
 def imported(*, session: Session, import_id: int) -> ImportView | None:
     """Return one import, with its job while one is at work."""
     row = session.execute(select(*_IMPORT).where(Import.id == import_id)).first()
-    return None if row is None else _with_jobs(session, [ImportView(*row)])[0]
+    return None if row is None else _with_jobs(session, [_import_view(session, row)])[0]
 
 
 def imports(*, session: Session, limit: int, before: tuple[datetime, int] | None = None) -> list[ImportView]:
@@ -102,7 +108,17 @@ def imports(*, session: Session, limit: int, before: tuple[datetime, int] | None
     query = select(*_IMPORT).order_by(Import.created_at.desc(), Import.id.desc()).limit(limit)
     if before is not None:
         query = query.where(tuple_(Import.created_at, Import.id) < before)
-    return _with_jobs(session, [ImportView(*row) for row in session.execute(query)])
+    return _with_jobs(session, [_import_view(session, row) for row in session.execute(query).all()])
+
+
+def _import_view(session: Session, row: Any) -> ImportView:
+    values, (accounts, balances) = dict(zip(_IMPORT_NAMES, row, strict=False)), row[-2:]
+    opened = partial(sealing.opened_list, session=session, import_id=values["id"])
+    return ImportView(
+        **values,
+        accounts=opened(column="accounts", kept=accounts),
+        stated_balances=opened(column="balances", kept=balances),
+    )
 
 
 def _with_jobs(session: Session, views: list[ImportView]) -> list[ImportView]:
@@ -138,19 +154,34 @@ def rows(*, session: Session, view: ImportView, limit: int, state: str | None = 
         query = query.where(ImportRow.state == stored)
         if stored != RowState.NEW:
             query = query.where(ImportRow.state != RowState.NEW.value)
-    return _with_matches(session, [_row_view(row, view) for row in session.execute(query)])
+    return _with_matches(session, _row_views(session, view, session.execute(query).all()))
 
 
 def row(*, session: Session, view: ImportView, position: int) -> RowView | None:
     """Return one row."""
     query = select(*_ROW).where(ImportRow.import_id == view.id, ImportRow.position == position)
     found = session.execute(query).first()
-    return None if found is None else _with_matches(session, [_row_view(found, view)])[0]
+    return None if found is None else _with_matches(session, _row_views(session, view, [found]))[0]
 
 
-def _row_view(found: Any, view: ImportView) -> RowView:
-    made = RowView(*found)
-    return replace(made, state=shown_state(made.state, view.state))
+def _row_views(session: Session, view: ImportView, found: Sequence[Any]) -> list[RowView]:
+    rows = [dict(zip(_ROW_NAMES, row, strict=False)) for row in found]
+    positions = [row["position"] for row in rows]
+    texts = dict(sealing.said(session=session, import_id=view.id, positions=positions))
+    labels = {one["label_id"]: one["label"] for one in view.accounts if one["label_id"] is not None}
+    return [
+        RowView(
+            **row
+            | {
+                "state": shown_state(row["state"], view.state),
+                "raw": said.raw,
+                "params": said.params if row["params"] is None else row["params"],
+                "account_label": labels.get(one.label),
+            }
+        )
+        for row, one in zip(rows, found, strict=True)
+        for said in (texts.get(row["position"], _SILENT),)
+    ]
 
 
 def _stored_state(state: str, view: ImportView) -> str | None:
@@ -167,15 +198,14 @@ def _with_matches(session: Session, views: list[RowView]) -> list[RowView]:
     return [replace(view, match=found.get(view.match_entry_id)) if view.match_entry_id else view for view in views]
 
 
-def similar_unread(*, session: Session, import_id: int, raw: str, before: int) -> int:
-    """Return how many rows before this one have the same raw text."""
-    query = select(func.count()).where(
-        ImportRow.import_id == import_id,
-        ImportRow.state != RowState.NEW.value,
-        ImportRow.raw == raw,
-        ImportRow.position < before,
+def unread(*, session: Session, import_id: int, position: int) -> tuple[str, int]:
+    """Return the raw text of a row that could not be read, and how many such rows before it say the same."""
+    query = select(ImportRow.position).where(
+        ImportRow.import_id == import_id, ImportRow.state != RowState.NEW.value, ImportRow.position <= position
     )
-    return session.scalar(query) or 0
+    positions = session.scalars(query).all()
+    *before, (_, own) = sealing.said(session=session, import_id=import_id, positions=positions)
+    return own.raw, sum(1 for _, said in before if said.raw == own.raw)
 
 
 def attention_count(*, session: Session) -> int:

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.rules import Kind
+from tenants.money.imports import sealing
 from tenants.money.imports.commands import start
-from tenants.money.imports.models import Import, ImportChunk
+from tenants.money.imports.models import Import
 from tenants.money.imports.refusals import FileTooLarge
 from tenants.money.imports.rules import FILE_NAME_MAX, State
 from webapp.audit.commands import record
@@ -52,6 +53,7 @@ def receive(
         raise Invalid(errors=(FieldError("account_id", "unknown", unknown),))
     name = "".join(c for c in upload.file_name if c.isprintable())[-FILE_NAME_MAX:].strip() or "statement"
     job_id = new_id()
+    sealing.make_secret(session=session)
     import_id = session.execute(
         insert(Import)
         .values(
@@ -102,7 +104,7 @@ def _keep_content(session: Session, import_id: int, content: Iterable[bytes], by
         if size > bytes_max:
             raise FileTooLarge(megabytes=bytes_max // CHUNK_BYTES)
         digest.update(chunk)
-        session.execute(insert(ImportChunk), {"import_id": import_id, "position": position, "content": chunk})
+        sealing.keep_chunk(session=session, import_id=import_id, position=position, content=chunk)
     if size == 0:
         raise Invalid(errors=(FieldError("file", "empty_file", N_("The file is empty.")),))
     return size, digest.digest()

@@ -147,4 +147,4 @@ def settle_left(path: RowPath, body: LeftIn) -> Response:
         )
         return _row(path), 200, ""
 
-    return once(act, required=False)
+    return once(act, required=False, sealed=True)

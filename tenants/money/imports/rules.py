@@ -8,11 +8,15 @@ from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
+from tenants.money.accounts.rules import masked
+
 NEAR = timedelta(days=10)
 """A booked entry within so many days of a row, with its amount, may be the same movement."""
 FILE_NAME_MAX = 255
 COUNTERPARTY_MAX = 300
 DESCRIPTION_MAX = 1000
+BANK_NUMBER_DIGITS = 8
+"""A label with so many digits is a bank number: it is kept sealed, and no name tells more than its end."""
 DECISIONS_MAX = 1000
 """Most rows that one request decides by their positions."""
 
@@ -76,6 +80,8 @@ class PlannedAccount:
     parent_id: int | None = None
     iban: str | None = None
     number: str | None = None
+    label_id: int | None = None
+    """What the rows of this label carry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +141,8 @@ def plan_accounts(
         else:
             iban = label if named and _IBAN.fullmatch(_bare(named)) else None
             number = named[:64] if named and not iban and any(map(str.isdigit, named)) else None
+            if iban or sum(map(str.isdigit, named or "")) >= BANK_NUMBER_DIGITS:
+                name = name.replace((named or "")[:180], f"{chosen.name} {masked(named)}"[:180])
             plan.append(PlannedAccount(label, currency, rows, None, name, chosen.id, iban, number))
     return plan
 

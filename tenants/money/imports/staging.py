@@ -1,31 +1,31 @@
 """Rows of a statement into the database by COPY, as they are read: bounded memory, no statement per row."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import islice
 from typing import Any
 
 import psycopg
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tenants.money.imports import sealing
 from tenants.money.imports.fingerprints import Fingerprints
-from tenants.money.imports.models import ImportChunk
 from tenants.money.imports.readers.lines import Line, Row, Wrong
 from tenants.money.imports.rules import COUNTERPARTY_MAX, DESCRIPTION_MAX
 from tenants.money.imports.suggestions import Suggester
 
-BLOCK_ROWS = 1_000
-"""Rows that are written at once; between blocks the job says how far it is."""
+AT_ONCE_ROWS = 8 * sealing.BLOCK_ROWS
+"""Rows that are written at once; after them the job says how far it is."""
 LABEL_MAX = 200
 _COPY = (
-    "COPY import_row (import_id, position, line, raw, state, reason, params, account_id, day, value_day, amount,"
-    " currency, counterparty, description, bank_id, account_label, fingerprint, suggested_id, suggestion_percent)"
+    "COPY import_row (import_id, position, line, state, reason, params, account_id, day, value_day, amount,"
+    " currency, counterparty, description, bank_id, label, fingerprint, suggested_id, suggestion_percent)"
     " FROM STDIN"
 )
+_TEXTS = "INSERT INTO import_text (import_id, position, content_sealed) VALUES (%s, %s, %s)"
 _SPECIAL = re.compile(r"[\\\t\n\r\0\ud800-\udfff]")
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\u2400"}
 _FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
@@ -34,21 +34,21 @@ _NOTHING = "\\N"
 
 @dataclass(slots=True)
 class Staged:
-    """What was loaded: how many rows of each state, and the first label, whose rows lie on the chosen account."""
+    """What was loaded: how many rows of each state, the first label, whose rows lie on the chosen account.
+
+    Rows carry the ids of their labels, as a label is a bank number mostly.
+    """
 
     states: Counter[str] = field(default_factory=Counter)
     first_label: str | None = None
+    labels: dict[str | None, int] = field(default_factory=dict)
     rows: int = 0
 
 
 def chunks(*, session: Session, import_id: int, read: Callable[[int], None] = lambda _size: None) -> Iterator[bytes]:
     """Yield the pieces of an uploaded file, one at a time; `read` is told the size of each."""
     position = 0
-    query = select(ImportChunk.content)
-    while True:
-        content = session.scalar(query.where(ImportChunk.import_id == import_id, ImportChunk.position == position))
-        if content is None:
-            return
+    while (content := sealing.chunk(session=session, import_id=import_id, position=position)) is not None:
         read(len(content))
         yield content
         position += 1
@@ -68,18 +68,18 @@ def stage(
     Rows of the first account label in the account's currency are put on the account at once.
     """
     staged = Staged()
-    writer = _Writer(import_id, account, suggester, staged)
+    writer = _Writer(import_id, account, suggester, staged, Fingerprints(sealing.secret(session=session)))
     driver: Any = session.connection().connection.driver_connection
-    with _cursor(driver) as cursor, cursor.copy(_COPY) as copy:
-        block: list[str] = []
-        for row in rows:
-            block.append(writer.line(row))
-            if len(block) == BLOCK_ROWS:
+    left = iter(rows)
+    with _cursor(driver) as cursor:
+        while block := [writer.line(row) for row in islice(left, AT_ONCE_ROWS)]:
+            with cursor.copy(_COPY) as copy:
                 copy.write("".join(block))
-                block.clear()
-                told(staged.rows)
-        copy.write("".join(block))
-    told(staged.rows)
+            first, raws, params = writer.take_texts()
+            cursor.executemany(
+                _TEXTS, sealing.texts(session=session, import_id=import_id, first=first, raws=raws, params=params)
+            )
+            told(staged.rows)
     return staged
 
 
@@ -90,12 +90,16 @@ def _cursor(driver: "psycopg.Connection[Any]") -> "psycopg.Cursor[Any]":
 class _Writer:
     """Writes rows in COPY's text form. The hot path of an import."""
 
-    def __init__(self, import_id: int, account: tuple[int, str], suggester: Suggester, staged: Staged) -> None:
+    def __init__(
+        self, import_id: int, account: tuple[int, str], suggester: Suggester, staged: Staged, prints: Fingerprints
+    ) -> None:
         self._import = str(import_id)
         self._account, self._currency = str(account[0]), account[1]
         self._suggester = suggester
         self._staged = staged
-        self._prints = Fingerprints()
+        self._prints = prints
+        self._raws: list[str] = []
+        self._params: dict[int, dict[str, Any]] = {}
         self._days: dict[date, str] = {}
         self._seen_line = False
 
@@ -103,12 +107,19 @@ class _Writer:
         """Return one line of COPY for one row."""
         staged = self._staged
         staged.rows += 1
+        self._raws.append(row.raw)
         if isinstance(row, Line):
             return self._booked(row)
         if isinstance(row, Wrong):
             return self._wrong(row)
         staged.states["ignored"] += 1
-        return self._unbooked(row.line, row.raw, "ignored", row.code, _NOTHING, _NOTHING, "", "")
+        return self._unbooked(row.line, "ignored", row.code, _NOTHING, "", "")
+
+    def take_texts(self) -> tuple[int, list[str], dict[int, dict[str, Any]]]:
+        """Return what the rows since the last call said, as `sealing.texts` takes it."""
+        raws, params = self._raws, self._params
+        self._raws, self._params = [], {}
+        return self._staged.rows - len(raws) + 1, raws, params
 
     def _booked(self, row: Line) -> str:
         staged = self._staged
@@ -135,25 +146,27 @@ class _Writer:
             suggested, percent = str(found[0]), str(found[1])
         valued = value_day.isoformat() if value_day is not None and value_day != day else _NOTHING
         return (
-            f"{self._import}\t{staged.rows}\t{number}\t{escaped(raw)}\t{state}\t{reason}\t\\N\t{account}\t{written}\t"
+            f"{self._import}\t{staged.rows}\t{number}\t{state}\t{reason}\t\\N\t{account}\t{written}\t"
             f"{valued}\t{minor}\t{currency}\t"
             f"{escaped(counterparty[:COUNTERPARTY_MAX])}\t{escaped(text[:DESCRIPTION_MAX])}\t{shown_id}\t"
-            f"{_NOTHING if label is None else escaped(label[:LABEL_MAX])}\t{identity}\t{suggested}\t{percent}\n"
+            f"{_NOTHING if label is None else self._label(label)}\t{identity}\t{suggested}\t{percent}\n"
         )
 
     def _wrong(self, row: Wrong) -> str:
         self._staged.states["wrong"] += 1
-        params = json.dumps({"params": row.params, "fields": row.fields}, ensure_ascii=False)
+        self._params[self._staged.rows] = {"params": row.params, "fields": row.fields}
         return self._unbooked(
             row.line,
-            row.raw,
             "wrong",
             row.code,
-            escaped(params),
             row.fields.get("currency", "")[:3] or _NOTHING,
             row.fields.get("counterparty", ""),
             row.fields.get("text", ""),
         )
+
+    def _label(self, label: str) -> int:
+        labels, known = self._staged.labels, label[:LABEL_MAX]
+        return labels.setdefault(known, len(labels) + 1)
 
     def _day_range(self, row: Line) -> str:
         fields = {
@@ -165,12 +178,10 @@ class _Writer:
         }
         return self._wrong(Wrong(row.line, row.raw, "day_range", {"value": row.day.isoformat()}, fields))
 
-    def _unbooked(
-        self, number: int, raw: str, state: str, reason: str, params: str, currency: str, counterparty: str, text: str
-    ) -> str:
+    def _unbooked(self, number: int, state: str, reason: str, currency: str, counterparty: str, text: str) -> str:
         written = currency if currency == _NOTHING else escaped(currency)
         return (
-            f"{self._import}\t{self._staged.rows}\t{number}\t{escaped(raw)}\t{state}\t{reason}\t{params}\t"
+            f"{self._import}\t{self._staged.rows}\t{number}\t{state}\t{reason}\t\\N\t"
             f"\\N\t\\N\t\\N\t\\N\t{written}\t{escaped(counterparty[:COUNTERPARTY_MAX])}\t"
             f"{escaped(text[:DESCRIPTION_MAX])}\t\\N\t\\N\t\\N\t\\N\t\\N\n"
         )

@@ -15,7 +15,7 @@ Key = tuple[str | None, str]
 """Account label and currency: what a balance is of."""
 
 _SUMS = text("""
-    SELECT account_label, currency, day, width_bucket(position, CAST(:cuts AS integer[])) AS part, state, sum(amount)
+    SELECT label, currency, day, width_bucket(position, CAST(:cuts AS integer[])) AS part, state, sum(amount)
     FROM import_row
     WHERE import_id = :id AND position > :first AND day <= :last AND amount IS NOT NULL
         AND reason IS DISTINCT FROM 'twice_in_file'
@@ -140,8 +140,9 @@ def _sums(session: Session, view: ImportView, stated: list[_Stated]) -> dict[Key
         "first": 0 if view.state == State.REVIEW else min(starts),
         "last": max(one.day for one in stated),
     }
+    labels = {one["label_id"]: one["label"] for one in view.accounts if one["label_id"] is not None}
     for label, currency, day, part, state, minor in session.execute(_SUMS, values):
-        found.setdefault((label, currency), []).append(_Sum(day, part, state, int(minor)))
+        found.setdefault((labels.get(label), currency), []).append(_Sum(day, part, state, int(minor)))
     return found
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
@@ -34,8 +35,6 @@ CODES = {
         "error_code",
         "mapping",
         "mapping_by",
-        "accounts",
-        "stated_balances",
     },
     "import_row": {"state", "currency", "reason"},
     "posting": {"currency"},
@@ -117,6 +116,12 @@ def _sealed(ring: KeyRing, nest: Nest, **plain: str) -> dict[str, bytes]:
     return found
 
 
+def _own(ring: KeyRing, nest: Nest, place: str, plain: str | bytes) -> bytes:
+    column, _, key = place.partition("/")
+    context = f"{of_tenant(column, nest.workspace.ref.id)}{key and '/'}{key}"
+    return ring.seal(plain.encode() if isinstance(plain, str) else plain, context=context)
+
+
 def _tables_with_identity(connection: Connection, schema: str) -> list[str]:
     query = "SELECT table_name FROM information_schema.columns WHERE table_schema = :schema AND is_identity = 'YES'"
     return list(connection.scalars(text(query), {"schema": schema}))
@@ -169,7 +174,34 @@ def _fill_tenant(connection: Connection, nest: Nest, start: int) -> dict[str, An
         rows_doubtful=1,
         error_params=words,
     )
-    put("import_chunk", import_id=moved, position=1, content=canary.encode())
+    plan = json.dumps(
+        [{"label": canary, "label_id": 1, "currency": "EUR", "rows": 1, "account_id": bank, "name": canary}]
+    )
+    connection.execute(
+        text("UPDATE import SET accounts_sealed = :plan, balances_sealed = :none WHERE id = :id"),
+        {
+            "plan": _own(ring, nest, f"import.accounts/{moved}", plan),
+            "none": _own(ring, nest, f"import.balances/{moved}", "[]"),
+            "id": moved,
+        },
+    )
+    connection.execute(
+        text("INSERT INTO import_secret (secret_sealed) VALUES (:secret) ON CONFLICT DO NOTHING"),
+        {"secret": _own(ring, nest, "import_secret.secret", canary)},
+    )
+    put(
+        "import_chunk",
+        import_id=moved,
+        position=0,
+        content_sealed=_own(ring, nest, f"import_chunk.content/{moved}/0", canary),
+    )
+    said = zlib.compress(json.dumps([[canary], {}]).encode())
+    put(
+        "import_text",
+        import_id=moved,
+        position=1,
+        content_sealed=_own(ring, nest, f"import_text.content/{moved}/1", said),
+    )
     entry = put(
         "entry",
         day=DAY,
@@ -193,7 +225,6 @@ def _fill_tenant(connection: Connection, nest: Nest, start: int) -> dict[str, An
         import_id=moved,
         position=1,
         line=2,
-        raw=canary,
         state="doubtful",
         reason="near_match",
         params=words,
@@ -204,7 +235,7 @@ def _fill_tenant(connection: Connection, nest: Nest, start: int) -> dict[str, An
         counterparty=canary,
         description=canary,
         bank_id=canary,
-        account_label=canary,
+        label=1,
         fingerprint=str(uuid4()),
         match_entry_id=entry,
         category_id=account,

@@ -66,7 +66,7 @@ def test_another_currency_goes_to_the_account_below_or_to_a_new_one() -> None:
 def test_every_row_of_a_file_has_an_identity_of_its_own_and_the_same_in_every_file(
     rows: list[tuple[str, int, str]],
 ) -> None:
-    first, second = Fingerprints(), Fingerprints()
+    first, second = Fingerprints(b"secret"), Fingerprints(b"secret")
     one = [first.of_raw(day, minor, "EUR", None, raw) for day, minor, raw in rows]
     other = [second.of_raw(day, minor, "EUR", None, raw) for day, minor, raw in rows]
     assert one == other
@@ -74,10 +74,12 @@ def test_every_row_of_a_file_has_an_identity_of_its_own_and_the_same_in_every_fi
 
 
 def test_a_banks_own_number_is_one_movement_and_corrected_rows_never_meet_others() -> None:
-    prints = Fingerprints()
+    prints = Fingerprints(b"secret")
     assert prints.of_bank_id("7", None, "EUR")[1] is False
     assert prints.of_bank_id("7", None, "EUR")[1] is True
-    assert of_corrected("2026-01-01", 1, "EUR", None, "a", 0) != prints.of_raw("2026-01-01", 1, "EUR", None, "a")
+    said = ("2026-01-01", 1, "EUR", None, "a")
+    assert of_corrected(b"secret", *said, 0) != prints.of_raw(*said)
+    assert Fingerprints(b"another").of_raw(*said) != Fingerprints(b"secret").of_raw(*said), "nobody else can try texts"
 
 
 @given(st.text(max_size=20))
