@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from webapp.kernel.masters import MasterKeysError, Masters
 
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 WEAK_SECRETS = frozenset({"", "changeme", "change-me", "secret", "dev", "development", "test", "password", "comptoir"})
 SECRET_LENGTH_MIN = 32
 SECRET_LETTERS_MIN = 10
@@ -131,6 +132,8 @@ class Settings:
         """Refuse weak secrets in production, and master keys that are none (SettingsError)."""
         if self.mode not in ("embedded", "production"):
             raise SettingsError("COMPTOIR_MODE must be embedded or production.")
+        if self.log_level.upper() not in LOG_LEVELS:
+            raise SettingsError(f"COMPTOIR_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}, not {self.log_level!r}.")
         if self.mode == "production":
             weak = self.secret_key.lower() in WEAK_SECRETS or len(set(self.secret_key)) < SECRET_LETTERS_MIN
             if weak or len(self.secret_key) < SECRET_LENGTH_MIN:

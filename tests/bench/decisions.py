@@ -3,20 +3,29 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
+from unittest.mock import patch
 
 import cedarpy
 
+from tenants.office.policies.journal import JOURNAL
 from tests.bench.stage import Stage
 from tests.bench.table import middle, percentile, show
+from tests.cast import raise_curtain
 from webapp.access import guard
 from webapp.access.engine import Compiled, Facts, Request, Uid, compile_policies
 from webapp.access.permissions import Permission, Role
 from webapp.access.rulebook import TALLY, Asker
+from webapp.app import create_app
+from webapp.settings import Settings
+from webapp.web.state import KEY
 
 ROUNDS = 15
 EACH = 400
 BATCH = 100
+PAGES, WARM = 400, 40
+OK = 200
 SCHEMA = """
 entity Role;
 entity Person in [Role] { second_factor: Bool };
@@ -143,7 +152,55 @@ def measure_guard() -> None:
     )
 
 
-def measure(_on: Stage) -> None:
+def without_guard() -> ExitStack:
+    """Let everybody in and offer everything, without asking the guard."""
+    everything = frozenset(Permission)
+    stack = ExitStack()
+    stack.enter_context(patch("tenants.door.ask", lambda _permission: None))
+    for name in ("tenants.door.permitted", "webapp.access.door.permitted"):
+        stack.enter_context(patch(name, lambda **_asker: everything))
+    return stack
+
+
+def measure_page(on: Stage) -> None:
+    """Measure an ordinary page of a member with the guard and without it, in process, taking turns."""
+    app = create_app(Settings.from_environ(on.environ(COMPTOIR_LOG_LEVEL="WARNING")))
+    member = raise_curtain(app, on.owner).bob
+    browser, path = member.browser(), f"/t/{member.workspace.slug if member.workspace else ''}/accounts"
+
+    def milliseconds() -> float:
+        began = time.perf_counter()
+        answer = browser.get(path)
+        if answer.status_code != OK:
+            raise RuntimeError(f"{path} answered {answer.status_code}")
+        return (time.perf_counter() - began) * 1e3
+
+    taken: dict[str, list[float]] = {"without the guard (floor)": [], "with the guard": []}
+    for number in range(PAGES + WARM):
+        for name, around in zip(taken, (without_guard, nullcontext), strict=True):
+            with around():
+                took = milliseconds()
+            if number >= WARM:
+                taken[name].append(took)
+    app.extensions[JOURNAL].close()
+    app.extensions[KEY].database.close()
+    floor = next(iter(taken.values()))
+    show(
+        f"The page of accounts for a member ({PAGES} of each, in turns)",
+        ("what", "median ms", "p95 ms", "p95 more"),
+        [
+            (
+                name,
+                f"{middle(values):.2f}",
+                f"{percentile(values, 95):.2f}",
+                f"{percentile(values, 95) - percentile(floor, 95):+.2f}",
+            )
+            for name, values in taken.items()
+        ],
+    )
+
+
+def measure(on: Stage) -> None:
     """Measure and print; the cases take turns, so that a busy moment meets them all."""
     few, many = compile_policies(policies(50), SCHEMA), compile_policies(policies(1000), SCHEMA)
     few_facts, many_facts = few.facts(ENTITIES), many.facts(ENTITIES)
@@ -175,3 +232,4 @@ def measure(_on: Stage) -> None:
         ],
     )
     measure_guard()
+    measure_page(on)

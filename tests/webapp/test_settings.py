@@ -29,7 +29,12 @@ def test_every_setting_is_read_from_its_variable() -> None:
 @pytest.mark.parametrize("name", [field.name for field in fields(Settings) if field.type in {str, "str"}])
 def test_every_text_can_come_from_a_file(name: str, tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    known = {"master_keys": MASTER, "base_url": "https://other.example", "smtp_url": "smtp://me@mail.example:587"}
+    known = {
+        "base_url": "https://other.example",
+        "log_level": "debug",
+        "master_keys": MASTER,
+        "smtp_url": "smtp://me@mail.example:587",
+    }
     text = known.get(name, STRONG)
     file.write_text(f"{text}\n")
     variable = f"COMPTOIR_{name.upper()}"
@@ -75,6 +80,7 @@ def test_what_is_needed_and_missing_is_named(name: str, value: str | None) -> No
         ("COMPTOIR_BASE_URL", "http://books.example", "beginning with https://"),
         ("COMPTOIR_MASTER_KEYS", "one:AAAA", "COMPTOIR_MASTER_KEYS cannot be used: the master key one has 3 bytes"),
         ("COMPTOIR_MODE", "debug", "COMPTOIR_MODE must be embedded or production"),
+        ("COMPTOIR_LOG_LEVEL", "loud", "COMPTOIR_LOG_LEVEL must be one of DEBUG, INFO"),
     ],
 )
 def test_what_is_wrong_is_named(name: str, value: str, said: str) -> None:

@@ -30,6 +30,7 @@ _LINE: list[Any] = [*_SHARED, *_END]
 
 def configure(level: str) -> None:
     """Send structlog and the standard library's loggers to standard output as JSON lines."""
+    level = level.upper()
     structlog.configure(
         processors=_LINE,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
