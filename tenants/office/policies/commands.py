@@ -189,6 +189,20 @@ def remove_store(*, session: Session, actor: Actor, at: datetime, slug: str) -> 
     )
 
 
+def note_reading(*, session: Session, actor: Actor, at: datetime, store: StoreView, version: int | None = None) -> None:
+    """Write into the trail that somebody looked at a store, or at the policies of one version of it."""
+    if version or store.active or store.draft:
+        record(
+            session=session,
+            actor=actor,
+            at=at,
+            action="policy_store.read",
+            object_type="policy_store",
+            object_id=store.slug,
+            difference={"version": (None, version)} if version else {},
+        )
+
+
 def found_store(*, session: Session, slug: str, lock: bool = False) -> StoreView:
     """Return a store, for others to wait when it is about to be changed; raises NotFound."""
     if lock:

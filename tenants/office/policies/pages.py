@@ -91,7 +91,9 @@ def import_store() -> Response:
 @requires(Permission.POLICIES_STORES_READ)
 def show_store(store: str) -> Response:
     """Show a store: how it is asked, its versions, its settings."""
-    return _store(commands.found_store(session=g.db, slug=store))
+    found = commands.found_store(session=g.db, slug=store)
+    commands.note_reading(session=g.db, actor=g.actor, at=g.at, store=found)
+    return _store(found)
 
 
 @bp.post("/policies/<store>")
@@ -121,7 +123,7 @@ def remove_store(store: str) -> Response:
 
 
 @bp.get("/policies/<store>/export")
-@requires(Permission.POLICIES_STORES_READ)
+@requires(Permission.POLICIES_STORES_READ, confirm=True)
 def export_store(store: str) -> Response:
     """Send a store as a file."""
     whole = exchange.export_store(session=g.db, actor=g.actor, at=g.at, slug=store)

@@ -69,11 +69,12 @@ def list_versions(path: StorePath, query: PolicyVersionQuery) -> Response:
 )
 @requires(Permission.POLICIES_STORES_READ)
 def get_version(path: PolicyVersionPath) -> Response:
-    """One version with its schema and policies."""
+    """One version with its schema and policies. The trail tells who read it."""
     store = commands.found_store(session=g.db, slug=path.store)
     found = queries.version(session=g.db, store_id=store.id, number=path.number)
     if found is None:
         raise NotFound
+    commands.note_reading(session=g.db, actor=g.actor, at=g.at, store=store, version=path.number)
     return jsonify(version_out(found, whole=True))
 
 

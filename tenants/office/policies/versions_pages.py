@@ -56,7 +56,9 @@ def reason_of(answer: Answer) -> str:
 @requires(Permission.POLICIES_STORES_WRITE)
 def edit_draft(store: str) -> Response:
     """Show the editor: the draft, else the active version to begin from, else an example."""
-    return _editor(commands.found_store(session=g.db, slug=store))
+    found = commands.found_store(session=g.db, slug=store)
+    commands.note_reading(session=g.db, actor=g.actor, at=g.at, store=found, version=found.draft or found.active)
+    return _editor(found)
 
 
 @bp.post("/policies/<store>/draft")
@@ -101,7 +103,10 @@ def drop_draft(store: str) -> Response:
 @requires(Permission.POLICIES_STORES_READ)
 def show_version(store: str, number: int) -> Response:
     """Show a version and how it differs from the active one."""
-    return _version(commands.found_store(session=g.db, slug=store), number)
+    found = commands.found_store(session=g.db, slug=store)
+    response = _version(found, number)
+    commands.note_reading(session=g.db, actor=g.actor, at=g.at, store=found, version=number)
+    return response
 
 
 @bp.post("/policies/<store>/versions/<int:number>/activation")

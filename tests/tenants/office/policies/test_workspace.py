@@ -184,6 +184,30 @@ def test_the_reserved_store_keeps_its_schema_its_name_and_its_place(cast: Cast):
         assert name in json.dumps(taken.json), "the reason names it"
 
 
+def test_reading_and_taking_a_store_along_are_events_and_the_latter_asks_who_it_is(cast: Cast):
+    store, slug = own(cast.alice), cast.acme.slug
+    number, carol = draft(cast.alice, CLOSED), cast.carol.browser()
+    pages = ["", f"/versions/{number}", "/export"]
+    for path in pages:
+        assert carol.get(f"/t/{slug}/policies/{WORKSPACE}{path}").status_code == 200, path
+    assert Store(cast.carol, WORKSPACE).api("GET", f"/versions/{number}").status_code == 200
+    carol.get(f"/t/{slug}/policies")
+    assert store.api("GET", "/versions").status_code == 200, "a list tells no policies"
+    found = cast.alice.api("GET", f"/audit-events?object_id={WORKSPACE}").json["data"]
+    acts = [(one["action"], one["via"]) for one in found if one["actor"] == cast.carol.email]
+    read, taken = ("policy_store.read", "session"), ("policy_store.exported", "session")
+    assert acts == [("policy_store.read", "token"), taken, read, read]
+    with cast.app.extensions[KEY].database.platform() as session:
+        session.execute(
+            text(
+                "UPDATE platform.session SET confirmed_at = confirmed_at - interval '11 minutes' WHERE person_id = :id"
+            ),
+            {"id": cast.carol.id},
+        )
+    asked = carol.get(f"/t/{slug}/policies/{WORKSPACE}/export")
+    assert (asked.status_code, "/confirm" in asked.headers["Location"]) == (303, True)
+
+
 def test_every_word_beside_the_addresses_of_stores_is_reserved(app: Flask):
     found = set()
     for rule in app.url_map.iter_rules():
