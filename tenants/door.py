@@ -1,8 +1,8 @@
 """The door of every workspace: member or 404, a permission or it refuses to start, then one bound transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from flask import Blueprint, Response, abort, current_app, g, request, url_for
@@ -30,6 +30,7 @@ from webapp.web.limits import count_move
 from webapp.web.problem import is_api
 from webapp.web.render import frame, see_other
 
+View = TypeVar("View", bound=Callable[..., Any])
 PAGES_PREFIX = "/t/<slug>"
 API_PREFIX = "/api/v1/t/<slug>"
 HOME = "money_dashboard.show"
@@ -73,6 +74,12 @@ def guard_room(blueprint: Blueprint) -> None:
     blueprint.url_value_preprocessor(_take_slug)
     blueprint.url_defaults(_give_slug)
     blueprint.before_request(_enter)
+
+
+def binds_itself(view: View) -> View:
+    """Mark a call that mostly needs nothing of the workspace's rows: it binds its transaction when it does."""
+    view.binds_itself = True  # type: ignore[attr-defined]
+    return view
 
 
 def api_room(name: str, module: str, *, tag: str, answers: Mapping[int, Any] | None = None) -> APIBlueprint:
@@ -127,7 +134,6 @@ def _enter() -> Response | None:
         if ways:
             return see_other(ways[0])
     _admit(view)
-    bind_tenant(g.db, g.tenant.ref)
     if is_around_sso:
         _note_bypass()
     return None
@@ -169,11 +175,13 @@ def _second_factor_first(bearer: Bearer | None) -> Response | None:
 
 
 def _admit(view: Any) -> None:
-    """Ask the guard, and for a confirmation where the view wants one."""
+    """Ask the guard, and for a confirmation where the view wants one; what goes on from here is the workspace's."""
     ask(view.permission, per_account=getattr(view, "per_account", False))
     if getattr(view, "confirm", False):
         need_confirmation()
     count_move(g.person.id)
+    if not getattr(view, "binds_itself", False):
+        bind_tenant(g.db, g.tenant.ref)
 
 
 def _note_bypass() -> None:
@@ -206,6 +214,10 @@ def _place_of(bearer: Bearer | None) -> Place | None:
     """Return the workspace of a member and the role there; of a token only the one that it was made for."""
     if bearer is None:
         return queries.membership(session=g.db, slug=g.slug, person_id=g.person.id)
+    if bearer.place is not None:
+        # Without a role there: a token of somebody who is no member any more.
+        here = queries.place_of(bearer.place) if bearer.place[0] is not None else None
+        return here if here is not None and here.tenant.slug == g.slug else None
     if bearer.machine_role is None:
         place = queries.membership(session=g.db, slug=g.slug, person_id=bearer.person.id)
     else:

@@ -97,6 +97,7 @@ CREATE TABLE platform.tenant (
     suspended_at timestamptz,
     sso_only boolean NOT NULL DEFAULT false,
     access_revision bigint NOT NULL DEFAULT 0,
+    stores_revision bigint NOT NULL DEFAULT 0,
     second_factor_roles text[] NOT NULL DEFAULT '{}',
     origins text[] NOT NULL DEFAULT '{}' CHECK (cardinality(origins) <= 20)
 )
@@ -460,7 +461,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON platform.sign_in_lock, platform.email_ch
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.totp, platform.recovery_code, platform.passkey,
     platform.half_sign_in, platform.passkey_challenge TO comptoir_platform
 --;
-GRANT SELECT, UPDATE (name, is_demo, suspended_at, sso_only, access_revision, second_factor_roles, origins) ON platform.tenant
+GRANT SELECT, UPDATE (name, is_demo, suspended_at, sso_only, access_revision, stores_revision, second_factor_roles, origins) ON platform.tenant
     TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE (master_id, wrapped, retired_at) ON platform.data_key TO comptoir_platform

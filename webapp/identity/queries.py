@@ -1,7 +1,9 @@
 """Who is it? Reads of people, sessions and tokens, on a transaction bound to the platform."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, text
@@ -107,6 +109,8 @@ class Bearer:
     networks: list[str]
     machine_role: str | None
     person: PersonView
+    place: Sequence[Any] | None = None
+    """What `webapp.tenancy.queries.place_of` reads: the workspace with the role there, where it was read along."""
 
 
 _PERSON = (Person.id, Person.email, Person.name, Person.language, Person.theme, Person.density, Person.is_operator)
@@ -142,9 +146,13 @@ def live_session(*, session: Session, secret_hash: bytes, at: datetime, idle: ti
 _BEARER = text("""
     SELECT t.tenant_id, t.scopes, t.used_at, t.networks, s.role,
         coalesce(p.id, s.id), coalesce(p.email, s.name), coalesce(p.name, s.name), coalesce(p.language, 'en'),
-        coalesce(p.theme, 'system'), coalesce(p.density, 'comfortable'), coalesce(p.is_operator, false)
+        coalesce(p.theme, 'system'), coalesce(p.density, 'comfortable'), coalesce(p.is_operator, false),
+        coalesce(s.role, m.role), w.id, w.slug, w.name, w.base_currency, w.is_demo, w.suspended_at, w.sso_only,
+        w.access_revision, w.stores_revision, w.second_factor_roles, coalesce(m.own_roles, '{}')
     FROM platform.token t
+        JOIN platform.tenant w ON w.id = t.tenant_id
         LEFT JOIN platform.person p ON p.id = t.person_id
+        LEFT JOIN platform.membership m ON m.tenant_id = t.tenant_id AND m.person_id = t.person_id
         LEFT JOIN platform.service_account s ON s.id = t.service_account_id
     WHERE t.id = :token_id
         AND (t.secret_hash = :secret_hash OR t.former_hash = :secret_hash AND t.former_until > :at)
@@ -153,9 +161,14 @@ _BEARER = text("""
 
 
 def bearer(*, session: Session, token_id: str, secret_hash: bytes, at: datetime) -> Bearer | None:
-    """Return who stands behind a token; None if it is unknown, wrong, expired, revoked, or its holder is disabled."""
+    """Return who stands behind a token; None if it is unknown, wrong, expired, revoked, or its holder is disabled.
+
+    Their place in the token's workspace is read along, as every call asks for it next.
+    """
     row = session.execute(_BEARER, {"token_id": token_id, "secret_hash": secret_hash, "at": at}).first()
-    return None if row is None else Bearer(token_id, row[0], frozenset(row[1]), *row[2:5], PersonView(*row[5:]))
+    if row is None:
+        return None
+    return Bearer(token_id, row[0], frozenset(row[1]), *row[2:5], PersonView(*row[5:12]), row[12:])
 
 
 def service_accounts(

@@ -36,6 +36,13 @@ def raise_access_revision(*, session: Session, tenant_id: UUID) -> None:
     )
 
 
+def raise_stores_revision(*, session: Session, tenant_id: UUID) -> None:
+    """Tell every process that what it remembers of the workspace's policy stores is of yesterday."""
+    session.execute(
+        update(Tenant).where(Tenant.id == tenant_id).values(stores_revision=Tenant.stores_revision + 1),
+    )
+
+
 def set_own_roles(*, session: Session, tenant_id: UUID, person_id: UUID, names: tuple[str, ...]) -> None:
     """Give a member exactly these of the workspace's own roles, besides the role of their place."""
     session.execute(

@@ -27,6 +27,7 @@ class Tenant(PlatformBase):
     suspended_at: Mapped[datetime | None] = mapped_column(Instant)
     sso_only: Mapped[bool]
     access_revision: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    stores_revision: Mapped[int] = mapped_column(BigInteger, server_default="0")
     second_factor_roles: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     origins: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, text
@@ -27,6 +28,8 @@ class TenantView:
     sso_only: bool = False
     access_revision: int = 0
     """Raised by every change of roles, grants and policies."""
+    stores_revision: int = 0
+    """Raised by every change of a policy store that a decision of it can depend on."""
     second_factor_roles: Sequence[str] = ()
     """Roles whose members get in with a second factor only."""
 
@@ -75,6 +78,7 @@ _TENANT = (
     Tenant.suspended_at,
     Tenant.sso_only,
     Tenant.access_revision,
+    Tenant.stores_revision,
     Tenant.second_factor_roles,
 )
 
@@ -82,7 +86,7 @@ _TENANT = (
 # Asked with every request: a ready text costs a tenth of what building the expression costs.
 _MEMBERSHIP = text("""
     SELECT m.role, t.id, t.slug, t.name, t.base_currency, t.is_demo, t.suspended_at, t.sso_only, t.access_revision,
-        t.second_factor_roles, m.own_roles
+        t.stores_revision, t.second_factor_roles, m.own_roles
     FROM platform.tenant t JOIN platform.membership m ON m.tenant_id = t.id
     WHERE t.slug = :slug AND m.person_id = :person_id
 """)
@@ -91,7 +95,12 @@ _MEMBERSHIP = text("""
 def membership(*, session: Session, slug: str, person_id: UUID) -> Place | None:
     """Return a person's place in a workspace; None for an outsider as for an unknown slug."""
     row = session.execute(_MEMBERSHIP, {"slug": slug, "person_id": person_id}).first()
-    return None if row is None else Place(TenantView(*row[1:-1]), row[0], tuple(row[-1]))
+    return None if row is None else place_of(row)
+
+
+def place_of(row: Sequence[Any]) -> Place:
+    """Read a place from its columns: the role, the workspace, the own roles."""
+    return Place(TenantView(*row[1:-1]), row[0], tuple(row[-1]))
 
 
 def places(*, session: Session, person_id: UUID) -> list[tuple[TenantView, str]]:

@@ -1,7 +1,8 @@
 """The description of the JSON API: a document for programs and a page for people, both made from the application."""
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from flask import Blueprint, Flask, Response, abort, current_app, jsonify, request
 from flask_babel import gettext as _
@@ -11,6 +12,7 @@ from webapp.web.headers import UNSAFE_METHODS
 from webapp.web.problem import is_api
 from webapp.web.render import render
 
+View = TypeVar("View", bound=Callable[..., Any])
 bp = Blueprint("api_docs", __name__, url_prefix="/api/v1")
 
 
@@ -37,12 +39,20 @@ def docs() -> Response:
     return render("api/docs.html", info=told["info"], rooms=rooms, schemas=told["components"]["schemas"])
 
 
+def reads_itself(view: View) -> View:
+    """Mark a call that refuses by itself what it cannot read, so that its body is parsed once."""
+    view.reads_itself = True  # type: ignore[attr-defined]
+    return view
+
+
 @bp.before_app_request
 def readable() -> None:
     """Refuse what is not of the described kind (415) or is no JSON (400), before anybody reads it as nothing."""
     if request.method not in UNSAFE_METHODS or not is_api() or request.url_rule is None:
         return
     if not (request.content_length or request.headers.get("Transfer-Encoding")):
+        return
+    if getattr(current_app.view_functions[request.url_rule.endpoint], "reads_itself", False):
         return
     kinds = _kinds(current_app).get((request.url_rule.rule, request.method), set())
     if kinds and request.mimetype not in kinds:

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, g, request
 
-from tenants.door import PAGES_PREFIX, guard_room
+from tenants.door import PAGES_PREFIX, binds_itself, guard_room
 from tenants.office.policies import authzen, workspace
 from tenants.office.policies.authzen import Malformed
 from tenants.office.policies.journal import JOURNAL, Journal, Line
@@ -20,6 +20,7 @@ from webapp.access.door import LISTENERS
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import N_
+from webapp.web.openapi import reads_itself
 from webapp.web.pagination import read_cursor, sign_cursor
 from webapp.web.state import KEY, services
 
@@ -50,6 +51,8 @@ def _echo(response: Response) -> Response:
 
 
 @bp.post("/evaluation")
+@binds_itself
+@reads_itself
 @requires(Permission.ACCESS_DECISIONS_READ)
 def evaluate(slug: str, store: str) -> Response:
     """Answer one evaluation."""
@@ -59,6 +62,8 @@ def evaluate(slug: str, store: str) -> Response:
 
 
 @bp.post("/evaluations")
+@binds_itself
+@reads_itself
 @requires(Permission.ACCESS_DECISIONS_READ)
 def evaluate_many(slug: str, store: str) -> Response:
     """Answer a batch of evaluations, or a single one when there is no batch in the body."""
@@ -72,6 +77,8 @@ def evaluate_many(slug: str, store: str) -> Response:
 
 
 @bp.post("/search/<any(subject, resource, action):searched>")
+@binds_itself
+@reads_itself
 @requires(Permission.ACCESS_DECISIONS_READ)
 def find(slug: str, store: str, searched: str) -> Response:
     """Answer a page of who may, on what, or what may be done."""
@@ -110,7 +117,7 @@ def _body() -> dict[str, Any]:
 
 def _ready(store: str) -> Ready:
     points: Points = current_app.extensions[POINTS]
-    return points.ready(g.db, store)
+    return points.ready(g.db, g.tenant, store)
 
 
 def _decide(ready: Ready, questions: list[Question]) -> list[dict[str, Any]]:

@@ -125,11 +125,12 @@ def make_workspace_store(*, session: Session, actor: Actor, at: datetime) -> Non
     )
 
 
-def decide_anew(*, session: Session) -> None:
-    """Let every process read the policies of the workspace again with its next request."""
+def decide_anew(*, session: Session, slug: str) -> None:
+    """Let every process read the store again with its next request."""
     tenant = bound_tenant(session)
+    raise_revision = tenancy.raise_access_revision if slug == WORKSPACE else tenancy.raise_stores_revision
     with on_platform(session):
-        tenancy.raise_access_revision(session=session, tenant_id=tenant.id)
+        raise_revision(session=session, tenant_id=tenant.id)
 
 
 def change_store(*, session: Session, actor: Actor, at: datetime, slug: str, settings: StoreSettings) -> StoreView:
@@ -164,8 +165,8 @@ def change_store(*, session: Session, actor: Actor, at: datetime, slug: str, set
             object_id=slug,
             difference=changed,
         )
-    if changed and slug == WORKSPACE:
-        decide_anew(session=session)
+    if changed:
+        decide_anew(session=session, slug=slug)
     return found_store(session=session, slug=slug)
 
 
@@ -178,6 +179,7 @@ def remove_store(*, session: Session, actor: Actor, at: datetime, slug: str) -> 
         raise OwnStore
     store = found_store(session=session, slug=slug, lock=True)
     session.execute(delete(PolicyStore).where(PolicyStore.id == store.id))
+    decide_anew(session=session, slug=slug)
     record(
         session=session,
         actor=actor,

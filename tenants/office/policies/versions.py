@@ -146,7 +146,6 @@ def activate(
         raise NeedsOtherEyes
     if slug == WORKSPACE:
         workspace.check(wanted.policies)
-        decide_anew(session=session)
     else:
         _check_entities(session, store, wanted)
     session.execute(
@@ -187,6 +186,7 @@ def roll_back(*, session: Session, actor: Actor, at: datetime, slug: str) -> Ver
 def touch(session: Session, store: StoreView) -> None:
     """Tell every process that the store decides otherwise now."""
     session.execute(update(PolicyStore).where(PolicyStore.id == store.id).values(revision=PolicyStore.revision + 1))
+    decide_anew(session=session, slug=store.slug)
 
 
 def _schema_of_product(schema: str) -> str:

@@ -20,6 +20,7 @@ NO_EVENT = {
     "webapp.access.commands.write_grant": CALLED,
     "webapp.access.commands.end_grant": CALLED,
     "webapp.tenancy.commands.raise_access_revision": CALLED,
+    "webapp.tenancy.commands.raise_stores_revision": CALLED,
     "webapp.tenancy.commands.set_own_roles": CALLED,
     "webapp.identity.sessions.touch_session": "a mark of use, once a minute",
     "webapp.identity.halfway.begin_halfway": "opens nothing; the session that follows is an event",
