@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 
 from tenants.office.policies.journal import Journal, Line
 from tenants.office.policies.rules import WORKSPACE, Answer, Code, Party, Question
-from webapp.access.guard import Decision, product_rulebook
-from webapp.access.permissions import Permission, Role
+from webapp.access.guard import Decision, decide, product_rulebook
+from webapp.access.permissions import PER_ACCOUNT, Permission, Role
 from webapp.access.policy_text import Finding
 from webapp.access.product import with_own
 from webapp.access.queries import Parts, own_policies
@@ -80,8 +80,7 @@ def recorder(journal: Journal, request_id: Callable[[], str]) -> Callable[[Decis
         kept = _recordings.get(tenant.id) if tenant.access_revision else None
         if kept is None or not kept.percent:
             return
-        code = Code.PERMITTED if decision.permit else Code.FORBIDDEN if decision.policies else Code.NOT_PERMITTED
-        answer = Answer(decision.permit, code, decision.policies, "", decision.microseconds)
+        answer = answer_of(decision)
         question = question_of(decision.permission, asker)
         journal.put(
             Line(
@@ -132,12 +131,9 @@ class WorkspacePoint:
         asked = self._ask(question)
         if isinstance(asked, Answer):
             return asked
-        outcome = self._book.answer(*asked)
-        detail = ", ".join(outcome.policies)
-        if outcome.permit:
-            return Answer(True, Code.PERMITTED, outcome.policies, detail, outcome.microseconds)
-        code = Code.FORBIDDEN if outcome.policies else Code.NOT_PERMITTED
-        return Answer(False, code, outcome.policies, detail, outcome.microseconds)
+        permission, asker = asked
+        extent = self._book.extent(permission, asker) if permission in PER_ACCOUNT else None
+        return answer_of(decide(permission, asker=asker, rulebook=self._book, extent=extent))
 
     def decide_many(self, questions: Sequence[Question], *, keep: bool = True) -> list[Answer]:
         """Decide many questions, in their order."""
@@ -177,12 +173,20 @@ class WorkspacePoint:
         )
 
 
+def answer_of(decision: Decision) -> Answer:
+    """Write a decision of the guard as a store answers."""
+    code = Code.PERMITTED if decision.permit else Code.FORBIDDEN if decision.policies else Code.NOT_PERMITTED
+    return Answer(decision.permit, code, decision.policies, ", ".join(decision.policies), decision.microseconds)
+
+
 def question_of(permission: Permission, asker: Asker) -> Question:
     """Write what the guard was asked so that it can be asked again."""
     properties: dict[str, Any] = {"role": asker.role.value}
     if asker.own_roles:
         properties["own_roles"] = list(asker.own_roles)
-    context: Mapping[str, Any] = {"network": asker.network, "at": asker.at.isoformat()}
+    # To the minute, so that equal requests of one minute are asked again once.
+    at = asker.at.replace(second=0, microsecond=0).isoformat()
+    context: Mapping[str, Any] = {"network": asker.network, "at": at}
     if asker.second_factor:
         context = {**context, "second_factor": True}
     if asker.scopes is not None:
