@@ -29,6 +29,7 @@ from webapp.tenancy.queries import Place, TenantView
 from webapp.web.limits import count_move
 from webapp.web.problem import is_api
 from webapp.web.render import frame, see_other
+from webapp.web.unit import FAILED
 
 View = TypeVar("View", bound=Callable[..., Any])
 PAGES_PREFIX = "/t/<slug>"
@@ -74,6 +75,14 @@ def guard_room(blueprint: Blueprint) -> None:
     blueprint.url_value_preprocessor(_take_slug)
     blueprint.url_defaults(_give_slug)
     blueprint.before_request(_enter)
+    blueprint.after_request(_insist_on_weighing)
+
+
+def _insist_on_weighing(response: Response) -> Response:
+    """Fail, so that nothing is committed, where a view was let in for single accounts and never asked about them."""
+    if g.get("unweighed") and response.status_code < FAILED:
+        raise AssertionError(f"{request.endpoint} never asked whether these accounts and amounts are permitted")
+    return response
 
 
 def binds_itself(view: View) -> View:

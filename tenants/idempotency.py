@@ -83,6 +83,7 @@ def once(
         written = stored.body if stored.body_sealed is None else _open(stored.body_sealed, key)
         response = _answer(written, stored.status, stored.location or "")
         response.headers["Idempotency-Replayed"] = "true"
+        g.unweighed = False  # Nothing is written again.
         return response
     body, status, location = act()
     written = json.dumps(body)

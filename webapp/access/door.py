@@ -1,5 +1,6 @@
 """The guard at the doors of a workspace: decides for the request at hand, and sees that every refusal can be traced."""
 
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +10,14 @@ from flask import current_app, g, request
 from webapp.access.extent import Extent
 from webapp.access.guard import Decision, Forbidden, decide, permitted
 from webapp.access.permissions import PER_ACCOUNT, Permission
+from webapp.access.rulebook import Asker
 from webapp.audit.commands import record
 from webapp.web.state import services
 from webapp.web.unit import after_roll_back
 
+SAFE = frozenset({"GET", "HEAD"})
+WRITES = "*:change"
+Within = Callable[[Extent], Collection[int] | None]
 LISTENERS = "decision_listeners"
 """Under this name the application keeps who hears of every decision: `listener(decision, asker, tenant)`."""
 
@@ -24,20 +29,50 @@ def ask(permission: Permission, *, per_account: bool = False) -> Decision:
 
     What it may be about is `g.extent` where single accounts do; elsewhere it is all of them or nothing.
     """
-    extent = g.rulebook.extent(permission, g.asker) if permission in PER_ACCOUNT else None
+    extent = None
     if per_account:
-        g.extent = extent
-    elif extent is not None:
-        extent = Extent(policies=extent.forbids) if extent.is_all and extent.withheld else None
+        g.extent = extent = g.rulebook.reach(permission, g.asker)
+        g.unweighed = WRITES in permission.groups and request.method not in SAFE
+    elif permission in PER_ACCOUNT:
+        extent = g.rulebook.extent(permission, g.asker)
+        forbids = extent.forbids if extent.is_all and extent.withheld else ()
+        forbids += g.rulebook.forbids_amounts(permission, g.asker)
+        extent = Extent(policies=forbids) if forbids else None
+    _decided(permission, asker=g.asker, extent=extent)
+    return g.decision
+
+
+def weigh(permission: Permission, *, account_ids: Collection[int], amount: tuple[str, int], within: Within) -> None:
+    """Decide on an amount that would be booked on accounts, for a view that was let in; raises Forbidden.
+
+    `within` tells the accounts that an extent reaches, None for all.
+    """
+    if g.extent.is_whole and not g.rulebook.weighs:
+        return
+    asker = replace(g.asker, amount=amount)
+    extent = g.rulebook.extent(permission, asker)
+    reached = within(extent)
+    if reached is not None and not set(account_ids) <= set(reached):
+        told = Extent(policies=extent.forbids if extent.withheld else extent.policies if extent.is_empty else ())
+        _decided(permission, asker=asker, extent=told, is_elsewhere=not extent.is_empty)
+
+
+def _decided(permission: Permission, *, asker: Asker, extent: Extent | None, is_elsewhere: bool = False) -> None:
+    """Decide, keep the decision, tell who listens, and write a refusal down; raises Forbidden."""
     decision = decide(
-        permission, asker=g.asker, rulebook=g.rulebook, decision_id=str(services().new_id()), extent=extent
+        permission,
+        asker=asker,
+        rulebook=g.rulebook,
+        decision_id=str(services().new_id()),
+        extent=extent,
+        is_elsewhere=is_elsewhere,
     )
     g.decision = decision
     g.actor = replace(g.actor, decision_id=decision.id)
     for hear in current_app.extensions.get(LISTENERS, ()):
-        hear(decision, g.asker, g.tenant)
+        hear(decision, asker, g.tenant)
     if decision.permit:
-        return decision
+        return
     log.info(
         "access.refused",
         decision_id=decision.id,
@@ -56,7 +91,7 @@ def may(permission: Permission) -> bool:
 
 def may_some(permission: Permission) -> bool:
     """Tell whether whoever asks may on any account at all."""
-    return may(permission) or not g.rulebook.extent(permission, g.asker).is_empty
+    return may(permission) or not g.rulebook.reach(permission, g.asker).is_empty
 
 
 def _write_down(decision: Decision) -> None:

@@ -28,6 +28,18 @@ class Extent:
         """Tell whether it reaches every account, now and later."""
         return self.is_all and not self.withheld
 
+    def __or__(self, other: "Extent") -> "Extent":
+        """Return what either reaches, where the same is withheld from both."""
+        if self.is_empty or other.is_empty:
+            return other if self.is_empty else self
+        return Extent(
+            self.is_all or other.is_all,
+            self.named | other.named,
+            self.withheld & other.withheld,
+            tuple(dict.fromkeys((*self.policies, *other.policies))),
+            tuple(dict.fromkeys((*self.forbids, *other.forbids))),
+        )
+
     @property
     def is_empty(self) -> bool:
         """Tell whether it reaches none."""

@@ -74,10 +74,12 @@ def decide(
     rulebook: Rulebook | None = None,
     decision_id: str = "",
     extent: Extent | None = None,
+    is_elsewhere: bool = False,
 ) -> Decision:
     """Decide one permission of a member; without a rulebook by the policies that come with Comptoir.
 
     With an `extent` it is about the accounts that the permission reaches, and permitted when it reaches any.
+    `is_elsewhere` says that it is permitted on some, and that these were not among them.
     """
     book = rulebook or product_rulebook()
     outcome = book.answer(permission, asker)
@@ -103,6 +105,8 @@ def decide(
         found += book.missing_on_accounts(permission, asker) if extent is not None else []
         missing = tuple(dict.fromkeys(one.condition for one in found))
     reason, params = _why_not(permission, asker, outcome.policies, missing)
+    if is_elsewhere and not outcome.policies and not missing:
+        reason, params = N_("This is permitted to you only on certain accounts, and this is about others too."), {}
     return Decision(False, reason, params, permission, outcome.policies, missing, outcome.microseconds, decision_id)
 
 

@@ -77,6 +77,8 @@ PER_ACCOUNT = frozenset(
     }
 )
 """What can be permitted on single accounts, each with all below it."""
+BOOKS = frozenset({Permission.LEDGER_ENTRIES_REVERSE, Permission.LEDGER_ENTRIES_WRITE})
+"""What can be permitted up to an amount."""
 
 
 class Role(StrEnum):

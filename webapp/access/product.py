@@ -6,6 +6,9 @@ from pathlib import Path
 
 from webapp.access.engine import Compiled, compile_policies
 from webapp.access.permissions import Permission
+from webapp.access.policy_text import Finding, chunks
+from webapp.access.reading import PoliciesRefused, Policy
+from webapp.kernel.errors import N_
 
 FOLDER = Path(__file__).parent / "policies"
 
@@ -35,6 +38,18 @@ def product_policies() -> Compiled:
     return compile_policies(policy_files(), schema_text())
 
 
+def _beyond_scope(policy: Policy) -> Finding | None:
+    """Tell whether a policy names accounts where lists cannot be narrowed by it: in a condition, or one by itself."""
+    words = [token.text for chunk in chunks(policy.text) for token in chunk.tokens]
+    if words.count("resource") > 1:
+        message = N_('Name the account in the scope, before the conditions: resource in Account::"7".')
+        return Finding(policy.line, 1, message, {}, policy.id)
+    if ("resource", "==", "Account") in zip(words, words[1:], words[2:], strict=False):
+        message = N_("An account is named with all below it: write “in” instead of “==”.")
+        return Finding(policy.line, 1, message, {}, policy.id)
+    return None
+
+
 _OF_WORKSPACE = re.compile(r'\bresource\s*(?:is\s+Workspace\b(?!\s+in\b)|==\s*Workspace::"here")')
 
 
@@ -43,7 +58,10 @@ def with_own(own: tuple[tuple[str, str], ...], *, validated: bool = False) -> Co
     if not own:
         return product_policies()
     if validated:
-        compile_policies((*policy_files(), *own), schema_text())
+        compiled = compile_policies((*policy_files(), *own), schema_text())
+        findings = [found for policy in compiled.policies if (found := _beyond_scope(policy))]
+        if findings:
+            raise PoliciesRefused(findings)
     # What is permitted or forbidden in the workspace is so on each of its accounts, however it is written.
     meant = [(name, _OF_WORKSPACE.sub('resource in Workspace::"here"', text)) for name, text in own]
     return compile_policies((*policy_files(), *meant), schema_text(), validated=False)

@@ -4,10 +4,11 @@ A rulebook belongs to one revision of a workspace's policies, and its answers to
 very request names; so a role that was taken away or a policy that was changed is never answered from memory.
 """
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -21,6 +22,7 @@ from webapp.kernel.actor import SYSTEM
 Answer = TypeVar("Answer")
 Question = tuple[Uid, Uid, Uid, dict[str, Any], Facts]
 HERE = Uid("Workspace", "here")
+_CURRENCY = re.compile(r'context\.currency == "([A-Z]{3})"')
 STEADY = frozenset({"token", "scopes", "scope"})
 """What of the context does not change between the requests of one person through one token."""
 REMEMBERED_MAX = 2_000
@@ -38,11 +40,14 @@ class Asker:
     second_factor: bool = False
     network: str = ""
     at: datetime = field(default=datetime(1970, 1, 1, tzinfo=UTC))
+    amount: tuple[str, int] | None = None
+    """What would be booked: a currency and minor units."""
 
     def context(self, permission: Permission) -> dict[str, Any]:
         """Return what policies may ask about the request."""
         at = self.at.astimezone(UTC)
-        return {
+        booked = {"currency": self.amount[0], "amount": self.amount[1]} if self.amount else {}
+        return booked | {
             "token": self.scopes is not None,
             "scopes": sorted(self.scopes or ()),
             "scope": permission.scope,
@@ -77,6 +82,13 @@ class Rulebook:
         self._for_owners = for_owners
         self._is_own = is_own
         self._moody = frozenset(policy.id for policy in compiled.policies if _is_moody(policy.text))
+        texts = [policy.text for policy in compiled.policies]
+        self.weighs = any("context.amount" in text for text in texts)
+        """Whether a policy looks at amounts."""
+        self._heavy = frozenset(
+            one.id for one in compiled.policies if one.effect == "forbid" and "context.amount" in one.text
+        )
+        self._currencies = sorted({code for text in texts for code in _CURRENCY.findall(text)})
         self._facts: OrderedDict[Any, Facts] = OrderedDict()
         self._answers: OrderedDict[Any, dict[Permission, Outcome]] = OrderedDict()
         self._extents: OrderedDict[Any, dict[Permission, Extent]] = OrderedDict()
@@ -125,6 +137,21 @@ class Rulebook:
         above = [*uids[1:], HERE]
         facts = self._entities(asker, tuple(zip(uids, above, strict=True)))
         return principal, action(permission), uids[0], asker.context(permission), facts
+
+    def forbids_amounts(self, permission: Permission, asker: Asker) -> tuple[str, ...]:
+        """Return the policies that may forbid an amount: a view that does not tell amounts must not pass them by."""
+        if not self._heavy or (self._for_owners is not None and asker.role is Role.OWNER):
+            return ()
+        principal, facts = self.principal(asker)
+        applicable = self.compiled.applicable(principal, action(permission), HERE, facts)
+        return tuple(one.id for one in applicable if one.id in self._heavy)
+
+    def reach(self, permission: Permission, asker: Asker) -> Extent:
+        """Return the accounts that a permission reaches, those besides where it does so up to an amount only."""
+        found = self.extent(permission, asker)
+        for code in self._currencies if self.weighs else ():
+            found |= self.extent(permission, replace(asker, amount=(code, 0)))
+        return found
 
     def missing_on_accounts(self, permission: Permission, asker: Asker) -> list[Missing]:
         """Return the conditions of the request that kept policies from permitting on single accounts."""

@@ -5,7 +5,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from webapp.kernel.amounts import AmountError, read_amount
 from webapp.kernel.errors import N_, FieldError, Invalid
+from webapp.kernel.money import MoneyError, decimal
 
 NETWORKS_MAX = 10
 WEEK = "context.weekday <= 5"
@@ -25,6 +27,8 @@ class Conditions:
     until: datetime | None = None
     account_id: int | None = None
     """Only on this account and all below it."""
+    amount: tuple[int, str] | None = None
+    """At most so much for each entry: minor units and the currency."""
 
     @property
     def resource(self) -> str:
@@ -47,6 +51,9 @@ class Conditions:
             clauses.append(WEEK)
         if self.until:
             clauses.append(f'context.now < datetime("{self.until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")')
+        if self.amount:
+            most, currency = self.amount
+            clauses.append(f'(context has amount && context.currency == "{currency}" && context.amount <= {most})')
         return "".join(f"\nwhen {{ {clause} }}" for clause in clauses)
 
 
@@ -59,9 +66,11 @@ def read_conditions(
     working_days: bool,
     until: datetime | None = None,
     account: str = "",
+    amount: str = "",
+    currency: str = "",
 ) -> Conditions:
-    """Read what was typed; raises Invalid (networks, begins, ends, account)."""
-    errors = []
+    """Read what was typed; raises Invalid (networks, begins, ends, account, amount)."""
+    errors: list[FieldError] = []
     named = tuple(dict.fromkeys(networks.replace(",", " ").split()))
     try:
         found = tuple(str(ipaddress.ip_network(one)) for one in named)
@@ -70,23 +79,41 @@ def read_conditions(
         errors.append(FieldError("networks", "network", N_("Write networks like 192.0.2.0/24 or 2001:db8::/32.")))
     if len(named) > NETWORKS_MAX:
         errors.append(FieldError("networks", "count", N_("At most %(most)s networks."), {"most": NETWORKS_MAX}))
-    minutes = []
+    hours = _hours(begins, ends, errors)
+    if account and not _ID.fullmatch(account):
+        errors.append(FieldError("account", "choice", N_("Choose one of the offered values.")))
+    limit = _limit(amount, currency, errors)
+    if errors:
+        raise Invalid(errors=tuple(errors))
+    return Conditions(second_factor, found, hours, working_days, until, int(account) if account else None, limit)
+
+
+def _hours(begins: str, ends: str, errors: list[FieldError]) -> tuple[int, int] | None:
+    before, minutes = len(errors), []
     for field, text in (("begins", begins), ("ends", ends)):
         if text and not _TIME.fullmatch(text):
             errors.append(FieldError(field, "time", N_("Write a time of the day like 08:30.")))
         minutes.append(_minute(text) if _TIME.fullmatch(text) else None)
-    if (minutes[0] is None) != (minutes[1] is None) and not errors:
-        errors.append(
-            FieldError("ends" if minutes[1] is None else "begins", "missing", N_("Say both times or neither."))
-        )
-    hours = (minutes[0], minutes[1]) if minutes[0] is not None and minutes[1] is not None else None
-    if hours and hours[0] >= hours[1]:
+    first, last = minutes
+    if (first is None) != (last is None) and len(errors) == before:
+        errors.append(FieldError("ends" if last is None else "begins", "missing", N_("Say both times or neither.")))
+    if first is None or last is None:
+        return None
+    if first >= last:
         errors.append(FieldError("ends", "order", N_("The end is later than the beginning, on the same day.")))
-    if account and not _ID.fullmatch(account):
-        errors.append(FieldError("account", "choice", N_("Choose one of the offered values.")))
-    if errors:
-        raise Invalid(errors=tuple(errors))
-    return Conditions(second_factor, found, hours, working_days, until, int(account) if account else None)
+    return first, last
+
+
+def _limit(amount: str, currency: str, errors: list[FieldError]) -> tuple[int, str] | None:
+    if not amount:
+        return None
+    try:
+        most = read_amount(amount, currency)
+    except (AmountError, MoneyError):
+        most = -1
+    if most < 0:
+        errors.append(FieldError("amount", "amount", N_("Write an amount like 250.00, and choose its currency.")))
+    return most, currency
 
 
 def _minute(text: str) -> int:
@@ -109,6 +136,7 @@ _SAID = (
         N_("This was permitted to you until %(moment)s."),
     ),
 )
+_AMOUNT = re.compile(r'\(context has amount && context\.currency == "(\w+)" && context\.amount <= (\d+)\)')
 _NETWORK = re.compile(r'isInRange\(ip\("([^"]+)"\)\)')
 
 
@@ -118,6 +146,9 @@ def condition_words(condition: str) -> tuple[str, dict[str, str]]:
         if found := pattern.fullmatch(condition):
             params = found.groupdict()
             return message, params | ({"time": clock(int(params["time"]))} if "time" in params else {})
+    if most := _AMOUNT.fullmatch(condition):
+        amount = {"amount": decimal(int(most[2]), most[1]), "currency": most[1]}
+        return N_("This is permitted to you only up to %(amount)s %(currency)s for each entry."), amount
     if networks := _NETWORK.findall(condition):
         return N_("This is permitted to you only from the networks %(networks)s."), {"networks": ", ".join(networks)}
     return N_("This is permitted to you only if this holds: %(condition)s"), {"condition": condition}

@@ -20,6 +20,7 @@ from webapp.web.state import services
 _SEE = (Permission.LEDGER_ACCOUNTS_READ, Permission.LEDGER_ENTRIES_READ)
 MAY = {
     "see": (N_("See it and its entries"), _SEE),
+    "book": (N_("See it and book on it"), (*_SEE, Permission.LEDGER_ENTRIES_WRITE)),
 }
 """What an account is shared for, in words, and what that permits."""
 

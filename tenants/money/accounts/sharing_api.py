@@ -34,7 +34,7 @@ class ShareIn(Body):
     )
 
     person_id: UUID = Field(strict=False)
-    may: Literal["see"] = "see"
+    may: Literal["see", "book"] = "see"
     until: InstantIn
     note: str = Field("", max_length=200)
 
@@ -45,7 +45,7 @@ class ShareOut(BaseModel):
     id: UUID = Field(description="The grant; ending it ends the sharing.")
     account_id: int = Field(description="The account on which it was given.")
     person_id: UUID
-    may: str = Field(description="`see`, or empty for a grant of something else.")
+    may: str = Field(description="`see`, `book`, or empty for a grant of something else.")
     permissions: list[str]
     note: str
     expires_at: Instant
@@ -102,7 +102,7 @@ def list_shares(path: SharedAccountPath, query: ShareQuery) -> Response:
 )
 @requires(Permission.ACCESS_GRANTS_WRITE, confirm=True)
 def share_account(path: SharedAccountPath, body: ShareIn) -> Response:
-    """Let a member see an account with all below it, until a moment."""
+    """Let a member see an account with all below it, or book on them, until a moment."""
     grant_id = share(path.account_id, person_id=body.person_id, may=body.may, until=body.until, note=body.note)
     made = next(one for one in shares_of(shown_account(path.account_id)) if one.grant.id == grant_id)
     response = jsonify(_share_out(made))

@@ -11,6 +11,7 @@ from flask import g
 
 from tenants.money.accounts import queries
 from tenants.money.accounts.queries import AccountView
+from tenants.money.accounts.tree import choices
 from webapp.kernel.errors import NotFound
 
 
@@ -39,6 +40,11 @@ def shown_account(account_id: int) -> AccountView:
     if account is None or (within is not None and account_id not in within):
         raise NotFound
     return account if within is None else _rooted(account, within)
+
+
+def account_choices() -> list[tuple[str, str]]:
+    """Return the accounts for a list to choose from, as (id, number and name), for the rooms that do not know money."""
+    return [(str(key), name) for _kind, options in choices(shown_accounts(), g.at.date()) for key, name in options]
 
 
 def _rooted(account: AccountView, within: Collection[int]) -> AccountView:

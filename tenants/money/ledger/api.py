@@ -10,6 +10,7 @@ from tenants.idempotency import once
 from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.shown import shown_accounts
 from tenants.money.ledger import commands, queries, register
+from tenants.money.ledger.content import draft_of
 from tenants.money.ledger.elsewhere import shown_entries, shown_entry, within_shown
 from tenants.money.ledger.presentation import draft_in, entry_out, posted_out
 from tenants.money.ledger.reach import Key
@@ -24,6 +25,7 @@ from tenants.money.ledger.shapes import (
     EntryPath,
     EntryQuery,
 )
+from tenants.money.ledger.weighing import weigh
 from tenants.schemas import WorkspacePath
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
@@ -81,7 +83,7 @@ def criteria_in(query: EntryQuery) -> list[Criteria]:
 
 
 @bp.post("/entries", responses={201: EntryOut}, operation_id="postEntry", summary="Book an entry")
-@requires(Permission.LEDGER_ENTRIES_WRITE)
+@requires(Permission.LEDGER_ENTRIES_WRITE, per_account=True)
 @moves_money
 @promises(key="required", gives_version=True)
 def post_entry(path: WorkspacePath, body: EntryIn) -> Response:
@@ -89,6 +91,7 @@ def post_entry(path: WorkspacePath, body: EntryIn) -> Response:
 
     def act() -> tuple[Any, int, str]:
         draft = draft_in(body)
+        weigh(draft)
         entry_id = commands.post_entry(session=g.db, actor=g.actor, at=g.at, draft=draft)
         return posted_out(entry_id, draft), 201, f"/api/v1/t/{g.slug}/entries/{entry_id}"
 
@@ -104,43 +107,53 @@ def get_entry(path: EntryPath, query: EntryAsk) -> Response:
     return _entry(path.entry_id, query)
 
 
-def _entry(entry_id: int, ask: EntryAsk) -> Response:
-    entry = shown_entry(queries.entry(session=g.db, entry_id=entry_id))
-    if entry is None:
+def _found(entry_id: int) -> queries.EntryView:
+    """Return an entry of which an account is shown at least; raises NotFound."""
+    entry = queries.entry(session=g.db, entry_id=entry_id)
+    if entry is None or shown_entry(entry) is None:
         raise NotFound
+    return entry
+
+
+def _entry(entry_id: int, ask: EntryAsk) -> Response:
+    entry = shown_entry(_found(entry_id)) or _found(entry_id)
     return with_etag(jsonify(only(expanded([entry_out(entry)], ask), ask.fields)[0]), entry.version)
 
 
 @bp.put("/entries/<int:entry_id>", responses={200: EntryOut}, operation_id="editEntry", summary="Edit an open entry")
-@requires(Permission.LEDGER_ENTRIES_WRITE)
+@requires(Permission.LEDGER_ENTRIES_WRITE, per_account=True)
 @moves_money
 @promises(takes_version=True, gives_version=True)
 def edit_entry(path: EntryPath, body: EntryIn) -> Response:
     """Change an open entry in place; its history keeps what it said. Send the ETag that you read as If-Match."""
+    before, draft = _found(path.entry_id), draft_in(body)
+    weigh(draft_of(before), draft)
     commands.edit_entry(
         session=g.db,
         actor=g.actor,
         at=g.at,
         change_id=services().new_id(),
         entry_id=path.entry_id,
-        version=check_version(),
-        draft=draft_in(body),
+        version=check_version() or before.version,
+        draft=draft,
     )
     return _entry(path.entry_id, EntryAsk())
 
 
 @bp.delete("/entries/<int:entry_id>", responses={204: None}, operation_id="deleteEntry", summary="Delete an open entry")
-@requires(Permission.LEDGER_ENTRIES_WRITE)
+@requires(Permission.LEDGER_ENTRIES_WRITE, per_account=True)
 @moves_money
 @promises(takes_version=True)
 def delete_entry(path: EntryPath) -> tuple[str, int]:
     """Take an open entry out of the books; a closed one can only be reversed. Needs If-Match."""
+    before = _found(path.entry_id)
+    weigh(draft_of(before))
     commands.delete_entry(
         session=g.db,
         actor=g.actor,
         at=g.at,
         change_id=services().new_id(),
         entry_id=path.entry_id,
-        version=check_version(),
+        version=check_version() or before.version,
     )
     return "", 204

@@ -8,8 +8,11 @@ from tenants.door import api_room
 from tenants.idempotency import once
 from tenants.money.accounts import queries as account_queries
 from tenants.money.ledger import commands, exchange, queries
+from tenants.money.ledger.content import draft_of
+from tenants.money.ledger.elsewhere import shown_entry
 from tenants.money.ledger.presentation import draft_in, entry_out
 from tenants.money.ledger.shapes import BatchIn, BatchOut, EntryIn, EntryOut, EntryPath, ExchangeIn, ReversalIn
+from tenants.money.ledger.weighing import weigh
 from tenants.schemas import WorkspacePath, minor_in, money_error
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
@@ -28,7 +31,7 @@ bp = api_room("api_bookings", __name__, tag="entries")
     operation_id="postEntries",
     summary="Book up to 1,000 entries",
 )
-@requires(Permission.LEDGER_ENTRIES_WRITE)
+@requires(Permission.LEDGER_ENTRIES_WRITE, per_account=True)
 @moves_money
 @promises(key="required")
 def post_entries(path: WorkspacePath, body: BatchIn) -> Response:
@@ -37,8 +40,10 @@ def post_entries(path: WorkspacePath, body: BatchIn) -> Response:
     def act() -> tuple[Any, int, str]:
         if body.atomic:
             drafts = [draft_in(entry, f"entries/{index}/") for index, entry in enumerate(body.entries)]
+            weigh(*drafts)
             ids = commands.post_entries(session=g.db, actor=g.actor, at=g.at, drafts=drafts)
             return {"data": [{"index": n, "status": 201, "id": key} for n, key in enumerate(ids)]}, 201, ""
+        weigh()  # Each is weighed by itself.
         return {"data": [_one_of_batch(n, entry) for n, entry in enumerate(body.entries)]}, 200, ""
 
     return once(act)
@@ -47,7 +52,9 @@ def post_entries(path: WorkspacePath, body: BatchIn) -> Response:
 def _one_of_batch(index: int, body: EntryIn) -> dict[str, Any]:
     try:
         with g.db.begin_nested():
-            entry_id = commands.post_entry(session=g.db, actor=g.actor, at=g.at, draft=draft_in(body))
+            draft = draft_in(body)
+            weigh(draft)
+            entry_id = commands.post_entry(session=g.db, actor=g.actor, at=g.at, draft=draft)
     except DomainError as error:
         detail = translate(error.text, error.params)
         return {"index": index, "status": error.status, "code": error.code, "detail": detail}
@@ -60,13 +67,15 @@ def _one_of_batch(index: int, body: EntryIn) -> dict[str, Any]:
     operation_id="reverseEntry",
     summary="Reverse an entry",
 )
-@requires(Permission.LEDGER_ENTRIES_REVERSE)
+@requires(Permission.LEDGER_ENTRIES_REVERSE, per_account=True)
 @moves_money
 @promises(key="optional", body_optional=True)
 def reverse_entry(path: EntryPath, body: ReversalIn) -> Response:
     """Undo an entry by a new one, at most once; the body with date and description may be left out."""
 
     def act() -> tuple[Any, int, str]:
+        if shown_entry(queries.entry(session=g.db, entry_id=path.entry_id)) is None:
+            raise NotFound
         new_id = commands.reverse_entry(
             session=g.db,
             actor=g.actor,
@@ -75,6 +84,9 @@ def reverse_entry(path: EntryPath, body: ReversalIn) -> Response:
             day=body.date or g.at.date(),
             description=body.description,
         )
+        # The reversal is of the same amounts as what it reverses, which was locked meanwhile.
+        made = queries.entry(session=g.db, entry_id=new_id)
+        weigh(*[draft_of(made)] if made else [])
         return _made(new_id)
 
     return once(act, required=False)

@@ -10,7 +10,18 @@ from tenants.door import api_room
 from tenants.lists import fields_of, page_of
 from tenants.office.access import commands, queries
 from tenants.office.access.answers import answer_of, giver
-from tenants.schemas import Asked, Body, Instant, InstantIn, ListQuery, WorkspacePath, instant
+from tenants.schemas import (
+    AmountText,
+    Asked,
+    Body,
+    CurrencyCode,
+    Id,
+    Instant,
+    InstantIn,
+    ListQuery,
+    WorkspacePath,
+    instant,
+)
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.access.queries import GrantView
@@ -32,6 +43,9 @@ class ConditionsIn(Body):
     begins: str = Field("", examples=["08:00"], max_length=5)
     ends: str = Field("", examples=["18:00"], max_length=5)
     working_days: bool = Field(False, description="From Monday to Friday.")
+    account_id: Id | None = Field(None, description="Only on this account, with all below it.")
+    amount: AmountText | None = Field(None, description="At most so much for each entry that is booked.")
+    currency: CurrencyCode | None = Field(None, description="Of the amount; nothing in other currencies.")
 
 
 class RoleOut(BaseModel):
@@ -176,6 +190,9 @@ def _shape(permissions: list[str], conditions: ConditionsIn) -> commands.ShapeDr
         conditions.begins,
         conditions.ends,
         conditions.working_days,
+        str(conditions.account_id or ""),
+        conditions.amount or "",
+        conditions.currency or "",
     )
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from tenants.office.access import queries
 from webapp.access import commands as access
-from webapp.access.permissions import PER_ACCOUNT, Permission, Role
+from webapp.access.permissions import BOOKS, PER_ACCOUNT, Permission, Role
 from webapp.access.shaping import grant_policy, role_policy
 from webapp.access.terms import Conditions, read_conditions
 from webapp.audit.commands import record
@@ -48,6 +48,9 @@ class ShapeDraft:
     working_days: bool = False
     account: str = ""
     """The account to which it is limited, with all below it; none for the workspace."""
+    amount: str = ""
+    currency: str = ""
+    """At most so much may be booked by an entry."""
 
     @property
     def conditions(self) -> dict[str, Any]:
@@ -59,6 +62,8 @@ class ShapeDraft:
             "ends": self.ends,
             "working_days": self.working_days,
             "account": self.account,
+            "amount": self.amount,
+            "currency": self.currency if self.amount else "",
         }
         return {name: value for name, value in kept.items() if value}
 
@@ -92,7 +97,13 @@ def _read(draft: ShapeDraft, giver: frozenset[Permission], until: datetime | Non
         working_days=draft.working_days,
         until=until,
         account=draft.account,
+        amount=draft.amount,
+        currency=draft.currency,
     )
+    others = [one for one in chosen if one not in BOOKS]
+    if conditions.amount is not None and others:
+        message = N_("An amount limits what is booked; %(permission)s books nothing. Give it apart.")
+        raise Invalid(errors=(FieldError("amount", "books", message, {"permission": others[0].value}),))
     whole = [one for one in chosen if one not in PER_ACCOUNT]
     if conditions.account_id is not None and whole:
         message = N_("%(permission)s cannot be limited to an account.")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, flash, g, request, url_for
+from flask import Blueprint, Response, current_app, flash, g, request, url_for
 from flask_babel import gettext as _
 
 from tenants.door import PAGES_PREFIX, guard_room
@@ -13,10 +13,14 @@ from tenants.office.access.answers import answer_of, giver
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import Conflict, Invalid, NotFound
+from webapp.kernel.money import currencies
 from webapp.web.fields import field_errors
 from webapp.web.problem import translate
 from webapp.web.render import render, see_other
 from webapp.web.state import services
+
+ACCOUNTS = "account_choices"
+"""Under this name the application keeps who tells the accounts of the workspace, as (id, name)."""
 
 bp = Blueprint("office_access", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
@@ -182,7 +186,21 @@ def read_shape() -> commands.ShapeDraft:
         _text("begins"),
         _text("ends"),
         "working_days" in request.form,
+        _text("account"),
+        _text("amount"),
+        _text("currency"),
     )
+
+
+def limits() -> dict[str, Any]:
+    """Return what a role or a grant can be limited to: accounts, as the rooms of money tell them, and currencies."""
+    accounts: list[tuple[str, str]] = current_app.extensions[ACCOUNTS]()
+    return {
+        "account_options": accounts,
+        "account_names": dict(accounts),
+        "currency_options": [(code, code) for code in currencies()],
+        "currency": g.tenant.base_currency,
+    }
 
 
 def _roles_page(
@@ -191,6 +209,7 @@ def _roles_page(
     return render(
         "office/access/roles.html",
         status=status,
+        **limits(),
         roles=queries.roles(session=g.db),
         words=role_words(),
         permissions=[one.value for one in Permission],
@@ -210,6 +229,7 @@ def _role_page(
     return render(
         "office/access/role.html",
         status=status,
+        **limits(),
         role=role,
         words=role_words(),
         rooms=by_room(role.permissions),
@@ -231,6 +251,7 @@ def _grants_page(
     return render(
         "office/access/grants.html",
         status=status,
+        **limits(),
         grants=queries.grants(session=g.db),
         members=members,
         names={one.person_id: one.name or one.email for one in members},

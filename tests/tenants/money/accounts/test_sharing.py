@@ -1,6 +1,7 @@
 """Single accounts are shared with who may not see the books; lists show exactly what single checks permit."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,9 +16,11 @@ from sqlalchemy.orm import Session
 from tenants.money.accounts import queries as account_queries
 from tests.cast import Person, Workspace, make_workspace
 from tests.tenants.money.stage import move, open_account
+from tests.webapp.tenancy.routes import Caller, calls
 from webapp.access.guard import product_rulebook
-from webapp.access.permissions import PER_ACCOUNT, Permission, Role
+from webapp.access.permissions import BOOKS, PER_ACCOUNT, Permission, Role
 from webapp.access.product import product_policies, with_own
+from webapp.access.reading import PoliciesRefused
 from webapp.access.rulebook import Asker, Rulebook
 
 UNTIL = (datetime.now(UTC) + timedelta(days=30)).isoformat()
@@ -185,3 +188,120 @@ def _path(ids: list[int], tree: list[int], one: int) -> list[int]:
     number = ids.index(one)
     above = number and tree[number] % 3
     return [one, *(_path(ids, tree, ids[tree[number] % number]) if above else [])]
+
+
+def test_who_may_book_on_some_accounts_books_on_those_alone(shop: Shop):
+    ids, carl = shop.ids, shop.carl
+    assert shop.share("Client", carl, may="book").status_code == 201
+    own, other = [ids["Client"], ids["Deposit"]], [ids["Client"], ids["Bank"]]
+    made = carl.api("POST", "/entries", json=_entry(own, 10))
+    assert made.status_code == 201, made.text
+    for accounts in (other, [ids["Client"], 999_999]):
+        refused = carl.api("POST", "/entries", json=_entry(accounts, 10))
+        assert refused.status_code == 403, "an account that is not there is one that is not shared"
+        assert "only on certain accounts" in refused.json["detail"]
+    entry, tag = made.json["id"], {"If-Match": made.headers["ETag"]}
+    assert carl.api("PUT", f"/entries/{entry}", json=_entry(other, 10), headers=tag).status_code == 403
+    assert (
+        carl.api("PUT", f"/entries/{shop.seen}", json=_entry(own, 10), headers={"If-Match": '"v1"'}).status_code == 403
+    )
+    assert carl.api("DELETE", f"/entries/{shop.unseen}", headers={"If-Match": '"v1"'}).status_code == 404
+    batch = {"entries": [_entry(own, 5), _entry(other, 5)], "atomic": False}
+    assert [one["status"] for one in carl.api("POST", "/entries/batch", json=batch).json["data"]] == [201, 403]
+    assert carl.api("POST", "/entries/batch", json=batch | {"atomic": True}).status_code == 403
+    assert shop.page(carl, f"/entries/{shop.seen}/edit").status_code == 403
+    form = shop.page(carl, "/entries/new").text
+    assert "Deposit" in form and "Bank" not in form
+    assert 'href="' in form and "Secret" not in form
+    posted = _form(own, "7.00")
+    path = f"/t/{shop.where.slug}/entries"
+    assert carl.post(path, posted).status_code == 303
+    assert carl.post(path, _form(other, "7.00")).status_code == 422
+    assert carl.api("POST", "/exchanges", json={}).status_code == 403
+    assert carl.api("DELETE", f"/entries/{entry}", headers=tag).status_code == 204
+
+
+def test_who_may_book_up_to_an_amount_books_no_more_by_any_way(app: Flask, shop: Shop):
+    """Every way to book and to change what is booked, tried by a person limited to an amount; then to nothing."""
+    ids, carl = shop.ids, shop.carl
+    both = [ids["Bank"], ids["Client"]]
+    role = {
+        "name": "till",
+        "title": "Till",
+        "permissions": ["ledger:entries:write", "ledger:entries:reverse"],
+        "conditions": {"amount": "100.00", "currency": "EUR"},
+    }
+    mixed = role | {"permissions": ["ledger:entries:read"]}
+    assert shop.alice.api("POST", "/access/roles", json=mixed).status_code == 422
+    assert shop.alice.api("POST", "/access/roles", json=role).status_code == 201
+    holders = {"person_ids": [str(carl.id)]}
+    assert shop.alice.api("PUT", "/access/roles/till/members", json=holders).status_code == 200
+    made = carl.api("POST", "/entries", json=_entry(both, 100))
+    assert made.status_code == 201, made.text
+    refused = carl.api("POST", "/entries", json=_entry(both, 100.01))
+    assert refused.status_code == 403
+    assert "only up to 100.00 EUR" in refused.json["detail"]
+    entry, tag = made.json["id"], {"If-Match": made.headers["ETag"]}
+    assert carl.api("PUT", f"/entries/{entry}", json=_entry(both, 101), headers=tag).status_code == 403
+    large = move(shop.where, ids["Bank"], ids["Client"], 10_001)
+    assert carl.api("PUT", f"/entries/{large}", json=_entry(both, 1), headers={"If-Match": '"v1"'}).status_code == 403
+    assert carl.api("DELETE", f"/entries/{large}", headers={"If-Match": '"v1"'}).status_code == 403
+    assert carl.api("POST", f"/entries/{large}/reversal", json={}).status_code == 403
+    assert carl.api("POST", f"/entries/{entry}/reversal", json={}).status_code == 201
+    assert carl.api("POST", "/entries/batch", json={"entries": [_entry(both, 101)]}).status_code == 403
+    path = f"/t/{shop.where.slug}/entries"
+    answer = carl.post(path, _form(both, "100.01"))
+    assert answer.status_code == 422 and "only up to 100.00 EUR" in answer.text
+    assert carl.post(f"{path}/{large}/deletion", {"version": "1"}).status_code == 403
+    assert carl.post(f"{path}/{large}/reversal").status_code == 403
+    events = shop.alice.api("GET", "/audit-events").json["data"]
+    assert "access.refused" in {one["action"] for one in events}
+    # Limited to nothing: no route of these permissions writes.
+    nothing = {key: role[key] for key in ("title", "permissions")} | {"conditions": {"amount": "0", "currency": "EUR"}}
+    assert shop.alice.api("PUT", "/access/roles/till", json=nothing).status_code == 200
+    robin = Caller(carl)
+    for call in calls(app):
+        permission = getattr(app.view_functions[call.rule.endpoint], "permission", None)
+        if permission not in BOOKS or call.method == "GET":
+            continue
+        address = re.sub(r"<[^>]*slug>", shop.where.slug, call.rule.rule)
+        address = re.sub(r"<uuid:[^>]+>", str(UUID(int=7)), address)
+        address = re.sub(r"<[^>]+>", str(large), address)
+        before = shop.alice.api("GET", "/entries").json
+        robin.call(call, address, body=_entry(both, 1), form=_form(both, "1.00"))
+        assert shop.alice.api("GET", "/entries").json == before, f"{call} wrote"
+
+
+def test_policies_of_the_workspace_withhold_accounts_and_amounts_wherever_they_count(shop: Shop):
+    ids, alice = shop.ids, shop.alice
+    carl = shop.carl
+    assert alice.api("PUT", f"/members/{carl.id}", json={"role": "member"}).status_code == 200
+    scope = 'principal in Role::"member"'
+    policies = f"""
+        @id("payroll") forbid ({scope}, action in Action::"*:read", resource in Account::"{ids["Secret"]}");
+        @id("large") forbid ({scope}, action, resource) when {{ context has amount && context.amount > 5000 }};"""
+    book = Rulebook(with_own((("workspace", policies),), validated=True), is_own=True)
+    asker = Asker(Role.MEMBER, (), carl.id)
+    extent = book.extent(PERMISSION, asker)
+    assert (extent.is_all, extent.withheld, extent.forbids) == (True, frozenset({ids["Secret"]}), ("payroll",))
+    assert book.forbids_amounts(Permission.LEDGER_ENTRIES_WRITE, asker) == ("large",)
+    assert book.extent(Permission.LEDGER_ENTRIES_WRITE, replace(asker, amount=("EUR", 5001))).is_empty
+    with shop.where.begin() as session:
+        assert ids["Secret"] not in (account_queries.ids_within(session=session, extent=extent) or ())
+    for wrong in (
+        'permit (principal, action, resource) when { resource in Account::"1" };',
+        'permit (principal, action == Action::"ledger:accounts:read", resource == Account::"1");',
+    ):
+        with pytest.raises(PoliciesRefused, match="Correct what is marked"):
+            with_own((("workspace", wrong),), validated=True)
+
+
+def _entry(accounts: list[int], amount: float) -> dict[str, Any]:
+    lines = [{"account_id": accounts[0], "amount": f"-{amount:.2f}", "currency": "EUR"}]
+    lines.append({"account_id": accounts[1], "amount": f"{amount:.2f}", "currency": "EUR"})
+    return {"date": "2026-11-20", "description": "Booked", "postings": lines}
+
+
+def _form(accounts: list[int], amount: str) -> dict[str, Any]:
+    lines = {"account_id": list(map(str, accounts)), "amount": [f"-{amount}", amount], "memo": ["", ""]}
+    return {"date": "2026-11-20", "description": "Booked", **lines}
