@@ -21,7 +21,7 @@ from tenants.demo.commands import SEED
 from tenants.money.accounts import api as accounts_api
 from tenants.money.accounts import pages as accounts_pages
 from tenants.money.accounts import sharing_api, sharing_pages
-from tenants.money.accounts.shown import account_choices
+from tenants.money.accounts.shown import account_choices, account_path
 from tenants.money.dashboard import api as dashboard_api
 from tenants.money.dashboard import pages as dashboard_pages
 from tenants.money.dashboard.gauges import business_gauges
@@ -39,6 +39,7 @@ from tenants.money.periods import pages as periods_pages
 from tenants.money.reconciliations import api as reconciliations_api
 from tenants.money.reconciliations import lines_api
 from tenants.money.reconciliations import pages as reconciliations_pages
+from tenants.office.access import answers
 from tenants.office.access import api as office_access_api
 from tenants.office.access import pages as office_access_pages
 from tenants.office.jobs import api as jobs_api
@@ -235,7 +236,7 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
     }
     app.extensions[KEY] = Services(**(services | overrides))
     app.extensions[KEY].database.keys = new_ring(settings)
-    app.extensions[office_access_pages.ACCOUNTS] = account_choices
+    app.extensions |= {answers.ACCOUNTS: account_choices, answers.ACCOUNT_PATH: account_path}
     app.extensions[sample_room.EXTENSION] = partial(demo_statements.samples, SEED)
     app.extensions[platform_trail.EXTENSION] = platform_trail.InstallationTrail(
         page=lambda: trail_reading.show(trail_reading.installation()),

@@ -1,7 +1,7 @@
 """The guard: the one place that decides whether a member may, and says why not."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -75,14 +75,16 @@ def decide(
     decision_id: str = "",
     extent: Extent | None = None,
     is_elsewhere: bool = False,
+    path: Sequence[int] = (),
 ) -> Decision:
     """Decide one permission of a member; without a rulebook by the policies that come with Comptoir.
 
     With an `extent` it is about the accounts that the permission reaches, and permitted when it reaches any.
     `is_elsewhere` says that it is permitted on some, and that these were not among them.
+    With a `path` it is about one account: itself and those above it, the nearest first.
     """
     book = rulebook or product_rulebook()
-    outcome = book.answer(permission, asker)
+    outcome = book.answer_on(permission, asker, path) if path else book.answer(permission, asker)
     if extent is not None and extent.is_empty and (outcome.permit or not outcome.policies):
         outcome = replace(outcome, permit=False, policies=extent.policies)
     elif extent is not None and not outcome.permit and not extent.is_empty:
@@ -101,7 +103,7 @@ def decide(
         )
     missing: tuple[str, ...] = ()
     if not outcome.policies:
-        found = book.missing(permission, asker)
+        found = book.missing_on(permission, asker, path) if path else book.missing(permission, asker)
         found += book.missing_on_accounts(permission, asker) if extent is not None else []
         missing = tuple(dict.fromkeys(one.condition for one in found))
     reason, params = _why_not(permission, asker, outcome.policies, missing)

@@ -95,6 +95,11 @@ class GrantView:
         """Return the account to which it is limited."""
         return int(self.conditions["account"]) if "account" in self.conditions else None
 
+    @property
+    def amount(self) -> str:
+        """Return up to which amount it permits to book, as it was typed, with its currency; else nothing."""
+        return f"{self.conditions['amount']} {self.conditions['currency']}" if "amount" in self.conditions else ""
+
     def state(self, at: datetime) -> str:
         """Return active, expired or revoked."""
         if self.revoked_at is not None:

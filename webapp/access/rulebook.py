@@ -132,6 +132,14 @@ class Rulebook:
             return self._for_owners.answer_on(permission, asker, path)
         return self.compiled.decide(*self._about(permission, asker, path))
 
+    def missing_on(self, permission: Permission, asker: Asker, path: Sequence[int]) -> list[Missing]:
+        """Return the conditions of the request that kept policies from permitting on one account."""
+        if self._for_owners is not None and asker.role is Role.OWNER:
+            return self._for_owners.missing_on(permission, asker, path)
+        return [
+            one for one in self.compiled.missing(*self._about(permission, asker, path)) if one.policy in self._moody
+        ]
+
     def _about(self, permission: Permission, asker: Asker, path: Sequence[int]) -> Question:
         principal, uids = self._person(asker), [account(one) for one in path]
         above = [*uids[1:], HERE]

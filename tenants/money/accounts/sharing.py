@@ -6,9 +6,10 @@ from uuid import UUID
 
 from flask import g
 
+from tenants.money.accounts import queries
 from tenants.money.accounts.names import spoken
 from tenants.money.accounts.queries import AccountView
-from tenants.money.accounts.shown import shown_account, shown_accounts
+from tenants.money.accounts.shown import account_path, shown_account
 from tenants.office.access import commands
 from tenants.office.access import queries as access
 from webapp.access.guard import permitted
@@ -61,11 +62,8 @@ def share(account_id: int, *, person_id: UUID, may: str, until: datetime, note: 
 
 def shares_of(account: AccountView) -> list[Share]:
     """Return the grants that reach an account now, those given on it first."""
-    known = {one.id: one for one in shown_accounts()}
-    above, one = [account.id], known[account.id]
-    while one.parent_id in known and one.parent_id not in above:
-        above.append(one.parent_id)
-        one = known[one.parent_id]
+    above = account_path(account.id)
+    known = queries.accounts_by_id(session=g.db, ids=above)
     live = [grant for grant in access.grants(session=g.db) if grant.state(g.at) == "active"]
     found = [Share(grant, spoken(known[grant.account_id])) for grant in live if grant.account_id in above]
     return sorted(found, key=lambda share: above.index(share.account.id))

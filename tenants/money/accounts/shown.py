@@ -47,6 +47,17 @@ def account_choices() -> list[tuple[str, str]]:
     return [(str(key), name) for _kind, options in choices(shown_accounts(), g.at.date()) for key, name in options]
 
 
+def account_path(account_id: int) -> list[int]:
+    """Return an account with all above it, the nearest first; raises NotFound."""
+    known = {one.id: one.parent_id for one in shown_accounts()}
+    if account_id not in known:
+        raise NotFound
+    path = [account_id]
+    while (above := known.get(path[-1])) is not None and above not in path:
+        path.append(above)
+    return path
+
+
 def _rooted(account: AccountView, within: Collection[int]) -> AccountView:
     """Return an account that does not tell of an account above it that is not shown."""
     return account if account.parent_id in within else replace(account, parent_id=None)

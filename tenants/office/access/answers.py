@@ -3,11 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from flask import g
+from flask import current_app, g
 
 from tenants.office.access import queries
 from webapp.access.guard import permitted
-from webapp.access.permissions import Permission
+from webapp.access.permissions import PER_ACCOUNT, Permission
 from webapp.kernel.errors import NotFound
 
 
@@ -16,14 +16,27 @@ def giver() -> frozenset[Permission]:
     return permitted(asker=g.asker, rulebook=g.rulebook)
 
 
-def answer_of(person_id: UUID | None, permission: str) -> dict[str, Any]:
-    """Answer for one member, for one permission, or for both; raises NotFound for what there is not."""
+ACCOUNTS = "account_choices"
+"""Under this name the application keeps who tells the accounts of the workspace, as (id, name)."""
+ACCOUNT_PATH = "account_path"
+"""Under this name it keeps who tells an account with all above it, the nearest first; raises NotFound."""
+
+
+def answer_of(person_id: UUID | None, permission: str, account_id: int | None = None) -> dict[str, Any]:
+    """Answer for one member, for one permission, or for both, of the workspace or of one account.
+
+    Raises NotFound for what there is not, as for a permission on an account that cannot be given on accounts.
+    """
+    path: list[int] = current_app.extensions[ACCOUNT_PATH](account_id) if account_id is not None else []
+    if path and permission and permission not in PER_ACCOUNT:
+        raise NotFound
+    about = {"rulebook": g.rulebook, "at": g.at, "path": path}
     members = queries.members(session=g.db)
     member = next((one for one in members if one.person_id == person_id), None)
     if (person_id and member is None) or (permission and permission not in set(Permission)):
         raise NotFound
-    wanted, book = Permission(permission) if permission else None, g.rulebook
-    decision = member and wanted and queries.explain(member=member, permission=wanted, rulebook=book, at=g.at)
-    people = queries.who_may(among=members, permission=wanted, rulebook=book, at=g.at) if wanted and not member else []
-    may = queries.may_do(member=member, rulebook=book, at=g.at) if member and not wanted else frozenset()
+    wanted = Permission(permission) if permission else None
+    decision = member and wanted and queries.explain(member=member, permission=wanted, **about)
+    people = queries.who_may(among=members, permission=wanted, **about) if wanted and not member else []
+    may = queries.may_do(member=member, **about) if member and not wanted else frozenset()
     return {"member": member, "decision": decision, "people": people, "may": may}

@@ -169,6 +169,7 @@ class QuestionQuery(Asked):
 
     person_id: UUID | None = None
     permission: str | None = Field(None, max_length=80)
+    account_id: Id | None = Field(None, description="Of this account; of the whole workspace when it is not given.")
 
 
 class ExplanationOut(BaseModel):
@@ -362,7 +363,7 @@ def revoke_grant(path: GrantPath) -> Response:
 @requires(Permission.ACCESS_ROLES_READ)
 def explanation(path: WorkspacePath, query: QuestionQuery) -> Response:
     """Answer whether a member may, and why; of a member alone what they may, of a permission alone who may."""
-    answer = answer_of(query.person_id, query.permission or "")
+    answer = answer_of(query.person_id, query.permission or "", query.account_id)
     decision = answer["decision"]
     told: dict[str, Any] = {
         "permit": decision.permit if decision else None,

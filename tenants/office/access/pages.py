@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.office.access import commands, queries
-from tenants.office.access.answers import answer_of, giver
+from tenants.office.access.answers import ACCOUNTS, answer_of, giver
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import Conflict, Invalid, NotFound
@@ -18,9 +18,6 @@ from webapp.web.fields import field_errors
 from webapp.web.problem import translate
 from webapp.web.render import render, see_other
 from webapp.web.state import services
-
-ACCOUNTS = "account_choices"
-"""Under this name the application keeps who tells the accounts of the workspace, as (id, name)."""
 
 bp = Blueprint("office_access", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
@@ -142,13 +139,17 @@ def revoke_grant(access_grant_id: UUID) -> Response:
 def explanation() -> Response:
     """Answer who may, what a member may, or whether and why."""
     person, permission = request.args.get("person_id", ""), request.args.get("permission", "")
-    answer = answer_of(UUID(person) if _is_uuid(person) else None, permission) if person or permission else None
+    account = request.args.get("account_id", type=int)
+    answer = None
+    if person or permission:
+        answer = answer_of(UUID(person) if _is_uuid(person) else None, permission, account)
     decision = answer and answer["decision"]
     return render(
         "office/access/explanation.html",
         members=queries.members(session=g.db),
         permissions=[one.value for one in Permission],
-        values={"person_id": person, "permission": permission},
+        values={"person_id": person, "permission": permission, "account_id": str(account or "")},
+        account_options=current_app.extensions[ACCOUNTS](),
         answer=answer,
         reason=translate(decision.reason, decision.params) if decision else "",
         rooms=by_room(answer["may"]) if answer else {},

@@ -1,5 +1,6 @@
 """Who may do what in the workspace, and why: on a transaction bound to it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from webapp.access import queries as access
 from webapp.access.guard import Decision, decide, permitted
-from webapp.access.permissions import Permission, Role
+from webapp.access.permissions import PER_ACCOUNT, Permission, Role
 from webapp.access.product import product_policies
 from webapp.access.queries import GrantView, OwnRole
 from webapp.access.rulebook import Asker, Rulebook
@@ -84,19 +85,30 @@ def grants(*, session: Session) -> list[GrantView]:
         return access.grants(session=session, tenant_id=tenant.id)
 
 
-def explain(*, member: Member, permission: Permission, rulebook: Rulebook, at: datetime) -> Decision:
-    """Tell whether a member may, and by which policy; as if they asked now, in the browser, with one factor."""
-    return decide(permission, asker=_asker(member, at), rulebook=rulebook)
+def explain(
+    *, member: Member, permission: Permission, rulebook: Rulebook, at: datetime, path: Sequence[int] = ()
+) -> Decision:
+    """Tell whether a member may, and by which policy; as if they asked now, in the browser, with one factor.
+
+    With a `path` it is about one account: itself and those above it, the nearest first.
+    """
+    return decide(permission, asker=_asker(member, at), rulebook=rulebook, path=path)
 
 
-def who_may(*, among: list[Member], permission: Permission, rulebook: Rulebook, at: datetime) -> list[Member]:
+def who_may(
+    *, among: list[Member], permission: Permission, rulebook: Rulebook, at: datetime, path: Sequence[int] = ()
+) -> list[Member]:
     """Return the members who may, as if they asked now."""
-    return [one for one in among if rulebook.answer(permission, _asker(one, at)).permit]
+    asked = {"permission": permission, "rulebook": rulebook, "at": at, "path": path}
+    return [one for one in among if explain(member=one, **asked).permit]
 
 
-def may_do(*, member: Member, rulebook: Rulebook, at: datetime) -> frozenset[Permission]:
-    """Return everything that a member may, as if they asked now."""
-    return permitted(asker=_asker(member, at), rulebook=rulebook)
+def may_do(*, member: Member, rulebook: Rulebook, at: datetime, path: Sequence[int] = ()) -> frozenset[Permission]:
+    """Return everything that a member may, as if they asked now; of an account what can be given on accounts."""
+    if not path:
+        return permitted(asker=_asker(member, at), rulebook=rulebook)
+    asked = {"member": member, "rulebook": rulebook, "at": at, "path": path}
+    return frozenset(one for one in PER_ACCOUNT if explain(permission=one, **asked).permit)
 
 
 def _asker(member: Member, at: datetime) -> Asker:

@@ -90,6 +90,17 @@ def test_a_shared_account_and_what_is_below_it_is_all_that_the_person_sees(shop:
         assert shop.page(carl, path).status_code == 403, path
     refused = carl.api("POST", "/entries", json={})
     assert refused.status_code == 403
+    # One can ask why, of each account.
+    about = f"person_id={carl.id}&permission=ledger:entries:read"
+    for name, permit in (("Deposit", True), ("Bank", False)):
+        why = shop.alice.api("GET", f"/access/explanation?{about}&account_id={ids[name]}").json
+        assert (why["permit"], why["policies"]) == (permit, [f"grant:{given.json['id']}"] if permit else [])
+        who = shop.alice.api("GET", f"/access/explanation?permission=ledger:entries:read&account_id={ids[name]}").json
+        assert (str(carl.id) in who["person_ids"]) is permit
+        may = shop.alice.api("GET", f"/access/explanation?person_id={carl.id}&account_id={ids[name]}").json
+        assert may["permissions"] == (["ledger:accounts:read", "ledger:entries:read"] if permit else [])
+    assert "grant:" in shop.page(shop.alice, f"/access/explanation?{about}&account_id={ids['Client']}").text
+    assert shop.alice.api("GET", f"/access/explanation?{about}&account_id=999999").status_code == 404
     # It is listed where it was given, above and in the grants, and ends at once.
     assert [one["may"] for one in shop.alice.api("GET", f"/accounts/{ids['Deposit']}/shares").json["data"]] == ["see"]
     page = shop.page(shop.alice, f"/accounts/{ids['Client']}/sharing")
