@@ -11,7 +11,7 @@ WORKERS ?= 2
 PORT ?= 8000
 ARGS ?=
 TESTS ?= tests/webapp tests/tenants tests/house
-BROKEN_BEFORE_THE_POOLER := turns and not isolation_binding and not isolation_interleaving and not isolation_pooler
+BESIDE_THE_POOLER := migrations or (turns and not isolation_binding and not isolation_interleaving and not isolation_pooler)
 CATALOGS := $(wildcard translations/*/LC_MESSAGES/*.po)
 LOCK := uv pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' pyproject.toml --output-file
@@ -33,7 +33,7 @@ test-api: setup ## Try the JSON API from its own description, with one workspace
 	@$(PYTEST) -n $(WORKERS) --dist worksteal tests/api $(ARGS)
 
 test-pgbouncer: setup ## Run the tenancy tests through PgBouncer in transaction mode (Debian package pgbouncer)
-	@COMPTOIR_TEST_PGBOUNCER=1 $(PYTEST) -n $(WORKERS) --dist worksteal -k "not ($(BROKEN_BEFORE_THE_POOLER))" tests/webapp/tenancy $(ARGS)
+	@COMPTOIR_TEST_PGBOUNCER=1 $(PYTEST) -n $(WORKERS) --dist worksteal -k "not ($(BESIDE_THE_POOLER))" tests/webapp/tenancy $(ARGS)
 
 check: setup ## Check style, types, import contracts and translations
 	@$(PYTHON) -m ruff check .

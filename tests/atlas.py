@@ -32,6 +32,7 @@ NOT_PAGES = (
 )
 VALUES_THAT_MATTER = {"tab", "state", "sort", "closed", "chunk"}
 """A page looks different for each value of these; of all other parts of a question one example is enough."""
+SEVERAL = 2
 PICKED = {"hidden", "checkbox", "radio", "submit", "button"}
 EXAMPLES_MAX = 3
 """So many pages of one kind are looked at, at most, besides those that the filled workspace names."""
@@ -134,17 +135,16 @@ def _values(rule: Rule, name: str, made: Furnished) -> list[object]:
 
 
 def signature(app: Flask, address: str) -> str:
-    """Return what makes an address another kind of page: its route and the names that its question holds."""
+    """Return what makes an address another kind of page: its route and what its question names; several are alike."""
     parts = urlsplit(address)
     try:
         rule, _values = app.url_map.bind("localhost").match(parts.path, "GET", return_rule=True)
     except Exception:  # noqa: BLE001 - whatever it is, it is no page; asking for it tells
         return address
-    question = sorted(
-        f"{name}={value}" if name in VALUES_THAT_MATTER else name
-        for name, value in parse_qsl(parts.query, keep_blank_values=True)
-    )
-    return f"{rule.endpoint}?{'&'.join(question)}"
+    asked = dict(parse_qsl(parts.query, keep_blank_values=True))
+    question = sorted(f"{name}={value}" for name, value in asked.items() if name in VALUES_THAT_MATTER)
+    others = sorted(set(asked) - VALUES_THAT_MATTER)
+    return f"{rule.endpoint}?{'&'.join([*question, *(others if len(others) < SEVERAL else ['several'])])}"
 
 
 def walk(app: Flask, client: FlaskClient, starts: list[str], *, within: str = "") -> Walk:
