@@ -98,6 +98,7 @@ from webapp.platform import metrics, readiness
 from webapp.platform import pages as platform_pages
 from webapp.platform import trail_pages as platform_trail
 from webapp.settings import Settings
+from webapp.sso import confirming as sso_confirming
 from webapp.sso import pages as sso_pages
 from webapp.tenancy import pages as tenancy_pages
 from webapp.tenancy import queries as tenancy
@@ -190,6 +191,7 @@ PAGE_ROOMS = (
     office_second_factor_pages.bp,
     office_sso_pages.bp,
     sso_pages.bp,
+    sso_confirming.bp,
     oauth_pages.bp,
     application_pages.bp,
     trail_pages.bp,

@@ -11,7 +11,7 @@ from flask import Response, g, redirect, request, url_for
 from flask_babel import gettext as _
 
 from webapp.identity.door import safe_next
-from webapp.identity.factors import factors_of
+from webapp.identity.factors import Factors, factors_of
 from webapp.identity.parcel import Parcel, collect, holds_password
 from webapp.identity.rules import is_confirmed
 from webapp.kernel.db import on_platform
@@ -70,8 +70,11 @@ def confirm_page(
     parcel: Parcel | None, *, target: str = "/", status: int = 200, error: str = "", second: bool = False
 ) -> Response:
     """Show the page that asks; `parcel` is the form that goes on afterwards, else `target` is shown then."""
-    with on_platform(g.db) if g.db.info.get("tenant") else nullcontext():
-        shown = factors_of(session=g.db, person_id=g.person.id)
+    shown = Factors(has_password=False, app_since=None, passkeys=[], recovery_codes_left=0)
+    if g.live.only_tenant_id is None:
+        # Whoever runs the one workspace's provider learns nothing of what the person can show elsewhere.
+        with on_platform(g.db) if g.db.info.get("tenant") else nullcontext():
+            shown = factors_of(session=g.db, person_id=g.person.id)
     return render(
         "identity/confirm.html",
         status=status,

@@ -1,30 +1,25 @@
 """The page that asks to confirm who sits before it, and what it leads to."""
 
-from flask import Blueprint, Response, g, redirect, request
+from flask import Blueprint, Response, g, request
 from flask_babel import gettext as _
 
-from webapp.identity import passwords, queries, sessions
+from webapp.identity import passwords, queries
 from webapp.identity.attempts import guessing
 from webapp.identity.ceremony import answered, site
 from webapp.identity.confirmation import confirm_page
-from webapp.identity.cookies import set_cookie
 from webapp.identity.door import recognise_session, safe_next
 from webapp.identity.gate import ask_to_sign_in, signed_in, surround
-from webapp.identity.interrupted import offer_again
 from webapp.identity.lockout import TooManyAttempts
-from webapp.identity.parcel import Parcel, is_secret
+from webapp.identity.onward import carried, go_on
+from webapp.identity.parcel import Parcel
 from webapp.identity.passkeys import PasskeyCopied, PasskeyRefused, use_passkey
 from webapp.identity.totp import use_code
 from webapp.kernel.db import bind_platform
 from webapp.web.limits import limit_sign_in
-from webapp.web.render import see_other
 from webapp.web.state import services
 from webapp.web.unit import close_unit, open_unit
 
 bp = Blueprint("confirmation", __name__)
-
-SAME_FORM = 307
-"""The browser sends the same form once more, to where it was headed (RFC 9110, 15.4.8)."""
 
 
 @bp.get("/confirmation")
@@ -34,12 +29,15 @@ def ask() -> Response:
     return confirm_page(None, target=safe_next(request.args.get("next")), second="second" in request.args)
 
 
+ask.is_way_out = True  # type: ignore[attr-defined] # also for a session that opens one workspace alone
+
+
 @bp.post("/confirmation")
 @signed_in
 @limit_sign_in
 def confirm() -> Response:
     """Look at what confirms, give the session a new secret, and go on with what was wanted."""
-    parcel = _carried()
+    parcel = carried()
     target = safe_next(request.form.get("confirm_to"))
     code = request.form.get("confirm_code", "").strip()
     if request.form.get("confirm_passkey"):
@@ -83,39 +81,6 @@ def _by_code(code: str) -> None:
         close_unit(commit=is_right)
         if not is_right:
             raise passwords.SignInRefused
-
-
-def go_on(parcel: Parcel | None, target: str, *, means: str, second_factor: bool = False) -> Response:
-    """Note the confirmation and go on: to the page, or with the form that was kept."""
-    if recognise_session() is None:
-        return ask_to_sign_in()
-    secret = services().new_secret()
-    sessions.confirm_session(
-        session=g.db,
-        actor=g.actor,
-        at=g.at,
-        session_id=g.session_id,
-        secret=secret,
-        means=means,
-        second_factor=second_factor,
-    )
-    if parcel is None:
-        response = see_other(target)
-    elif parcel.files:
-        surround()
-        response = offer_again(parcel)
-    else:
-        response = redirect(target, SAME_FORM)  # type: ignore[assignment] # werkzeug's answer is Flask's
-    set_cookie(response, secret)
-    return response
-
-
-def _carried() -> Parcel | None:
-    """Return the form that goes on afterwards; None when a page was asked for."""
-    if request.form.get("confirm_kind") != "form":
-        return None
-    fields = tuple((name, value) for name, value in request.form.items(multi=True) if not is_secret(name))
-    return Parcel(safe_next(request.form.get("confirm_to")), fields, tuple(request.form.getlist("confirm_file")))
 
 
 def _again(parcel: Parcel | None, target: str, status: int, error: str) -> Response:

@@ -64,10 +64,13 @@ def too_old(person: PersonView | None) -> Response | None:
     return None if parcel is None else offer_again(parcel, status=REFUSED)
 
 
-def offer_again(parcel: Parcel, *, status: int = 200) -> Response:
-    """Show what was typed and ask whether to send it: nothing is sent by itself."""
+def offer_again(parcel: Parcel, *, status: int = 200, is_confirmed: bool = False) -> Response:
+    """Show what was typed and ask whether to send it: nothing is sent by itself.
+
+    `is_confirmed` says that who typed it was asked to confirm who they are, and has.
+    """
     shown = [value for _name, value in parcel.fields if value.strip()]
-    return render("identity/send_again.html", status=status, parcel=parcel, shown=shown)
+    return render("identity/send_again.html", status=status, parcel=parcel, shown=shown, is_confirmed=is_confirmed)
 
 
 def _comes_from_here() -> bool:

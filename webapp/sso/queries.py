@@ -47,3 +47,9 @@ def person_of(*, session: Session, scope: UUID, proof: Proof) -> UUID | None:
         SsoIdentity.scope == scope, SsoIdentity.issuer == proof.issuer, SsoIdentity.subject == proof.subject
     )
     return session.scalar(query)
+
+
+def issuers_of(*, session: Session, scope: UUID, person_id: UUID) -> set[str]:
+    """Return the issuers that vouch for a person within a scope (at most 20)."""
+    query = select(SsoIdentity.issuer).where(SsoIdentity.person_id == person_id, SsoIdentity.scope == scope)
+    return set(session.scalars(query.limit(20)))

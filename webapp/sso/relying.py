@@ -14,11 +14,10 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from webapp.kernel.errors import N_, DomainError
-from webapp.sso.rules import ALGORITHMS, SUBJECT_LENGTH_MAX, Proof, Provider, expected_issuer
+from webapp.sso.rules import ALGORITHMS, LEEWAY_SECONDS, SUBJECT_LENGTH_MAX, Proof, Provider, expected_issuer
 from webapp.web.outbound import OutboundRefused, fetch
 
 KEPT = timedelta(minutes=10)
-LEEWAY_SECONDS = 60
 OK = 200
 
 
@@ -48,8 +47,8 @@ class Caller:
         self._kept: dict[str, tuple[datetime, dict[str, Any]]] = {}
         self._lock = threading.Lock()
 
-    def address(self, provider: Provider, flow: Flow, *, redirect_uri: str, at: datetime) -> str:
-        """Return where to send the browser.
+    def address(self, provider: Provider, flow: Flow, *, redirect_uri: str, at: datetime, anew: bool = False) -> str:
+        """Return where to send the browser; `anew` asks for a sign-in there, also of who is signed in already.
 
         Raises ProviderFailed, OutboundRefused.
         """
@@ -71,6 +70,7 @@ class Caller:
             code_challenge=create_s256_code_challenge(flow.verifier),
             code_challenge_method="S256",
             **({} if plain else {"nonce": flow.nonce}),
+            **({"prompt": "login", "max_age": "0"} if anew else {}),
         )
         return found
 
@@ -91,7 +91,8 @@ class Caller:
         answer = self._token(provider, str(told.get("token_endpoint", "")), sent, told)
         claims = self._believed(provider, flow, answer, told, at)
         email = claims.get("email") if claims.get("email_verified") is True else ""
-        return Proof(str(claims["iss"]), claims["sub"], str(email or ""), str(claims.get("name") or ""))
+        name, moment = str(claims.get("name") or ""), claims.get("auth_time")
+        return Proof(str(claims["iss"]), claims["sub"], str(email or ""), name, moment)
 
     def _described(self, provider: Provider, at: datetime) -> dict[str, Any]:
         place = f"{provider.issuer}/.well-known/openid-configuration"
@@ -180,10 +181,11 @@ class Caller:
         headers = {"Authorization": f"Bearer {secret}", "Accept": "application/json", "User-Agent": "Comptoir"}
         person = _json(provider, fetch(f"{api}/user", origins=self._origins, headers=headers))
         mails = _json(provider, fetch(f"{api}/user/emails", origins=self._origins, headers=headers), list)
-        verified = [one["email"] for one in mails if one.get("verified") is True and one.get("primary") is True]
-        if not isinstance(person.get("id"), int):
+        told_mails = [one for one in mails if isinstance(one, dict)]
+        verified = [one.get("email") for one in told_mails if one.get("verified") is one.get("primary") is True]
+        if type(person.get("id")) is not int:
             raise ProviderFailed(provider=provider.name)
-        email = verified[0] if verified else ""
+        email = verified[0] if verified and isinstance(verified[0], str) else ""
         return Proof(provider.issuer, str(person["id"]), email, str(person.get("name") or person.get("login") or ""))
 
     def _may_send_to(self, place: str) -> bool:

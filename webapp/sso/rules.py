@@ -19,6 +19,8 @@ KINDS = ("oidc", *READY)
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 """How an identity may be signed; never by the client's own secret, never by nothing."""
 FLOW_SECONDS = 600
+LEEWAY_SECONDS = 60
+"""So far the clock of a provider may be off."""
 LENGTH_MAX = 500
 SUBJECT_LENGTH_MAX = 255
 
@@ -49,6 +51,8 @@ class Proof:
     subject: str
     email: str
     name: str
+    signed_in_at: float | None = None
+    """When they signed in there (`auth_time`, seconds since 1970); None when the provider does not say."""
 
 
 def read_providers(text: str) -> tuple[Provider, ...]:
@@ -100,3 +104,9 @@ def expected_issuer(told: str, tenant: object) -> str:
     """Return the issuer that an identity must name: Microsoft writes a place for the tenant into its description."""
     known = isinstance(tenant, str) and re.fullmatch(r"[0-9a-f-]{36}", tenant)
     return told.replace("{tenantid}", str(tenant)) if known else told
+
+
+def is_fresh(signed_in_at: float | None, *, since: int) -> bool:
+    """Tell whether somebody signed in at a provider after they were sent there, by its clock (Core 1.0, 3.1.2.1)."""
+    latest = since + FLOW_SECONDS + LEEWAY_SECONDS
+    return signed_in_at is not None and since - LEEWAY_SECONDS <= signed_in_at <= latest

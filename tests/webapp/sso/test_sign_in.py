@@ -2,12 +2,15 @@
 
 import hmac
 import json
+import re
 import threading
+import time
 import warnings
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,10 +23,11 @@ from sqlalchemy import text
 from werkzeug.serving import make_server
 
 from tests.cast import Cast, Person, newcomer
+from tests.webapp.identity.test_interrupted import form_of, send
 from webapp.kernel.ids import new_id
-from webapp.sso import pages
+from webapp.sso import flows
 from webapp.sso.relying import Caller, Flow, ProviderFailed
-from webapp.sso.rules import Provider, read_providers
+from webapp.sso.rules import Provider, is_fresh, read_providers
 from webapp.web.state import KEY
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -70,11 +74,11 @@ def directory() -> Iterator[Directory]:
 def known(directory: Directory, app: Flask) -> Iterator[Directory]:
     """Let the installation know the provider."""
     provider = Provider("directory", "oidc", "Directory", directory.issuer, "comptoir", "secret")
-    app.extensions[pages.PROVIDERS] = (provider,)
-    app.extensions[pages.CALLER] = Caller(directory.issuer)
+    app.extensions[flows.PROVIDERS] = (provider,)
+    app.extensions[flows.CALLER] = Caller(directory.issuer)
     yield directory
-    app.extensions.pop(pages.PROVIDERS)
-    app.extensions.pop(pages.CALLER)
+    app.extensions.pop(flows.PROVIDERS)
+    app.extensions.pop(flows.CALLER)
 
 
 def told(directory: Directory, email: str, *, verified: bool) -> str:
@@ -289,3 +293,85 @@ def test_the_setting_of_providers_is_read_or_refused_with_the_way_out() -> None:
     ):
         with pytest.raises(ValueError, match="COMPTOIR_SIGN_IN_PROVIDERS"):
             read_providers(wrong)
+
+
+def grown_old(cast: Cast) -> None:
+    """Let the last confirmation of everybody be eleven minutes ago."""
+    with cast.app.extensions[KEY].database.platform() as session:
+        session.execute(text("UPDATE session SET confirmed_at = confirmed_at - interval '11 minutes'"))
+
+
+def test_who_came_through_a_workspaces_provider_alone_confirms_through_it_and_finds_what_was_typed(
+    cast: Cast, known: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert set_up(cast.alice, known).status_code == 200
+    place, start = f"/t/{cast.acme.slug}", f"/sign-in/through/{cast.acme.slug}"
+    subject, client = told(known, cast.alice.email, verified=True), cast.app.test_client()
+    assert come(client, known, subject, start).status_code == 303
+    grown_old(cast)
+    typed = {"name": "Nightly <b>", "days": "30", "scopes": ["ledger:read", "jobs:read"], "networks": "127.0.0.0/8"}
+    asked = send(client, form_of(client.get(f"{place}/tokens").text, "/tokens"), **typed)
+    assert asked.status_code == 401
+    assert "Your password" not in asked.text, "who runs the provider learns nothing of the person's own factors"
+
+    def go_out(page: Any, **more: str) -> Any:
+        form = form_of(page.text, "/confirmation")
+        form.action = "/confirmation/through"
+        return send(client, form, **{"confirm_provider": f"t/{cast.acme.ref.id}"} | more)
+
+    def come_back(out: Any, whom: str) -> Any:
+        address = unescape(re.findall(r'content="0;url=([^"]+)"', out.text)[0])
+        question = parse_qs(urlsplit(address).query)
+        assert (question["prompt"], question["max_age"]) == (["login"], ["0"])
+        return client.get(known.vouch(address, whom))
+
+    assert go_out(asked, confirm_provider="directory").status_code == 404
+    other = told(known, cast.bob.email, verified=True)
+    assert "vouches for another person" in come_back(go_out(asked), other).text
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "oidc_provider_mock._storage.AuthorizationCode.get_auth_time", lambda _self: int(time.time()) - 600
+        )
+        stale = come_back(go_out(asked), subject)
+        assert (stale.status_code, "did not say that you signed in there just now" in stale.text) == (403, True)
+    before = client.get_cookie("comptoir")
+    offered = come_back(go_out(asked), subject)
+    assert offered.status_code == 200, offered.text
+    assert before != client.get_cookie("comptoir"), "the session goes on under a new secret"
+    form = form_of(offered.text, "/tokens")
+    assert (form.action, form.fields["name"]) == (f"{place}/tokens", typed["name"])
+    assert send(client, form, scopes=typed["scopes"]).status_code == 201
+    assert [one["name"] for one in cast.alice.api("GET", "/tokens").json["data"]].count(typed["name"]) == 1
+
+    # A page that asks leads back to the page; another session of the person does not profit from this one's way out.
+    grown_old(cast)
+    page = client.get(f"/confirmation?next={place}/tokens")
+    assert page.status_code == 200
+    assert client.post("/confirmation", data={"csrf_token": "x"}).status_code == 403
+    out = go_out(page)
+    address = unescape(re.findall(r'content="0;url=([^"]+)"', out.text)[0])
+    thief = cast.app.test_client()
+    thief.set_cookie("comptoir-flow", client.get_cookie("comptoir-flow").value)
+    assert thief.get(known.vouch(address, subject)).status_code == 400
+    assert come_back(go_out(page), subject).headers["Location"] == f"{place}/tokens"
+
+
+def test_who_is_linked_to_a_provider_of_the_installation_confirms_through_it(cast: Cast, known: Directory) -> None:
+    subject, client = told(known, cast.bob.email, verified=True), cast.app.test_client()
+    assert come(client, known, subject, "/sign-in/with/directory").status_code == 303
+    grown_old(cast)
+    page = client.get("/confirmation?next=/profile/security/app")
+    assert "Confirm through Directory" in page.text
+    assert "Confirm through" not in cast.dave.browser().get("/confirmation").text
+    form = form_of(page.text, "/confirmation")
+    form.action = "/confirmation/through"
+    out = send(client, form, confirm_provider="directory")
+    address = unescape(re.findall(r'content="0;url=([^"]+)"', out.text)[0])
+    assert client.get(known.vouch(address, subject)).headers["Location"] == "/profile/security/app"
+    assert client.get("/profile/security/app").status_code == 200
+
+
+def test_a_sign_in_is_fresh_when_it_was_after_the_way_out() -> None:
+    assert [is_fresh(moment, since=1000) for moment in (None, 0, 939, 940, 1000, 1660, 1661, float("nan"))] == (
+        [False, False, False, True, True, True, False, False]
+    )
