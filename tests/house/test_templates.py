@@ -124,4 +124,7 @@ def test_every_template_is_rendered_and_asks_for_nothing_that_is_not_given(
         assert refused.status < atlas.SERVER_ERROR
     take_both_steps(strict, made)
     assert made.alice.post(made.consent, {"answer": "no"}).status_code == 200
+    provider = {"name": "Acme", "issuer": "https://sso.example.org", "client_id": "x", "client_secret": "y"}
+    assert made.alice.api("PUT", "/single-sign-on", json=provider).status_code == 200
+    assert made.alice.post("/sign-in/through", {"workspace": made.acme.slug}).status_code == 200
     assert {name for name in NAMES if name.endswith(".html") and not name.startswith("mail/")} - used == set()

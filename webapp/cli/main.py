@@ -10,7 +10,7 @@ NOUNS = {
     "doctor": ("webapp.cli.doctor:doctor", "See that nobody's data can be read by anybody else."),
     "keys": ("webapp.cli.keys:keys", "List, rotate and retire the keys that seal fields."),
     "migrate": ("webapp.cli.migrate:migrate", "Bring the database to the newest version."),
-    "person": ("webapp.cli.person:person", "Add people and let them in."),
+    "person": ("webapp.cli.person:person", "Add people, let them in, begin anew for who lost everything."),
     "tenant": ("webapp.cli.tenant:tenant", "Make, list, suspend, resume and remove workspaces."),
     "token": ("webapp.cli.token:token", "Make API tokens."),
     "up": ("webapp.cli.up:up", "Start all of Comptoir until Ctrl-C."),

@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from webapp.cli.installation import ACTOR, Installation, on_installation
 from webapp.cli.refusals import Refusal
-from webapp.identity import links, people, queries
+from webapp.identity import addresses, links, people, queries, tokens
 from webapp.kernel.ids import new_id, new_secret
+from webapp.oauth import commands as programs
 
 
 @click.group()
@@ -39,6 +40,32 @@ def link(place: Installation, email: str) -> None:
         found = queries.person_by_email(session=session, email=email.strip())
         if found is None:
             raise Refusal(f"nobody is known as {email}: add them with comptoir person add")
+        made = make_sign_in_link(session, place.at, place.base_url, found.id)
+    click.echo(made)
+
+
+@person.command()
+@click.option("--email", required=True, help="The address that they sign in with.")
+@click.option("--new-email", default="", help="Their address from now on, when the mailbox is lost too.")
+@click.option("--tokens", "with_tokens", is_flag=True, help="Revoke their API tokens in every workspace, too.")
+@on_installation
+def reset(place: Installation, email: str, new_email: str, with_tokens: bool) -> None:  # noqa: FBT001 as above
+    """Take a person's password, second factors, sessions and programs away and print a link that signs in once.
+
+    For who has lost everything. Be sure who asks: who gets the link gets the account. They are told by mail.
+    """
+    email, new_email = email.strip(), new_email.strip()
+    with place.database.platform() as session:
+        found = queries.person_by_email(session=session, email=email)
+        if found is None:
+            raise Refusal(f"nobody is known as {email}: add them with comptoir person add")
+        who = {"session": session, "actor": ACTOR, "at": place.at, "person_id": found.id}
+        if new_email:
+            addresses.replace_address(old=found.email, new=new_email, **who)
+        people.reset_person(to=(found.email, *([new_email] if new_email else [])), **who)
+        programs.end_program(client_id=None, **who)
+        if with_tokens:
+            tokens.revoke_tokens_of(**who)
         made = make_sign_in_link(session, place.at, place.base_url, found.id)
     click.echo(made)
 

@@ -198,28 +198,44 @@ def confirm_change(*, session: Session, actor: Actor, at: datetime, secret: str)
     )
     if (change.new_confirmed_at if side == "old" else change.old_confirmed_at) is None:
         return change
-    _change(session=session, actor=actor, at=at, change=change)
+    _change(session, actor, at, change.person_id, (change.old_email, change.new_email), verified_at=at)
     return None
 
 
-def _change(*, session: Session, actor: Actor, at: datetime, change: Change) -> None:
-    if queries.person_by_email(session=session, email=change.new_email) is not None:
+def replace_address(*, session: Session, actor: Actor, at: datetime, person_id: UUID, old: str, new: str) -> None:
+    """Let a person sign in with another address, which is not proved: an operator says so of a mailbox that is lost.
+
+    Raises Invalid (email), AddressTaken.
+    """
+    if not is_email(new):
+        raise Invalid(errors=(FieldError("email", "email", N_("This is not an e-mail address.")),))
+    _change(session, actor, at, person_id, (old, new), verified_at=None)
+
+
+def _change(
+    session: Session,
+    actor: Actor,
+    at: datetime,
+    person_id: UUID,
+    emails: tuple[str, str],
+    *,
+    verified_at: datetime | None,
+) -> None:
+    if queries.person_by_email(session=session, email=emails[1]) is not None:
         raise AddressTaken
-    _end(session, at, change.person_id)
-    session.execute(
-        update(Person).where(Person.id == change.person_id).values(email=change.new_email, email_verified_at=at)
-    )
+    _end(session, at, person_id)
+    session.execute(update(Person).where(Person.id == person_id).values(email=emails[1], email_verified_at=verified_at))
     # Links that lie in the former mailbox open nothing any more.
-    spend_links(session=session, at=at, person_id=change.person_id, purposes=("magic", "reset", "verify"))
+    spend_links(session=session, at=at, person_id=person_id, purposes=("magic", "reset", "verify"))
     record(
         session=session,
         actor=actor,
         at=at,
         action="person.email_changed",
         object_type="person",
-        object_id=change.person_id,
-        difference={"email": (change.old_email, change.new_email)},
+        object_id=person_id,
+        difference={"email": emails},
     )
-    told = {"old": change.old_email, "new": change.new_email}
-    for to in (change.old_email, change.new_email):
-        tell(session=session, actor=actor, at=at, person_id=change.person_id, kind="email_changed", params=told, to=to)
+    told = {"old": emails[0], "new": emails[1]}
+    for to in emails:
+        tell(session=session, actor=actor, at=at, person_id=person_id, kind="email_changed", params=told, to=to)

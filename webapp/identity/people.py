@@ -3,17 +3,19 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from webapp.audit.commands import record
 from webapp.identity import queries
-from webapp.identity.links import spend_first_operator_links
-from webapp.identity.models import Person
+from webapp.identity.links import spend_first_operator_links, spend_links
+from webapp.identity.models import HalfSignIn, Passkey, Person, RecoveryCode, Totp
+from webapp.identity.notices import tell
 from webapp.identity.passwords import hash_password
 from webapp.identity.rules import person_errors, preference_errors
+from webapp.identity.sessions import revoke_sessions
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import N_, Conflict, Invalid
+from webapp.kernel.errors import N_, Conflict, Invalid, NotFound
 
 
 class EmailTaken(Conflict):
@@ -103,3 +105,23 @@ def change_preferences(
         object_id=person_id,
         difference=difference,
     )
+
+
+def reset_person(*, session: Session, actor: Actor, at: datetime, person_id: UUID, to: tuple[str, ...]) -> None:
+    """Take away everything that opens a person's account: password, second factors, links, every session.
+
+    For who has lost everything; a new link then lets them in to begin anew. `to` are the addresses that are told.
+    Raises NotFound.
+    """
+    known = session.execute(
+        update(Person).where(Person.id == person_id).values(password_hash=None).returning(Person.id),
+    ).first()
+    if known is None:
+        raise NotFound
+    for table in (Totp, Passkey, RecoveryCode, HalfSignIn):
+        session.execute(delete(table).where(table.person_id == person_id))
+    spend_links(session=session, at=at, person_id=person_id, purposes=("sign_in", "magic", "reset", "verify"))
+    revoke_sessions(session=session, actor=actor, at=at, person_id=person_id)
+    record(session=session, actor=actor, at=at, action="person.reset", object_type="person", object_id=person_id)
+    for address in to:
+        tell(session=session, actor=actor, at=at, person_id=person_id, kind="account_reset", params={}, to=address)

@@ -67,6 +67,7 @@ ACTIONS: dict[str, str] = {
     "person.email_verified": N_("Address confirmed"),
     "person.password_set": N_("Password set"),
     "person.preferences_changed": N_("Preferences changed"),
+    "person.reset": N_("Account reset"),
     "policy_store.activated": N_("Version of a policy store activated"),
     "policy_store.changed": N_("Policy store changed"),
     "policy_store.created": N_("Policy store made"),

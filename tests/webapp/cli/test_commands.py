@@ -14,11 +14,16 @@ from sqlalchemy import Engine, text
 
 from tests.cast import Cast
 from tests.conftest import SECRET
+from tests.hands import submit, told
+from tests.webapp.identity.test_second_step import password_for, set_up
+from tests.webapp.oauth.test_server import call, register
 from webapp.cli.first_run import sign_in_lines
 from webapp.cli.main import NOUNS, main
+from webapp.kernel.clock import utc_now
 from webapp.kernel.db import owner_engine
 from webapp.settings import Settings
 from webapp.tenancy.schema import Revisions
+from webapp.web.state import KEY
 
 PROGRAM = "from webapp.cli.main import main; main()"
 
@@ -394,3 +399,35 @@ def test_commands_work_on_a_data_folder_that_nobody_runs(tmp_path: Path):
     run("tenant", "create", "--slug", "acme", "--name", "Acme", "--owner", "owner@acme.example")
     assert run("token", "create", "--tenant", "acme", "--person", "owner@acme.example").startswith("cpt_live_")
     assert said == [f"comptoir: making a new installation in {folder}\n", ""]
+
+
+def test_who_lost_everything_begins_anew_by_a_link_and_is_told_at_every_address(comptoir: Run, cast: Cast) -> None:
+    app, old, new = cast.app, cast.bob.email, f"new-{cast.bob.email}"
+    program = register(cast)
+    given = program.exchange(program.code(cast.bob)).json
+    browser = password_for(cast.bob)
+    set_up(browser, utc_now)  # type: ignore[arg-type] # what tells the time
+    assert "nobody is known as" in refused(comptoir("person", "reset", "--email", f"x{old}"))
+    taken = refused(comptoir("person", "reset", "--email", old, "--new-email", cast.alice.email))
+    assert "This address cannot be used" in taken
+    assert "This is not an e-mail address" in refused(comptoir("person", "reset", "--email", old, "--new-email", "x"))
+    assert browser.get("/profile").status_code == 200, "what was refused changed nothing"
+
+    ended = comptoir("person", "reset", "--email", old, "--new-email", new)
+    assert ended.code == 0, ended.err
+    assert browser.get("/profile").status_code == 303
+    assert call(app, cast.acme.slug, given["access_token"]).status_code == 401
+    fresh, link = app.test_client(), "/" + ended.out.strip().split("/", 3)[3]
+    assert submit(fresh, link, link).status_code == 303
+    page = fresh.get("/profile/security").text
+    assert "You have none: you sign in by links" in page and "Make new ones" not in page
+    assert new in fresh.get("/profile/email").text
+    assert submit(app.test_client(), "/sign-in", link).status_code == 410, "the link works once"
+    for address in (old, new):
+        assert {"account_reset", "email_changed"} <= set(told(app, address))
+    with app.extensions[KEY].database.platform() as session:
+        query = text("SELECT via FROM audit_event WHERE action = 'person.reset' AND object_id = :person")
+        assert session.scalars(query, {"person": str(cast.bob.id)}).all() == ["cli"]
+    assert cast.bob.api("GET", "/accounts").status_code == 200, "tokens go on unless it is said"
+    assert comptoir("person", "reset", "--email", new, "--tokens").code == 0
+    assert cast.bob.api("GET", "/accounts").status_code == 401
