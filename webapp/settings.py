@@ -58,6 +58,9 @@ class Settings:
     upload_bytes_max: int = field(default=64 * 1024 * 1024, metadata={"help": "largest statement file"})
     import_rows_max: int = field(default=500_000, metadata={"help": "most rows in one statement file"})
     api_requests_per_minute: int = field(default=6000, metadata={"help": "calls of one token per minute"})
+    evaluations_per_minute: int = field(
+        default=0, metadata={"help": "requests of one token to the decision points (AuthZEN) per minute; 0: no limit"}
+    )
     pages_per_minute: int = field(
         default=100, metadata={"help": "pages of one person per minute, or of one network before anybody is known"}
     )

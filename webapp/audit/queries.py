@@ -1,4 +1,7 @@
-"""Read the trail of the bound tenant, or of the platform when none is bound: newest first, always bounded."""
+"""Read the trail of the bound tenant, or of the platform when none is bound: newest first, always bounded.
+
+A search for words glances at the newest events first, then looks them up (docs/decisions/0007).
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +14,9 @@ from webapp.audit.rules import Event, PublicKey, via_word, words_of
 COLUMNS = ", ".join(f"e.{name}" for name in Event.__dataclass_fields__)
 FRESH_MAX = 2000
 """So many events that wait for a seal are looked through word by word; those that are sealed are found by an index."""
+
+GLANCE_MAX = 5000
+"""So many of the newest sealed events are glanced at before a word is looked up in its index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,12 @@ _BY_WORDS = """
     FROM (SELECT event_id FROM audit_words WHERE words @@ CAST(:query AS tsquery) OFFSET 0) AS w
     JOIN audit_event e ON e.id = w.event_id WHERE true
 """
+# The newest of those that are sealed: a word that every event holds fills a page from them at once.
+_GLANCE = """
+    FROM (SELECT event_id, words FROM audit_words WHERE event_id < coalesce(:before_id, 9223372036854775807)
+        ORDER BY event_id DESC LIMIT :glance) AS w
+    JOIN audit_event e ON e.id = w.event_id WHERE w.words @@ CAST(:query AS tsquery)
+"""
 _FRESH = """
     FROM (SELECT event_id FROM audit_unsealed ORDER BY event_id DESC LIMIT :fresh) AS u
     JOIN audit_event e ON e.id = u.event_id
@@ -111,6 +123,11 @@ def events(
     selects = [f"SELECT {COLUMNS} {source} ORDER BY e.id DESC LIMIT :limit" for source in found]
     query = selects[0]
     if len(selects) > 1:
+        glanced = selects[0].replace(_BY_WORDS, _GLANCE)
+        newest = [Event(*row) for row in session.execute(text(glanced), values | {"glance": GLANCE_MAX})]
+        if len(newest) == limit:
+            newest += [Event(*row) for row in session.execute(text(selects[1]), values)]
+            return sorted(newest, key=lambda event: event.id, reverse=True)[:limit]
         query = f"SELECT * FROM (({') UNION ALL ('.join(selects)})) AS found ORDER BY id DESC LIMIT :limit"  # noqa: S608
     return [Event(*row) for row in session.execute(text(query), values)]
 

@@ -1,7 +1,8 @@
 """Rate limits, counted by `counting` and told in the `RateLimit` fields of the IETF (draft-ietf-httpapi-ratelimit).
 
 Each call counts under one policy or more: `tok` a call of the API, `page` a page of a person (of a network before
-anybody is known), `move` an act that moves money, `sign` an attempt to sign in (by flask-limiter).
+anybody is known), `move` an act that moves money, `eval` a request to a decision point, `sign`
+an attempt to sign in (by flask-limiter).
 """
 
 import hashlib
@@ -100,6 +101,12 @@ def count_move(person_id: object) -> None:
             _count("move", through, quota=settings.token_money_moves_per_minute)
         else:
             _count("move", f"person:{person_id}", quota=settings.money_moves_per_minute)
+
+
+def count_evaluation() -> None:
+    """Count a request to a decision point where the installation limits them. Answers 429 beyond."""
+    if quota := services().settings.evaluations_per_minute:
+        _count("eval", caller(), quota=quota)
 
 
 def _windows() -> dict[str, Window]:

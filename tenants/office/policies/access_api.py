@@ -5,26 +5,31 @@ or may not ask, is an error.
 """
 
 import json
+from time import perf_counter_ns
 from typing import Any
 
 from flask import Blueprint, Response, current_app, g, request
+from flask_babel import get_locale
 
 from tenants.door import PAGES_PREFIX, binds_itself, guard_room
 from tenants.office.policies import authzen, workspace
 from tenants.office.policies.authzen import Malformed
 from tenants.office.policies.journal import JOURNAL, Journal, Line
 from tenants.office.policies.points import Points, Ready
-from tenants.office.policies.rules import Answer, Code, Question
+from tenants.office.policies.rules import REASONS, Answer, Code, Question
 from tenants.office.policies.search import search
 from webapp.access.door import LISTENERS
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import N_
+from webapp.web.limits import count_evaluation
 from webapp.web.openapi import reads_itself
 from webapp.web.pagination import read_cursor, sign_cursor
+from webapp.web.problem import translate
 from webapp.web.state import KEY, services
 
 bp = Blueprint("access", __name__, url_prefix=f"{PAGES_PREFIX}/access/<store>/access/v1")
+bp.before_request(count_evaluation)
 guard_room(bp)
 
 POINTS = "policy_points"
@@ -84,7 +89,7 @@ def find(slug: str, store: str, searched: str) -> Response:
     """Answer a page of who may, on what, or what may be done."""
     del slug
     question, page = authzen.read_search(_body(), searched)
-    ready = _ready(store)
+    ready, began = _ready(store), perf_counter_ns()
     mark, after, limit = authzen.fingerprint(question, searched), "", page.limit
     if page.token:
         place = read_cursor(f"access/{g.tenant.id}/{store}", page.token)
@@ -96,6 +101,7 @@ def find(slug: str, store: str, searched: str) -> Response:
         most = authzen.PAGE_DEFAULT if limit is None else limit
         found = search(ready.point, question, searched, after=after, limit=most)
     names = found.names if found else ()
+    _note_search(ready, question, searched, len(names), began)
     kind = "" if searched == "action" else getattr(question, searched).type
     results = [{"name": name} if searched == "action" else {"type": kind, "id": name} for name in names]
     answer: dict[str, Any] = {}
@@ -132,6 +138,9 @@ def _decide(ready: Ready, questions: list[Question]) -> list[dict[str, Any]]:
     journal: Journal = current_app.extensions[JOURNAL]
     made = []
     new_id = services().new_id
+    # What people read is written in their language for who says which one that is; programs have the code.
+    is_read = "Accept-Language" in request.headers
+    language = str(get_locale()) if is_read else ""
     for question, answer in zip(questions, answers, strict=True):
         decision_id = new_id()
         journal.put(
@@ -148,8 +157,31 @@ def _decide(ready: Ready, questions: list[Question]) -> list[dict[str, Any]]:
             ),
             percent=ready.log_percent,
         )
-        made.append(authzen.decision_out(answer, decision_id=decision_id, version=ready.version))
+        out = authzen.decision_out(answer, decision_id=decision_id, version=ready.version)
+        if is_read:
+            said = translate(REASONS[answer.code], {"detail": answer.detail})
+            out["context"] |= authzen.reasons_out(answer, language, said)
+        made.append(out)
     return made
+
+
+def _note_search(ready: Ready, question: Question, searched: str, count: int, began: int) -> None:
+    """Write into the decision log what was searched for and how much was found; it is no decision of its own."""
+    took = (perf_counter_ns() - began) // 1000
+    answer = Answer(count > 0, Code.SEARCHED, (f"{searched}: {count}",), "", took)
+    line = Line(
+        g.tenant.ref,
+        ready.store_id,
+        services().new_id(),
+        g.at,
+        ready.version,
+        question,
+        answer,
+        g.actor.person_id,
+        g.request_id,
+    )
+    journal: Journal = current_app.extensions[JOURNAL]
+    journal.put(line, percent=ready.log_percent)
 
 
 def _json(body: dict[str, Any]) -> Response:

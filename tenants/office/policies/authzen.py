@@ -172,6 +172,11 @@ def decision_out(answer: Answer, *, decision_id: UUID, version: int) -> dict[str
     }
 
 
+def reasons_out(answer: Answer, language: str, said: str) -> dict[str, Any]:
+    """Write the reason for people, keyed by language: in English for who administers, as `said` for who asked."""
+    return {"reason_admin": {"en": answer.reason}, "reason_user": {language: said}}
+
+
 def invalid_out(reason: str) -> dict[str, Any]:
     """Write the denial of an evaluation that is not complete (section "Errors")."""
     return {

@@ -14,6 +14,7 @@ from tenants.office.policies.rules import (
     STORES_MAX,
     VERSIONS_MAX,
     WORKSPACE,
+    Code,
     Entity,
     Party,
     Question,
@@ -269,6 +270,13 @@ def entities_by_type(*, session: Session, store_id: int) -> dict[str, int]:
         .limit(SEARCHED_MAX)
     )
     return {row[0]: row[1] for row in session.execute(query)}
+
+
+def replayable(*, session: Session, store_id: int, limit: int) -> list[DecisionView]:
+    """Return the newest recorded decisions without the searches, which decide nothing."""
+    query = select(*_DECISION).where(PolicyDecision.store_id == store_id, PolicyDecision.code != Code.SEARCHED)
+    rows = session.execute(query.order_by(PolicyDecision.id.desc()).limit(limit))
+    return [DecisionView(*row) for row in rows]
 
 
 def decisions(

@@ -49,6 +49,7 @@ class Code(StrEnum):
     POLICY_FAILED = "policy_failed"
     NOT_ACTIVE = "not_active"
     INVALID = "invalid"
+    SEARCHED = "searched"
 
 
 REASONS: dict[Code, str] = {
@@ -61,6 +62,7 @@ REASONS: dict[Code, str] = {
     Code.POLICY_FAILED: N_("A policy that forbids could not be evaluated, so nothing is permitted: %(detail)s"),
     Code.NOT_ACTIVE: N_("No version of this store is active, so nothing is permitted."),
     Code.INVALID: N_("The evaluation is not complete: %(detail)s"),
+    Code.SEARCHED: N_("It was searched for, not decided."),
 }
 
 

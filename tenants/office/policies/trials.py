@@ -72,7 +72,7 @@ def replay(*, session: Session, slug: str, number: int | None = None) -> Replay:
     if number is None and store.draft is None:
         raise NotFound
     version = _wanted(session, store, number or store.draft)
-    recorded = queries.decisions(session=session, store_id=store.id, limit=REPLAY_MAX)
+    recorded = queries.replayable(session=session, store_id=store.id, limit=REPLAY_MAX)
     answers = _answers(_point(session, store, version), recorded)
     changed = [(one, new) for one, new in zip(recorded, answers, strict=True) if one.permit is not new.permit]
     shown = changed[:CHANGES_SHOWN]

@@ -1,5 +1,6 @@
 """The decision log is written beside the decisions, bounded, and kept for a set time."""
 
+from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
 from uuid import uuid4
@@ -7,6 +8,7 @@ from uuid import uuid4
 from flask import Flask
 from sqlalchemy import text
 
+from tenants.demo import certification
 from tenants.office.policies.journal import JOURNAL, Journal, Line
 from tenants.office.policies.keeping import begin_round, forget_decisions
 from tenants.office.policies.rules import Answer, Code, Party, Question
@@ -14,6 +16,7 @@ from tests.cast import Cast
 from tests.tenants.office.policies.conftest import make_store
 from webapp.kernel.clock import utc_now
 from webapp.kernel.db import Database, TenantRef
+from webapp.web.state import KEY
 
 QUESTION = Question(Party("user", "alice"), "read", Party("record", "record-1", {"status": "active"}))
 
@@ -67,3 +70,29 @@ def test_decisions_are_forgotten_when_their_time_is_over(cast: Cast, database: D
     with database.platform() as session:
         kinds = session.scalars(text("SELECT kind FROM job WHERE tenant_id = :id"), {"id": cast.acme.ref.id}).all()
     assert kinds == ["policies.forget"]
+
+
+def test_searches_are_recorded_reasons_are_told_in_the_language_asked_for_and_a_limit_holds(cast: Cast):
+    store = make_store(cast.alice)
+    asked = {"subject": {"type": "user", "id": "nobody"}, "action": {"name": "read"}}
+    one = asked | {"resource": {"type": "record", "id": "record-1"}}
+    french = store.ask("evaluation", one, **{"Accept-Language": "fr"}).json["context"]
+    assert french["reason_admin"] == {"en": "No policy permits it."} == {"en": french["reason"]}
+    assert french["reason_user"] == {"fr": "Aucune règle d’accès ne le permet."}
+    assert "reason_user" not in store.ask("evaluation", one).json["context"], "programs read the code"
+    assert store.ask("search/resource", asked | {"resource": {"type": "record"}}).json["results"] == []
+    cast.app.extensions[JOURNAL].flush()
+    recorded = store.api("GET", "/decisions?subject_id=nobody").json["data"]
+    told = sorted((row["code"], row["policies"]) for row in recorded)
+    assert told == [("not_permitted", []), ("not_permitted", []), ("searched", ["resource: 0"])]
+    store.draft(certification.POLICIES)
+    assert store.api("POST", "/replay", json={}).json["asked"] == 2, "a search decides nothing"
+    before = cast.app.extensions[KEY]
+    limited = replace(before.settings, evaluations_per_minute=2)
+    cast.app.extensions[KEY] = replace(before, settings=limited)
+    try:
+        answers = [store.ask("evaluation", one) for _ in range(3)]
+    finally:
+        cast.app.extensions[KEY] = before
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[0].headers["RateLimit-Policy"] == '"eval";q=2;w=60'

@@ -131,6 +131,9 @@ def test_a_rare_act_among_many_is_found_by_an_index_of_each_filter(cast: Cast, o
         assert "Seq Scan" not in plan.replace("Seq Scan on audit_unsealed", ""), (search, plan)
         rows = [int(number) for number in re.findall(r"Rows Removed by (?:Filter|Index Recheck): (\d+)", plan)]
         assert sum(rows) < (3000 if search.start else 100), (search, plan)
+    common = [event.object_id for event in queries_of(cast, Search(words="noise"))]
+    assert common == [str(number) for number in range(20000, 19949, -1)], "a word of every event: the newest page"
+    assert [event.object_id for event in queries_of(cast, Search(words="noise", object_id="7"))] == ["7"]
     found = queries_of(cast, Search(words="till acc", via="token", start=day))
     assert [event.action for event in found] == ["account.opened"]
     assert queries_of(cast, Search(words="till", via="job")) == []
