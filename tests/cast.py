@@ -190,23 +190,28 @@ def make_workspace(app: Flask, owner: Engine, slug: str, people: dict[str, str])
     )
     made = Workspace(app, ref, slug[:40])
     for role, name in people.items():
-        person = make_person(app, f"{name}-{slug.partition('-')[2]}")
-        person.workspace = made
-        with app.extensions[KEY].database.platform() as session:
-            tenancy.add_member(
-                session=session, actor=STAGE, at=at, tenant_id=ref.id, person_id=person.id, role=Role(role)
-            )
-            person.token = tokens.create_token(
-                session=session,
-                actor=STAGE,
-                at=at,
-                token_id=secrets.token_hex(8),
-                secret=secrets.token_urlsafe(32),
-                tenant_id=ref.id,
-                person_id=person.id,
-                name="test",
-                scopes=frozenset(SCOPES),
-                known_scopes=SCOPES,
-            )
-        made.people[role] = person
+        made.people[role] = add_person(made, Role(role), f"{name}-{slug.partition('-')[2]}")
     return made
+
+
+def add_person(workspace: Workspace, role: Role, name: str) -> Person:
+    """Add a new person to a workspace, with a session and with a token of every scope."""
+    at, person = datetime.now(UTC), make_person(workspace.app, name)
+    person.workspace = workspace
+    with workspace.app.extensions[KEY].database.platform() as session:
+        tenancy.add_member(
+            session=session, actor=STAGE, at=at, tenant_id=workspace.ref.id, person_id=person.id, role=role
+        )
+        person.token = tokens.create_token(
+            session=session,
+            actor=STAGE,
+            at=at,
+            token_id=secrets.token_hex(8),
+            secret=secrets.token_urlsafe(32),
+            tenant_id=workspace.ref.id,
+            person_id=person.id,
+            name="test",
+            scopes=frozenset(SCOPES),
+            known_scopes=SCOPES,
+        )
+    return person
