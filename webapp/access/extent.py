@@ -1,7 +1,7 @@
 """How far a permission reaches: all accounts of the workspace, or single ones with all below them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from webapp.access.engine import Outcome, Uid
 
@@ -22,6 +22,8 @@ class Extent:
     withheld: frozenset[int] = frozenset()
     policies: tuple[str, ...] = ()
     forbids: tuple[str, ...] = ()
+    microseconds: int = field(default=0, compare=False)
+    """What it took to decide; of two that were joined, of the first."""
 
     @property
     def is_whole(self) -> bool:
@@ -64,7 +66,7 @@ def extent_of(outcomes: dict[Uid, Outcome]) -> Extent:
     kept_back = {int(uid.id): outcome for uid, outcome in named.items() if _is_forbidden(outcome)}
     withheld, forbids = frozenset(kept_back), _policies(kept_back.values())
     if whole.permit:
-        return Extent(is_all=True, withheld=withheld, policies=whole.policies, forbids=forbids)
+        return Extent(True, frozenset(), withheld, whole.policies, forbids, whole.microseconds)
     permits = {int(uid.id): outcome for uid, outcome in named.items() if outcome.permit}
     return Extent(named=frozenset(permits), withheld=withheld, policies=_policies(permits.values()), forbids=forbids)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from webapp.access.engine import Outcome
 from webapp.access.extent import Extent
 from webapp.access.permissions import PER_ACCOUNT, Permission, Role
 from webapp.access.product import product_policies
@@ -84,7 +85,10 @@ def decide(
     With a `path` it is about one account: itself and those above it, the nearest first.
     """
     book = rulebook or product_rulebook()
-    outcome = book.answer_on(permission, asker, path) if path else book.answer(permission, asker)
+    if extent is not None and extent.is_whole:
+        outcome = Outcome(True, extent.policies, (), extent.microseconds)
+    else:
+        outcome = book.answer_on(permission, asker, path) if path else book.answer(permission, asker)
     if extent is not None and extent.is_empty and (outcome.permit or not outcome.policies):
         outcome = replace(outcome, permit=False, policies=extent.policies)
     elif extent is not None and not outcome.permit and not extent.is_empty:

@@ -115,7 +115,9 @@ class Rulebook:
             return self._for_owners.extent(permission, asker)
         remembered = self._remembered(self._extents, asker)
         found = remembered.get(permission)
+        TALLY.asked += 1
         if found is not None:
+            TALLY.remembered += 1
             return found
         if KIND not in permission.kinds:
             return Extent()
