@@ -10,6 +10,7 @@ import pytest
 from tests.matrix import FILE, matrix
 from webapp.access.engine import findings_of
 from webapp.access.guard import Forbidden, check, decide, permitted
+from webapp.access.permission_words import PERMISSION_WORDS
 from webapp.access.permissions import SCOPES, Permission, Role
 from webapp.access.product import policy_files, schema_text
 from webapp.access.rulebook import Asker
@@ -133,6 +134,11 @@ def test_a_scope_narrows_and_never_widens():
     refused = decide(Permission.LEDGER_ENTRIES_WRITE, asker=Asker(Role.OWNER, scopes=frozenset({"ledger:read"})))
     assert refused.policies == ("token-scope",)
     assert refused.reason % refused.params == "This token lacks the scope ledger:write."
+
+
+def test_every_permission_is_told_in_words():
+    assert PERMISSION_WORDS.keys() == set(Permission)
+    assert len(set(PERMISSION_WORDS.values())) == len(PERMISSION_WORDS), "no two are told alike"
 
 
 def test_the_committed_matrix_is_what_the_policies_decide():
