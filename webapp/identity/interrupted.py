@@ -5,6 +5,7 @@ from urllib.parse import quote, urlsplit
 from flask import Response, request, url_for
 from flask_babel import gettext as _
 
+from webapp.identity.door import safe_next
 from webapp.identity.parcel import Parcel, collect, form_owner, holds_password, is_secret, mark_of, seal
 from webapp.identity.queries import PersonView
 from webapp.web.render import error_page, render
@@ -51,7 +52,7 @@ def too_old(person: PersonView | None) -> Response | None:
         return render(
             "identity/sign_in.html",
             status=REFUSED,
-            next=request.form.get("next", "/"),
+            next=safe_next(request.form.get("next")),
             email=email,
             error=error,
             parcel=parcel,

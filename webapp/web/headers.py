@@ -75,10 +75,9 @@ def install(app: Flask, settings: Settings) -> None:
     @app.before_request
     def same_site() -> None:
         if request.method in UNSAFE_METHODS and "Authorization" not in request.headers:
-            site = request.headers.get("Sec-Fetch-Site", "same-origin")
-            origin = request.headers.get("Origin")
+            site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
             foreign = origin not in {None, request.host_url.rstrip("/")} and site != "same-origin"
-            if site not in {"same-origin", "none"} or foreign:
+            if site not in {None, "same-origin", "none"} or foreign:
                 abort(403, _("The request came from another site."))
 
     @app.after_request

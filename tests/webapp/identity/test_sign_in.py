@@ -11,12 +11,15 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from pyotp import TOTP
 
-from tests.cast import Cast, newcomer
+from tests.cast import STAGE, Cast, newcomer
 from tests.hands import Clock, submit
 from webapp.app import create_app
-from webapp.identity import passwords
+from webapp.identity import codes, passwords, queries, recovery, totp
 from webapp.settings import Settings
+from webapp.sso import flows
+from webapp.sso.rules import read_providers
 from webapp.web.state import KEY
 
 PASSWORD = "correct horse battery staple"
@@ -61,21 +64,51 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(app: Flask) -> No
 
 
 def test_in_production_every_cookie_is_secure_and_bound_to_the_host(settings: Settings, app: Flask) -> None:
-    hard = create_app(replace(settings, mode="production"))
-    hard.testing = True
+    hard, lines, email = create_app(replace(settings, mode="production")), [], person(app)
+    hard.testing, hard.config["PREFERRED_URL_SCHEME"] = True, "https"
+    hard.extensions[flows.PROVIDERS] = read_providers('[{"kind": "github", "client_id": "a", "client_secret": "b"}]')
+
+    inner = hard.wsgi_app
+
+    def listening(environ: Any, start: Any) -> Any:
+        """Note what every answer hands to the browser, Flask's own cookie too."""
+
+        def begin(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            lines.extend(value for name, value in headers if name == "Set-Cookie")
+            return start(status, headers, *more)
+
+        return inner(environ, begin)
+
+    hard.wsgi_app = listening  # type: ignore[method-assign]
     client = hard.test_client()
-    answer = submit(
-        client,
-        "https://localhost/sign-in",
-        "https://localhost/sign-in",
-        {"email": person(app), "password": PASSWORD},
-        headers={"Referer": "https://localhost/sign-in"},
-    )
-    assert answer.status_code == 303
-    for line in answer.headers.getlist("Set-Cookie"):
-        assert line.startswith("__Host-")
-        assert "Secure" in line
-        assert "HttpOnly" in line
+    client.environ_base["HTTP_REFERER"] = "https://localhost/sign-in"
+    assert sign_in(client, email, "wrong password, quite long").status_code == 422
+    assert sign_in(client, email).status_code == 303
+    assert submit(client, "/profile", "/profile", {"language": "fr"}).status_code == 303
+    assert submit(client, "/profile", "/sign-out").status_code == 303
+    services = hard.extensions[KEY]
+    with services.database.platform() as session:
+        found = queries.person_by_email(session=session, email=email)
+        assert found
+        known = {"session": session, "actor": STAGE, "at": services.clock(), "person_id": found.id}
+        totp.add_app(keys=services.keys, secret=(secret := "A" * 32), code=TOTP(secret).now(), **known)
+        (code,) = codes.new_recovery_codes(lambda letters: letters[0])[:1]
+        recovery.replace_codes(codes=[code], **known)
+    assert sign_in(client, email).headers["Location"] == "/sign-in/second-step"
+    assert submit(client, "/sign-in/second-step", "/sign-in/second-step", {"recovery_code": code}).status_code == 303
+    other = hard.test_client()
+    other.environ_base["HTTP_REFERER"] = "https://localhost/sign-in"
+    assert submit(other, "/sign-in-by-mail", "/sign-in-by-mail", {"email": email}).status_code < 400
+    assert other.get("/sign-in/with/github").headers["Location"].startswith("https://github.com/")
+
+    names = {line.partition("=")[0].removeprefix("__Host-comptoir") for line in lines}
+    assert names == {"", "-device", "-half", "-asked", "-flow", "-form"}, "a cookie that is new is tried here, too"
+    assert any("1970" in line for line in lines), "one that goes is written as one that comes"
+    for line in lines:
+        told = {part.strip().partition("=")[0]: part.strip().partition("=")[2] for part in line.split(";")[1:]}
+        assert line.startswith("__Host-"), line
+        assert told.keys() >= {"Secure", "HttpOnly"}, line
+        assert (told["SameSite"], told["Path"], "Domain" in told) == ("Lax", "/", False), line
     hard.extensions[KEY].database.close()
     hard.extensions[KEY].redis.close()
 
