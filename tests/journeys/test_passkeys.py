@@ -52,6 +52,11 @@ def test_a_passkey_is_made_and_signs_in_alone(
     expect(page).to_have_url(re.compile(rf"/t/{cast.acme.slug}/$"))
     page.goto("/profile/security")
     expect(page.get_by_text("last used")).to_be_visible()
+
+    # Offered in the field for the address: here the device answers at once, and nothing is pressed.
+    context.clear_cookies()
+    page.goto("/sign-in")
+    expect(page).to_have_url(re.compile(rf"/t/{cast.acme.slug}/$"))
     assert complaints == []
     context.close()
 
