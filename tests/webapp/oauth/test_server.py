@@ -333,11 +333,11 @@ def test_a_program_names_no_address_that_codes_could_leak_to(cast: Cast) -> None
     assert "app_" in made.text
 
 
-ROUNDS, RACERS = 1000, 2
+ROUNDS, RACERS = 200, 2
 
 
 def test_of_those_who_race_for_a_refresh_token_one_has_a_successor_and_nobody_waits_in_a_ring(cast: Cast) -> None:
-    """Run 1,000 rounds in plain SQL: exactly one successor of each token, and every loser sees that it was used."""
+    """Race in plain SQL: exactly one successor of each token, and every loser sees that it was used."""
     program, database, at = register(cast), cast.app.extensions[KEY].database, utc_now()
     grants, tokens = [new_id() for _ in range(RACERS)], {}
     with database.platform() as session:
