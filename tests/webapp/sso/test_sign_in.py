@@ -347,7 +347,8 @@ def test_who_came_through_a_workspaces_provider_alone_confirms_through_it_and_fi
     grown_old(cast)
     page = client.get(f"/confirmation?next={place}/tokens")
     assert page.status_code == 200
-    assert client.post("/confirmation", data={"csrf_token": "x"}).status_code == 403
+    guess = send(client, form_of(page.text, "/confirmation"), confirm_password="a guess")
+    assert (guess.status_code, "a sign-in of your own" in guess.text) == (403, True), "no place to guess a password"
     out = go_out(page)
     address = unescape(re.findall(r'content="0;url=([^"]+)"', out.text)[0])
     thief = cast.app.test_client()
