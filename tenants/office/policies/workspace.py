@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from tenants.office.policies.journal import Journal, Line
 from tenants.office.policies.rules import WORKSPACE, Answer, Code, Party, Question
+from webapp.access.engine import Outcome
 from webapp.access.guard import Decision, decide, product_rulebook
 from webapp.access.permissions import PER_ACCOUNT, Permission, Role
 from webapp.access.policy_text import Finding
@@ -33,6 +34,7 @@ POLICIES_MAX = 1_000
 """So many policies of its own one workspace has; with roles and grants they are no more than one set may have."""
 RECORDINGS_KEPT = 1_024
 PERSON = "Person"
+PERMISSIONS = frozenset(Permission)
 _ACTIVE = text("""
     SELECT s.id, s.log_percent, coalesce(v.number, 0), coalesce(v.policies, '')
     FROM policy_store s LEFT JOIN policy_version v ON v.store_id = s.id AND v.state = 'active'
@@ -132,8 +134,10 @@ class WorkspacePoint:
         if isinstance(asked, Answer):
             return asked
         permission, asker = asked
-        extent = self._book.extent(permission, asker) if permission in PER_ACCOUNT else None
-        return answer_of(decide(permission, asker=asker, rulebook=self._book, extent=extent))
+        if permission in PER_ACCOUNT:
+            extent = self._book.extent(permission, asker)
+            return answer_of(decide(permission, asker=asker, rulebook=self._book, extent=extent))
+        return answer_of(self._book.answer(permission, asker))
 
     def decide_many(self, questions: Sequence[Question], *, keep: bool = True) -> list[Answer]:
         """Decide many questions, in their order."""
@@ -146,7 +150,7 @@ class WorkspacePoint:
         return [] if isinstance(asked, Answer) else [(m.policy, m.condition) for m in self._book.missing(*asked)]
 
     def _ask(self, question: Question) -> tuple[Permission, Asker] | Answer:
-        if question.action not in set(Permission):
+        if question.action not in PERMISSIONS:
             return Answer(False, Code.UNKNOWN_ACTION, detail=question.action)
         for party, kind in ((question.subject, PERSON), (question.resource, HERE.type)):
             if party.type != kind:
@@ -173,7 +177,7 @@ class WorkspacePoint:
         )
 
 
-def answer_of(decision: Decision) -> Answer:
+def answer_of(decision: Decision | Outcome) -> Answer:
     """Write a decision of the guard as a store answers."""
     code = Code.PERMITTED if decision.permit else Code.FORBIDDEN if decision.policies else Code.NOT_PERMITTED
     return Answer(decision.permit, code, decision.policies, ", ".join(decision.policies), decision.microseconds)
