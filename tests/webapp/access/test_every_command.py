@@ -92,6 +92,8 @@ NO_EVENT = {
     "tenants.money.imports.remembered.recall": MACHINERY,
     "tenants.money.imports.remembered.remember": MACHINERY,
     "tenants.money.imports.staging.stage": MACHINERY,
+    "tenants.money.imports.sealing.keep_chunk": CALLED,
+    "tenants.money.imports.commands.drop_rows": MACHINERY,
     "tenants.money.imports.commands.set_state": CALLED,
     "tenants.money.imports.commands.start": CALLED,
     "tenants.money.imports.commands.request_publication": "the event is the publication, in the name of who asked",
