@@ -4,6 +4,7 @@ import io
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -90,6 +91,13 @@ def test_the_catalogue_translates_every_message(template: Catalog, language: str
             odd.append(message.id)
     assert not missing, f"{len(missing)} messages are not translated into {language}, for example {missing[:10]}"
     assert not odd, f"placeholders differ in {language}: {odd[:10]}"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_message_stands_twice(language: str) -> None:
+    written = (ROOT / "translations" / language / "LC_MESSAGES" / "messages.po").read_text(encoding="utf-8")
+    messages = re.findall(r'^(?:msgctxt .*\n)?msgid (?:".*"\n)+', written, re.MULTILINE)
+    assert [one for one, times in Counter(messages).items() if times > 1] == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
