@@ -8,7 +8,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +36,7 @@ POLICIES_MAX = 1_000
 RECORDINGS_KEPT = 1_024
 PERSON = "Person"
 PERMISSIONS = frozenset(Permission)
+_SAID = ("role", "own_roles", "scopes", "second_factor", "network", "at", "currency", "amount")
 _ACTIVE = text("""
     SELECT s.id, s.log_percent, coalesce(v.number, 0), coalesce(v.policies, '')
     FROM policy_store s LEFT JOIN policy_version v ON v.store_id = s.id AND v.state = 'active'
@@ -135,7 +137,7 @@ class WorkspacePoint:
             return asked
         permission, asker = asked
         if permission in PER_ACCOUNT:
-            extent = self._book.extent(permission, asker)
+            extent = (self._book.extent if asker.amount else self._book.reach)(permission, asker)
             return answer_of(decide(permission, asker=asker, rulebook=self._book, extent=extent))
         return answer_of(self._book.answer(permission, asker))
 
@@ -157,23 +159,33 @@ class WorkspacePoint:
                 return Answer(False, Code.UNKNOWN_TYPE, detail=party.type)
         try:
             return Permission(question.action), self._asker(question)
-        except (ValueError, TypeError, AttributeError):
-            return Answer(False, Code.PROPERTY, detail="role, own_roles, scopes, second_factor, network, at")
+        except (ValueError, TypeError, AttributeError, KeyError, OverflowError):
+            return Answer(False, Code.PROPERTY, detail=", ".join(_SAID))
 
     def _asker(self, question: Question) -> Asker:
-        """Read who asks; what is not said is as the member is now, in the browser, one factor. Raises ValueError."""
+        """Read who asks; what is not said is as the member is now, in the browser, one factor.
+
+        Raises ValueError, TypeError, AttributeError, KeyError, OverflowError for what cannot be read.
+        """
         said, context = question.subject.properties, question.context
         role, own_roles = self._members.get(question.subject.id, ("", ()))
-        scopes = context.get("scopes")
-        at = datetime.fromisoformat(context["at"]) if "at" in context else datetime.fromtimestamp(0).astimezone()
+        scopes, network = context.get("scopes"), str(context.get("network", ""))
+        at = datetime.fromisoformat(context["at"]) if "at" in context else datetime.fromtimestamp(0, UTC)
+        own_roles = tuple(said.get("own_roles", own_roles))
+        texts = (*own_roles, *(scopes or ()), *([context["currency"]] if "amount" in context else ()))
+        if not all(isinstance(one, str) for one in texts) or type(context.get("amount", 0)) is not int:
+            raise TypeError
+        if network:
+            ip_address(network)
         return Asker(
             Role(said.get("role", role)),
-            tuple(said.get("own_roles", own_roles)),
+            own_roles,
             UUID(question.subject.id),
             None if scopes is None else frozenset(scopes),
             context.get("second_factor") is True,
-            str(context.get("network", "")),
-            at,
+            network,
+            at.astimezone(UTC),
+            (context["currency"], context["amount"]) if "amount" in context else None,
         )
 
 
@@ -195,6 +207,8 @@ def question_of(permission: Permission, asker: Asker) -> Question:
         context = {**context, "second_factor": True}
     if asker.scopes is not None:
         context = {**context, "scopes": sorted(asker.scopes)}
+    if asker.amount is not None:
+        context = {**context, "currency": asker.amount[0], "amount": asker.amount[1]}
     return Question(
         Party(PERSON, str(asker.person_id), properties), permission.value, Party(HERE.type, HERE.id), {}, context
     )

@@ -217,3 +217,32 @@ def test_every_word_beside_the_addresses_of_stores_is_reserved(app: Flask):
                 found.add(word)
     assert access_room.url_prefix == "/t/<slug>/access/<store>/access/v1"
     assert found <= RESERVED, "a store of this name would have another page's address"
+
+
+def test_a_trial_of_the_workspace_reads_or_refuses_whatever_is_said_and_tells_of_amounts(cast: Cast):
+    limit = "when { context has amount && context.amount > 500 }"
+    decide_by(
+        cast.alice, f'@id("large") forbid (principal, action == Action::"ledger:entries:write", resource) {limit};'
+    )
+    asked = {
+        "subject": {"type": "Person", "id": str(cast.dave.id)},
+        "action": {"name": "ledger:entries:write"},
+        "resource": {"type": "Workspace", "id": "here"},
+    }
+    for amount, decision in ((500, True), (501, False)):
+        told = asked | {"context": {"currency": "EUR", "amount": amount}}
+        answer = own(cast.alice).api("POST", "/trial", json=told).json
+        assert (answer["decision"], answer["policies"]) == (decision, ["accountant"] if decision else ["large"])
+    for context in (
+        {"network": "nowhere"},
+        {"scopes": [1]},
+        {"at": "0001-01-01T00:00:00+14:00"},
+        {"at": 7},
+        {"amount": 5},
+        {"amount": True, "currency": "EUR"},
+        {"amount": 5, "currency": []},
+    ):
+        answer = own(cast.alice).api("POST", "/trial", json=asked | {"context": context})
+        assert (answer.status_code, answer.json["code"]) == (200, "property"), context
+    odd = asked | {"subject": asked["subject"] | {"properties": {"own_roles": [[]]}}}
+    assert own(cast.alice).api("POST", "/trial", json=odd).json["code"] == "property"
