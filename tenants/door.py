@@ -9,7 +9,7 @@ from flask import Blueprint, Response, abort, current_app, g, request, url_for
 from flask_openapi3 import APIBlueprint, Tag
 
 from tenants.schemas import PROBLEMS
-from webapp.access.door import ask, may, may_some, person_may
+from webapp.access.door import ask, may_some, permitted_wholly, person_may
 from webapp.access.guard import permitted
 from webapp.access.permissions import Permission, Role
 from webapp.access.queries import rulebook_of
@@ -138,8 +138,9 @@ def _enter() -> Response | None:
     led = _lead_to_provider() if is_led else _second_factor_first(bearer)
     if led is not None:
         return led
-    if request.endpoint == HOME and bearer is None and not may(view.permission):
-        ways = [address for _wing, rooms in frame().nav for _label, address, *_more in rooms]
+    if request.endpoint == HOME and bearer is None and view.permission not in permitted_wholly():
+        here = url_for(HOME)
+        ways = [address for _wing, rooms in frame().nav for _label, address, *_more in rooms if address != here]
         if ways:
             return see_other(ways[0])
     _admit(view)

@@ -73,7 +73,8 @@ def once(
     if not 0 < len(key) <= KEY_LENGTH_MAX or not key.isprintable():
         raise KeyMissing
     body_seen = request.get_data(cache=True) if content is None else content
-    fingerprint = hashlib.sha256(b"\0".join((request.method.encode(), request.path.encode(), body_seen))).digest()
+    asked = (request.method.encode(), request.path.encode(), body_seen, *_whose())
+    fingerprint = hashlib.sha256(b"\0".join(asked)).digest()
     stored = g.db.execute(_LOCK_AND_FIND, {"key": key}).one()
     if not stored.free:
         raise KeyInFlight
@@ -103,6 +104,12 @@ def once(
         # The other request committed between our look and our lock: what it did stands, what we did is rolled back.
         raise KeyInFlight
     return _answer(written, status, location)
+
+
+def _whose() -> tuple[bytes, ...]:
+    """Return whose request it is where not everybody may see its answer: somebody who is let in for single accounts."""
+    extent = g.get("extent")
+    return () if extent is None or extent.is_whole else (g.person.id.bytes,)
 
 
 def _open(kept: bytes, key: str) -> str:

@@ -54,7 +54,12 @@ def weigh(permission: Permission, *, account_ids: Collection[int], amount: tuple
     reached = within(extent)
     if reached is not None and not set(account_ids) <= set(reached):
         told = Extent(policies=extent.forbids if extent.withheld else extent.policies if extent.is_empty else ())
-        _decided(permission, asker=asker, extent=told, is_elsewhere=not extent.is_empty)
+        let_in = g.decision, g.actor
+        try:
+            _decided(permission, asker=asker, extent=told, is_elsewhere=not extent.is_empty)
+        finally:
+            # Of many that are booked each for itself, others may follow: they are by what let the request in.
+            g.decision, g.actor = let_in
 
 
 def _decided(permission: Permission, *, asker: Asker, extent: Extent | None, is_elsewhere: bool = False) -> None:
@@ -117,6 +122,14 @@ def _write_down(decision: Decision) -> None:
             )
 
     after_roll_back(write)
+
+
+def permitted_wholly() -> frozenset[Permission]:
+    """Return what whoever asks may with no account and no amount withheld from them: what they may give to others."""
+    may, book, asker = permitted(asker=g.asker, rulebook=g.rulebook), g.rulebook, g.asker
+    return may - {
+        one for one in PER_ACCOUNT if not book.extent(one, asker).is_whole or book.forbids_amounts(one, asker)
+    }
 
 
 def person_may(permission: Permission) -> bool:

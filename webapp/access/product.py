@@ -50,7 +50,8 @@ def _beyond_scope(policy: Policy) -> Finding | None:
     return None
 
 
-_OF_WORKSPACE = re.compile(r'\bresource\s*(?:is\s+Workspace\b(?!\s+in\b)|==\s*Workspace::"here")')
+_HERE = r'Workspace\s*::\s*"here"'
+_OF_WORKSPACE = re.compile(rf"\bresource\s*(?:is\s+Workspace\b(?:\s+in\s+{_HERE})?|==\s*{_HERE})")
 
 
 def with_own(own: tuple[tuple[str, str], ...], *, validated: bool = False) -> Compiled:

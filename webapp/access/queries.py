@@ -154,7 +154,7 @@ def own_policies(*, session: Session, tenant_id: UUID, without: Source | None = 
     grants = session.execute(
         select(AccessGrant.id, AccessGrant.policy)
         .where(AccessGrant.tenant_id == tenant_id, AccessGrant.revoked_at.is_(None))
-        .order_by(AccessGrant.created_at.desc())
+        .order_by(AccessGrant.expires_at.desc())  # Of too many, those that are over decide nothing any more.
         .limit(GRANTS_MAX)
     )
     found = [(f"own:{name}", policy) for name, policy in roles] + [(f"grant:{one}", policy) for one, policy in grants]

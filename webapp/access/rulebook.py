@@ -15,7 +15,7 @@ from uuid import UUID
 
 from webapp.access.engine import Compiled, Facts, Missing, Outcome, Request, Uid
 from webapp.access.extent import KIND, UNNAMED, Extent, account, extent_of
-from webapp.access.permissions import Permission, Role
+from webapp.access.permissions import BOOKS, Permission, Role
 from webapp.access.policy_text import tokens
 from webapp.kernel.actor import SYSTEM
 
@@ -25,6 +25,8 @@ HERE = Uid("Workspace", "here")
 _CURRENCY = re.compile(r'context\.currency == "([A-Z]{3})"')
 STEADY = frozenset({"token", "scopes", "scope"})
 """What of the context does not change between the requests of one person through one token."""
+BOOKED = frozenset({"amount", "currency"})
+"""What of the context tells what is booked."""
 REMEMBERED_MAX = 2_000
 
 
@@ -82,13 +84,10 @@ class Rulebook:
         self._for_owners = for_owners
         self._is_own = is_own
         self._moody = frozenset(policy.id for policy in compiled.policies if _is_moody(policy.text))
-        texts = [policy.text for policy in compiled.policies]
-        self.weighs = any("context.amount" in text for text in texts)
-        """Whether a policy looks at amounts."""
-        self._heavy = frozenset(
-            one.id for one in compiled.policies if one.effect == "forbid" and "context.amount" in one.text
-        )
-        self._currencies = sorted({code for text in texts for code in _CURRENCY.findall(text)})
+        self._heavy = {policy.id: policy.effect for policy in compiled.policies if _is_heavy(policy.text)}
+        self.weighs = bool(self._heavy)
+        """Whether a policy looks at what is booked."""
+        self._currencies = sorted({code for policy in compiled.policies for code in _CURRENCY.findall(policy.text)})
         self._facts: OrderedDict[Any, Facts] = OrderedDict()
         self._answers: OrderedDict[Any, dict[Permission, Outcome]] = OrderedDict()
         self._extents: OrderedDict[Any, dict[Permission, Extent]] = OrderedDict()
@@ -149,17 +148,24 @@ class Rulebook:
         return principal, action(permission), uids[0], asker.context(permission), facts
 
     def forbids_amounts(self, permission: Permission, asker: Asker) -> tuple[str, ...]:
-        """Return the policies that may forbid an amount: a view that does not tell amounts must not pass them by."""
-        if not self._heavy or (self._for_owners is not None and asker.role is Role.OWNER):
+        """Return the policies that may forbid an amount, or that alone permit and look at it.
+
+        A view that books without telling amounts must not pass them by, wherever they name an account.
+        """
+        if not self._heavy or permission not in BOOKS or (self._for_owners is not None and asker.role is Role.OWNER):
             return ()
-        principal, facts = self.principal(asker)
-        applicable = self.compiled.applicable(principal, action(permission), HERE, facts)
-        return tuple(one.id for one in applicable if one.id in self._heavy)
+        principal, facts, asked = self._on_accounts(permission, asker)
+        act = action(permission)
+        applicable = {one.id for uid in (HERE, *asked) for one in self.compiled.applicable(principal, act, uid, facts)}
+        forbids = sorted(one for one in applicable if self._heavy.get(one) == "forbid")
+        permits = self.answer(permission, asker)
+        is_limited = permits.permit and self._heavy.keys() >= set(permits.policies)
+        return tuple(forbids) or (permits.policies if is_limited else ())
 
     def reach(self, permission: Permission, asker: Asker) -> Extent:
         """Return the accounts that a permission reaches, those besides where it does so up to an amount only."""
         found = self.extent(permission, asker)
-        for code in self._currencies if self.weighs else ():
+        for code in self._currencies if self.weighs and permission in BOOKS else ():
             found |= self.extent(permission, replace(asker, amount=(code, 0)))
         return found
 
@@ -267,6 +273,18 @@ def action(permission: Permission) -> Uid:
 
 def _is_moody(text: str) -> bool:
     """Tell whether a policy looks at anything of the context that may be another with the next request."""
-    words = [token.text for token in tokens(text)]
-    after = [words[number + 1 : number + 3] for number, word in enumerate(words) if word == "context"]
-    return any(len(two) < len((".", "name")) or two[0] != "." or two[1] not in STEADY for two in after)
+    return any(sign != "." or name not in STEADY for sign, name in _asked_of_context(text))
+
+
+def _is_heavy(text: str) -> bool:
+    """Tell whether a policy looks at what is booked, in whatever way that is written."""
+    return any(
+        sign not in {".", "[", "has"} or name.strip('"') in BOOKED or "\\" in name
+        for sign, name in _asked_of_context(text)
+    )
+
+
+def _asked_of_context(text: str) -> list[tuple[str, str]]:
+    """Return what follows each `context`: `.` and a name mostly, `[` or `has` and a name or a text."""
+    words = [*(token.text for token in tokens(text)), "", ""]
+    return [(words[number + 1], words[number + 2]) for number, word in enumerate(words) if word == "context"]

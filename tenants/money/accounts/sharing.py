@@ -12,8 +12,9 @@ from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.shown import account_path, shown_account
 from tenants.office.access import commands
 from tenants.office.access import queries as access
+from webapp.access.extent import Extent
 from webapp.access.guard import permitted
-from webapp.access.permissions import Permission
+from webapp.access.permissions import PER_ACCOUNT, Permission
 from webapp.access.queries import GrantView
 from webapp.kernel.errors import N_, FieldError, Invalid
 from webapp.web.state import services
@@ -55,9 +56,21 @@ def share(account_id: int, *, person_id: UUID, may: str, until: datetime, note: 
         shape=commands.ShapeDraft(permissions, account=str(account.id)),
         until=until,
         note=note,
-        giver=permitted(asker=g.asker, rulebook=g.rulebook),
+        giver=_givable(account),
     )
     return grant_id
+
+
+def _givable(account: AccountView) -> frozenset[Permission]:
+    """Return what whoever asks may give on an account: what they may, of all below it too."""
+    below = set(queries.ids_within(session=g.db, extent=Extent(named=frozenset({account.id}))) or ())
+
+    def is_whole(permission: Permission) -> bool:
+        reached = queries.ids_within(session=g.db, extent=g.rulebook.extent(permission, g.asker))
+        return (reached is None or below <= set(reached)) and not g.rulebook.forbids_amounts(permission, g.asker)
+
+    may = permitted(asker=g.asker, rulebook=g.rulebook)
+    return frozenset(one for one in may if one in PER_ACCOUNT and is_whole(one))
 
 
 def shares_of(account: AccountView) -> list[Share]:

@@ -12,6 +12,8 @@ from flask import g
 from tenants.money.accounts import queries
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.tree import choices
+from webapp.access.door import ask
+from webapp.access.permissions import Permission
 from webapp.kernel.errors import NotFound
 
 
@@ -22,6 +24,16 @@ def shown_ids() -> tuple[int, ...] | None:
         g.shown_ids = queries.ids_within(session=g.db, extent=extent) if extent is not None else None
     found: tuple[int, ...] | None = g.shown_ids
     return found
+
+
+def narrow_to(permission: Permission) -> None:
+    """Let this request be about no more than another permission reaches as well; raises Forbidden."""
+    before = shown_ids()
+    ask(permission, per_account=True)
+    del g.shown_ids
+    ids = shown_ids()
+    if before is not None:
+        g.shown_ids = before if ids is None else tuple(sorted({*before} & {*ids}))
 
 
 def shown_accounts(*, ids: Collection[int] | None = None, **asked: Any) -> list[AccountView]:

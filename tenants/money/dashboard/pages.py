@@ -14,6 +14,7 @@ from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts import queries as accounts
 from tenants.money.accounts.names import spoken_name
 from tenants.money.dashboard import queries, review, rules
+from webapp.access.door import permitted_wholly
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.web.render import frame, money, render, see_other
@@ -44,6 +45,7 @@ def show() -> Response:
         expense=sum(flow.expense for flow in found.flows),
         working=queries.working_imports(session=g.db) if frame().may(Permission.IMPORTS_IMPORTS_READ.value) else [],
         **_review(found.to_review),
+        reviews=Permission.LEDGER_ENTRIES_READ in permitted_wholly(),
         accounts_href=_way("money_accounts.list_accounts"),
         imports_href=_way("money_imports.list_imports"),
         account_href=lambda account_id: _way("money_ledger.list_entries", q=f"account:#{account_id}"),

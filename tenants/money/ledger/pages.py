@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts import queries as account_queries
-from tenants.money.accounts.shown import shown_ids
+from tenants.money.accounts.shown import narrow_to, shown_ids
 from tenants.money.accounts.tree import KIND_NAMES, choices, turned
 from tenants.money.ledger import views
 from tenants.money.ledger.asked import STATE_NAMES, Asked, line_with_filters
@@ -47,6 +47,7 @@ def list_entries() -> Response:
 @requires(Permission.LEDGER_ACCOUNTS_READ, per_account=True)
 def show_account(account_id: int) -> Response:
     """Show one account's postings with the running balance."""
+    narrow_to(Permission.LEDGER_ENTRIES_READ)
     return _register(Asked.of_request(account_id), [])
 
 

@@ -6,14 +6,14 @@ from uuid import UUID
 from flask import current_app, g
 
 from tenants.office.access import queries
-from webapp.access.guard import permitted
+from webapp.access.door import permitted_wholly
 from webapp.access.permissions import PER_ACCOUNT, Permission
 from webapp.kernel.errors import NotFound
 
 
 def giver() -> frozenset[Permission]:
     """Return what whoever acts may, and so may give."""
-    return permitted(asker=g.asker, rulebook=g.rulebook)
+    return permitted_wholly()
 
 
 ACCOUNTS = "account_choices"

@@ -141,9 +141,10 @@ def _write(
     title = draft.title.strip()
     if not 1 <= len(title) <= TITLE_MAX:
         raise Invalid(errors=(FieldError("title", "length", N_("Give it a name of at most 80 characters.")),))
-    # What the role has already stays, whoever changes it.
-    already = frozenset(Permission(one) for one in before.permissions if one in set(Permission)) if before else set()
-    permissions, conditions = _read(draft.shape, giver | already)
+    # What the role has already stays, whoever changes it, as long as it stays under the same conditions.
+    is_as_limited = before is not None and before.own is not None and before.own.conditions == draft.shape.conditions
+    already = before.permissions if before and is_as_limited else frozenset()
+    permissions, conditions = _read(draft.shape, giver | {one for one in Permission if one.value in already})
     policy = role_policy(draft.name, permissions, conditions)
     shape = access.Shape(permissions, draft.shape.conditions, policy)
     tenant = bound_tenant(session)

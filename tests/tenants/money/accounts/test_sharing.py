@@ -307,6 +307,92 @@ def test_policies_of_the_workspace_withhold_accounts_and_amounts_wherever_they_c
             with_own((("workspace", wrong),), validated=True)
 
 
+def test_a_limit_on_amounts_counts_however_and_wherever_it_is_written():
+    asker, write = Asker(Role.MEMBER, (), UUID(int=7)), Permission.LEDGER_ENTRIES_WRITE
+    for scope in ("resource", 'resource in Account::"7"'):
+        for limit in (
+            'context has amount && context["amount"] > 5',
+            'context has currency && context . currency == "X"',
+        ):
+            text = f'@id("large") forbid (principal in Role::"member", action, {scope}) when {{ {limit} }};'
+            book = Rulebook(with_own((("workspace", text),), validated=True), is_own=True)
+            assert book.weighs and book.forbids_amounts(write, asker) == ("large",), text
+            assert book.forbids_amounts(Permission.LEDGER_ENTRIES_READ, asker) == (), "who reads books nothing"
+    text = f'@id("till") permit (principal, action == Action::"{write.value}", resource)'
+    for limit in ("unless { context has amount && context.amount > 5 }", "when { !(context has amount) }"):
+        book = Rulebook(with_own((("workspace", f"{text} {limit};"),), validated=True), is_own=True)
+        assert book.forbids_amounts(write, replace(asker, role=Role.CUSTOMER)) == ("till",), limit
+        assert book.forbids_amounts(write, asker) == (), "the role permits it whatever the amount"
+
+
+def test_what_is_forbidden_of_the_workspace_is_so_of_its_accounts_however_it_is_written():
+    for scope in (
+        'is Workspace in Workspace::"here"',
+        '== Workspace :: "here"',
+        "is Workspace",
+        'in Workspace::"here"',
+    ):
+        text = f'@id("closed") forbid (principal, action in Action::"*:read", resource {scope});'
+        book = Rulebook(with_own((("workspace", text),), validated=True), is_own=True)
+        assert book.extent(PERMISSION, Asker(Role.MEMBER)).policies == ("closed",), scope
+
+
+def test_what_is_withheld_from_somebody_they_neither_see_by_another_page_nor_give_on(shop: Shop):
+    ids, alice, carl = shop.ids, shop.alice, shop.carl
+    assert alice.api("PUT", f"/members/{carl.id}", json={"role": "admin"}).status_code == 200
+
+    def withhold(act: str) -> None:
+        scope = f'principal in Role::"admin", action in Action::"{act}", resource in Account::"{ids["Secret"]}"'
+        policies = {"schema_text": "", "policies": f'@id("payroll") forbid ({scope});'}
+        number = alice.api("PUT", "/policy-stores/workspace/draft", json=policies).json["number"]
+        activation = f"/policy-stores/workspace/versions/{number}/activation"
+        assert alice.api("POST", activation, json={}).status_code == 200
+
+    withhold(PERMISSION.value)
+    browser, base = carl.browser(), f"/t/{shop.where.slug}"
+    assert browser.get(f"{base}/accounts/{ids['Secret']}").status_code == 404, "its entries are withheld"
+    assert browser.get(f"{base}/accounts/{ids['Client']}").status_code == 200
+    home = browser.get(f"{base}/")
+    assert 'id="review"' in shop.page(alice, "/").text
+    assert home.status_code == 200 and 'id="review"' not in home.text, "it shows entries of any account"
+    to_alice = {"person_id": str(alice.id), "until": UNTIL}
+    assert carl.api("POST", f"/accounts/{ids['Secret']}/shares", json=to_alice).status_code == 422
+    assert carl.api("POST", f"/accounts/{ids['Client']}/shares", json=to_alice).status_code == 201
+    grant = to_alice | {"permissions": [PERMISSION.value]}
+    assert carl.api("POST", "/access/grants", json=grant).status_code == 422
+    assert carl.api("POST", "/access/grants", json=grant | {"permissions": ["jobs:jobs:read"]}).status_code == 201
+    withhold("*:read")
+    assert browser.get(f"{base}/").headers["Location"] == f"{base}/entries", "the dashboard counts every account"
+
+
+def test_nobody_takes_the_limit_off_a_role_that_gives_what_they_may_not(shop: Shop):
+    till = {"title": "Till", "permissions": ["ledger:entries:write"], "conditions": {"account_id": shop.ids["Client"]}}
+    desk = {"title": "Desk", "permissions": ["access:roles:read", "access:roles:write"]}
+    for name, role in (("till", till), ("desk", desk)):
+        assert shop.alice.api("POST", "/access/roles", json=role | {"name": name}).status_code == 201
+        holders = {"person_ids": [str(shop.carl.id)]}
+        assert shop.alice.api("PUT", f"/access/roles/{name}/members", json=holders).status_code == 200
+    assert shop.carl.api("PUT", "/access/roles/till", json=till | {"conditions": {}}).status_code == 422
+    assert shop.carl.api("PUT", "/access/roles/till", json=till | {"title": "The till"}).status_code == 200
+    assert shop.alice.api("PUT", "/access/roles/till", json=till | {"conditions": {}}).status_code == 200
+
+
+def test_a_refusal_among_many_is_not_what_let_the_others_in_and_no_key_tells_what_another_booked(shop: Shop):
+    ids, alice, carl = shop.ids, shop.alice, shop.carl
+    assert shop.share("Client", carl, may="book").status_code == 201
+    own, other = [ids["Client"], ids["Deposit"]], [ids["Bank"], ids["Secret"]]
+    batch = {"entries": [_entry(other, 5), _entry(own, 5)], "atomic": False}
+    assert [one["status"] for one in carl.api("POST", "/entries/batch", json=batch).json["data"]] == [403, 201]
+    events = alice.api("GET", f"/audit-events?actor={carl.email}").json["data"]
+    by_action = {one["action"]: one["decision_id"] for one in events}
+    assert len(set(by_action.values())) == 2 and {"access.refused", "entry.posted"} <= set(by_action), by_action
+    key = {"Idempotency-Key": "monday"}
+    assert alice.api("POST", "/entries", json=_entry(other, 9), headers=key).status_code == 201
+    assert alice.api("POST", "/entries", json=_entry(other, 9), headers=key).status_code == 201
+    refused = carl.api("POST", "/entries", json=_entry(other, 9), headers=key)
+    assert (refused.status_code, refused.json["code"]) == (422, "idempotency_key_reused")
+
+
 def _entry(accounts: list[int], amount: float) -> dict[str, Any]:
     lines = [{"account_id": accounts[0], "amount": f"-{amount:.2f}", "currency": "EUR"}]
     lines.append({"account_id": accounts[1], "amount": f"{amount:.2f}", "currency": "EUR"})
