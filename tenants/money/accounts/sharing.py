@@ -9,7 +9,7 @@ from flask import g
 from tenants.money.accounts import queries
 from tenants.money.accounts.names import spoken
 from tenants.money.accounts.queries import AccountView
-from tenants.money.accounts.shown import account_path, shown_account
+from tenants.money.accounts.shown import account_path, known_account
 from tenants.office.access import commands
 from tenants.office.access import queries as access
 from webapp.access.extent import Extent
@@ -42,7 +42,7 @@ class Share:
 
 def share(account_id: int, *, person_id: UUID, may: str, until: datetime, note: str) -> UUID:
     """Share an account with a member until a moment, and return the grant's id; raises NotFound, Invalid, Conflict."""
-    account = shown_account(account_id)
+    account = known_account(account_id)
     if may not in MAY:
         raise Invalid(errors=(FieldError("may", "choice", N_("Choose one of the offered values.")),))
     permissions = tuple(one.value for one in MAY[may][1])

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tenants.door import api_room
 from tenants.lists import fields_of, page_of
 from tenants.money.accounts.sharing import Share, share, shares_of
-from tenants.money.accounts.shown import shown_account
+from tenants.money.accounts.shown import known_account
 from tenants.schemas import Body, Id, Instant, InstantIn, ListQuery, WorkspacePath, instant
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
@@ -88,7 +88,7 @@ def _share_out(row: Share) -> dict[str, Any]:
 def list_shares(path: SharedAccountPath, query: ShareQuery) -> Response:
     """Grants that reach an account now, those given on it first."""
     position = read_cursor("shares", query.cursor)
-    rows = list(enumerate(shares_of(shown_account(path.account_id))))
+    rows = list(enumerate(shares_of(known_account(path.account_id))))
     rows = [row for row in rows if position is None or row[0] > position[0]]
     page, cursor = cut(rows, query.limit, "shares", lambda row: [row[0]])
     return answer_page([_share_out(row) for _number, row in page], cursor)
@@ -104,7 +104,7 @@ def list_shares(path: SharedAccountPath, query: ShareQuery) -> Response:
 def share_account(path: SharedAccountPath, body: ShareIn) -> Response:
     """Let a member see an account with all below it, or book on them, until a moment."""
     grant_id = share(path.account_id, person_id=body.person_id, may=body.may, until=body.until, note=body.note)
-    made = next(one for one in shares_of(shown_account(path.account_id)) if one.grant.id == grant_id)
+    made = next(one for one in shares_of(known_account(path.account_id)) if one.grant.id == grant_id)
     response = jsonify(_share_out(made))
     response.status_code = 201
     response.headers["Location"] = f"/api/v1/t/{g.slug}/access/grants/{grant_id}"

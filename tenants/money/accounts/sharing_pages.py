@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts.names import spoken
 from tenants.money.accounts.sharing import MAY, day_end, share, shares_of
-from tenants.money.accounts.shown import shown_account
+from tenants.money.accounts.shown import known_account
 from tenants.office.access import commands, queries
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
@@ -59,7 +59,7 @@ def end_sharing(account_id: int, access_grant_id: UUID) -> Response:
 def _page(
     account_id: int, *, status: int = 200, values: dict[str, str] | None = None, errors: dict[str, str] | None = None
 ) -> Response:
-    account = spoken(shown_account(account_id))
+    account = spoken(known_account(account_id))
     members = queries.members(session=g.db)
     shown: dict[str, Any] = {"person_id": "", "may": "see", "until": "", "note": ""}
     return render(

@@ -54,18 +54,39 @@ def shown_account(account_id: int) -> AccountView:
     return account if within is None else _rooted(account, within)
 
 
+def known_ids() -> tuple[int, ...] | None:
+    """Return the accounts that the person may know of, whatever this request is about and its token does; None for all.
+
+    For rooms that tell of accounts by permissions of their own, such as who may do what on them.
+    """
+    if "known_ids" not in g:
+        extent = g.rulebook.reach(Permission.LEDGER_ACCOUNTS_READ, replace(g.asker, scopes=None))
+        g.known_ids = queries.ids_within(session=g.db, extent=extent)
+    found: tuple[int, ...] | None = g.known_ids
+    return found
+
+
+def known_account(account_id: int) -> AccountView:
+    """Return one account that the person may know of; raises NotFound."""
+    within, account = known_ids(), queries.account(session=g.db, account_id=account_id)
+    if account is None or (within is not None and account_id not in within):
+        raise NotFound
+    return account
+
+
 def account_choices() -> list[tuple[str, str]]:
     """Return the accounts for a list to choose from, as (id, number and name), for the rooms that do not know money."""
-    return [(str(key), name) for _kind, options in choices(shown_accounts(), g.at.date()) for key, name in options]
+    within = known_ids()
+    known = queries.accounts(session=g.db, ids=within)
+    rooted = known if within is None else [_rooted(one, within) for one in known]
+    return [(str(key), name) for _kind, options in choices(rooted, g.at.date()) for key, name in options]
 
 
 def account_path(account_id: int) -> list[int]:
     """Return an account with all above it, the nearest first; raises NotFound."""
-    known = {one.id: one.parent_id for one in shown_accounts()}
-    if account_id not in known:
-        raise NotFound
-    path = [account_id]
-    while (above := known.get(path[-1])) is not None and above not in path:
+    path = [known_account(account_id).id]
+    parents = {one.id: one.parent_id for one in queries.accounts(session=g.db)}
+    while (above := parents.get(path[-1])) is not None and above not in path:
         path.append(above)
     return path
 

@@ -363,6 +363,14 @@ def test_what_is_withheld_from_somebody_they_neither_see_by_another_page_nor_giv
     assert carl.api("POST", "/access/grants", json=grant | {"permissions": ["jobs:jobs:read"]}).status_code == 201
     withhold("*:read")
     assert browser.get(f"{base}/").headers["Location"] == f"{base}/entries", "the dashboard counts every account"
+    for path in ("access/explanation", "access/roles", "access/grants"):
+        assert "Client" in browser.get(f"{base}/{path}").text and "Secret" not in browser.get(f"{base}/{path}").text, (
+            path
+        )
+    assert browser.get(f"{base}/accounts/{ids['Secret']}/sharing").status_code == 404
+    assert carl.api("GET", f"/accounts/{ids['Secret']}/shares").status_code == 404
+    assert carl.api("GET", f"/access/explanation?account_id={ids['Secret']}&person_id={carl.id}").status_code == 404
+    assert carl.api("GET", f"/access/explanation?account_id={ids['Deposit']}&person_id={carl.id}").status_code == 200
 
 
 def test_nobody_takes_the_limit_off_a_role_that_gives_what_they_may_not(shop: Shop):
