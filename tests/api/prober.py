@@ -4,11 +4,9 @@ The application answers as it does for users, behind its web server on this mach
 """
 
 import copy
-import threading
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -22,7 +20,6 @@ from schemathesis.core.transport import Response
 from schemathesis.engine import Status, events, from_schema
 from schemathesis.generation.case import Case
 from schemathesis.hooks import HookContext
-from waitress import create_server
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 SHAPE_CODES = frozenset(get_args(core_schema.ErrorType)) | {"day", "instant", "unknown_field"}
@@ -74,19 +71,6 @@ class Outcome:
     def statuses(self, operation: str) -> set[int]:
         """Return the statuses that an operation answered."""
         return {status for name, status in self.answers if name == operation}
-
-
-@contextmanager
-def served(app: Flask) -> Iterator[str]:
-    """Serve an application by waitress on a free port of this machine; give its address."""
-    server = create_server(app, host="127.0.0.1", port=0, threads=2, ident=None)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.effective_port}"
-    finally:
-        server.close()
-        thread.join(5)
 
 
 def described(app: Flask, slug: str, *operations: str) -> dict[str, Any]:

@@ -6,9 +6,10 @@ Each role calls its part of the operations, together all: who may what is compar
 from flask import Flask
 
 from tests.api.conftest import Desk
-from tests.api.prober import described, probe, served
+from tests.api.prober import described, probe
 from tests.api.test_description import by
 from tests.cast import add_person
+from tests.served import served
 from webapp.access.permissions import Role
 
 ROLES = [role for role in Role if role is not Role.OWNER]

@@ -11,7 +11,8 @@ from schemathesis.generation.case import Case
 from sqlalchemy import Engine
 
 from tenants import door
-from tests.api.prober import described, only, probe, served
+from tests.api.prober import described, only, probe
+from tests.served import served
 from tests.webapp.tenancy.contents import Nest, fingerprint
 from tests.webapp.tenancy.mutation import mutate
 from tests.webapp.tenancy.stage import Stage, set_stage

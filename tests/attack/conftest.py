@@ -2,13 +2,13 @@
 
 import sqlite3
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask, request
-from waitress.server import create_server
+
+from tests.served import served
 
 TOOLS = Path(__file__).parents[2] / ".tools" / "attack" / "bin"
 MINUTES_MAX = 25
@@ -19,7 +19,8 @@ def live(app: Flask) -> Iterator[str]:
     """Serve the application from a thread and return its address."""
     app.config["RAISE_UNEXPECTED"] = False
     app.config["PROPAGATE_EXCEPTIONS"] = False
-    yield from served(app)
+    with served(app) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -43,17 +44,8 @@ def broken() -> Iterator[str]:
                 return f"<html><body>Warning: SQLite3::query(): {type(error).__name__} {error}</body></html>"
         return f"<html><body><p>{name}</p><ul>{len(rows)} found {rows}</ul></body></html>"
 
-    yield from served(app)
-
-
-def served(app: Flask) -> Iterator[str]:
-    """Serve an application from a thread and give its address."""
-    server = create_server(app, host="127.0.0.1", port=0, threads=4, ident=None)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
-    thread.join(5)
+    with served(app) as address:
+        yield address
 
 
 def run(tool: str, *words: str) -> str:

@@ -15,7 +15,7 @@ from webapp.audit.commands import record
 from webapp.web.state import services
 from webapp.web.unit import after_roll_back
 
-SAFE = frozenset({"GET", "HEAD"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 WRITES = "*:change"
 Within = Callable[[Extent], Collection[int] | None]
 LISTENERS = "decision_listeners"

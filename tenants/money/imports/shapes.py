@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from flask_openapi3 import FileStorage
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from tenants.lists import fields_of, page_of
@@ -14,6 +14,11 @@ from tenants.schemas import Asked, Body, Id, ListQuery, MoneyOut, WorkspacePath,
 Position = whole(1, 2**31 - 1)
 
 FormatCode = Annotated[str, Field(max_length=40, pattern="^[a-z0-9.-]+$")]
+
+
+def _as_text(value: object) -> object:
+    """Take what a form says as the text that it is, also where it looks like a number."""
+    return value if value is None or isinstance(value, str) else str(value).lower()
 
 
 def _without_default(schema: dict[str, Any]) -> None:
@@ -30,7 +35,7 @@ class UploadIn(Asked):
 
     file: FileStorage = Field(description="The statement as the bank gave it; its format is told by what it holds.")
     account_id: Id = Field(description="The account that the statement is of.")
-    format: FormatCode | SkipJsonSchema[None] = Field(
+    format: Annotated[FormatCode | SkipJsonSchema[None], BeforeValidator(_as_text)] = Field(
         None, description="Refuse the file unless it is of this format.", json_schema_extra=_without_default
     )
     publish: Literal["auto"] | SkipJsonSchema[None] = Field(

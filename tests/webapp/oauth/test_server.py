@@ -77,7 +77,7 @@ class Program:
 
 def onward_of(html: str) -> str:
     """Return where the page after a consent leads."""
-    found = re.search(r'http-equiv="refresh" content="0;url=([^"]+)"', html)
+    found = re.search(r'http-equiv="refresh" content="0; url=([^"]+)"', html)
     assert found, html
     return found[1].replace("&amp;", "&")
 

@@ -5,8 +5,8 @@ import re
 import socket
 from urllib.parse import urlsplit
 
-from tests.api.prober import served
 from tests.cast import Cast
+from tests.served import served
 from tests.webapp.platform.test_headers import kinds
 
 CHARSET = {"text/html", "text/plain", "text/csv", "text/javascript", "text/css"}

@@ -320,7 +320,7 @@ def test_who_came_through_a_workspaces_provider_alone_confirms_through_it_and_fi
         return send(client, form, **{"confirm_provider": f"t/{cast.acme.ref.id}"} | more)
 
     def come_back(out: Any, whom: str) -> Any:
-        address = unescape(re.findall(r'content="0;url=([^"]+)"', out.text)[0])
+        address = unescape(re.findall(r'content="0; url=([^"]+)"', out.text)[0])
         question = parse_qs(urlsplit(address).query)
         assert (question["prompt"], question["max_age"]) == (["login"], ["0"])
         return client.get(known.vouch(address, whom))
@@ -350,7 +350,7 @@ def test_who_came_through_a_workspaces_provider_alone_confirms_through_it_and_fi
     guess = send(client, form_of(page.text, "/confirmation"), confirm_password="a guess")
     assert (guess.status_code, "a sign-in of your own" in guess.text) == (403, True), "no place to guess a password"
     out = go_out(page)
-    address = unescape(re.findall(r'content="0;url=([^"]+)"', out.text)[0])
+    address = unescape(re.findall(r'content="0; url=([^"]+)"', out.text)[0])
     thief = cast.app.test_client()
     thief.set_cookie("comptoir-flow", client.get_cookie("comptoir-flow").value)
     assert thief.get(known.vouch(address, subject)).status_code == 400
@@ -367,7 +367,7 @@ def test_who_is_linked_to_a_provider_of_the_installation_confirms_through_it(cas
     form = form_of(page.text, "/confirmation")
     form.action = "/confirmation/through"
     out = send(client, form, confirm_provider="directory")
-    address = unescape(re.findall(r'content="0;url=([^"]+)"', out.text)[0])
+    address = unescape(re.findall(r'content="0; url=([^"]+)"', out.text)[0])
     assert client.get(known.vouch(address, subject)).headers["Location"] == "/profile/security/app"
     assert client.get("/profile/security/app").status_code == 200
 
