@@ -25,7 +25,7 @@ from tenants.money.ledger.shapes import (
     EntryPath,
     EntryQuery,
 )
-from tenants.money.ledger.weighing import weigh
+from tenants.money.ledger.weighing import weigh, weighed
 from tenants.schemas import WorkspacePath
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
@@ -134,7 +134,7 @@ def edit_entry(path: EntryPath, body: EntryIn) -> Response:
         at=g.at,
         change_id=services().new_id(),
         entry_id=path.entry_id,
-        version=check_version() or before.version,
+        version=weighed(before, check_version()),
         draft=draft,
     )
     return _entry(path.entry_id, EntryAsk())
@@ -154,6 +154,6 @@ def delete_entry(path: EntryPath) -> tuple[str, int]:
         at=g.at,
         change_id=services().new_id(),
         entry_id=path.entry_id,
-        version=check_version() or before.version,
+        version=weighed(before, check_version()),
     )
     return "", 204

@@ -51,7 +51,8 @@ def within_days(column: Any, criteria: Criteria) -> list[Any]:
 def has_mark(entry_id: Any, criteria: Criteria) -> list[Any]:
     """Return the condition on marks: an entry is cleared when one of its postings is."""
     other = aliased(Posting)
-    marked = exists().where(other.entry_id == entry_id, other.cleared)
+    seen = () if criteria.marked_on is None else (other.account_id == any_of(criteria.marked_on),)
+    marked = exists().where(other.entry_id == entry_id, other.cleared, *seen)
     marked = marked if "cleared" in criteria.states else ~marked
     return [marked] if criteria.states & {"cleared", "uncleared"} else []
 

@@ -15,7 +15,7 @@ from tenants.money.ledger.search import Criteria
 def within_shown(criteria: Sequence[Criteria]) -> list[Criteria]:
     """Narrow a search to entries with a posting on an account that this request may be about."""
     ids = shown_ids()
-    return [one if ids is None else replace(one, accounts=(*one.accounts, ids)) for one in criteria]
+    return [one if ids is None else replace(one, accounts=(*one.accounts, ids), marked_on=ids) for one in criteria]
 
 
 def shown_entry(entry: EntryView | None) -> EntryView | None:

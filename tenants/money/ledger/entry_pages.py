@@ -17,7 +17,7 @@ from tenants.money.ledger.elsewhere import shown_entry, with_elsewhere
 from tenants.money.ledger.forms import LINES_MORE, LineText, lines_in, lines_of, read_entry, remainders, values_of
 from tenants.money.ledger.history import History, history_of
 from tenants.money.ledger.queries import EntryView
-from tenants.money.ledger.weighing import weigh
+from tenants.money.ledger.weighing import weigh, weighed
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.audit import queries as audit
@@ -145,7 +145,7 @@ def change_entry(entry_id: int) -> Response:
             at=g.at,
             change_id=services().new_id(),
             entry_id=entry_id,
-            version=request.form.get("version", entry.version, type=int),
+            version=weighed(entry, request.form.get("version", type=int)),
             draft=draft,
         )
     except DomainError as error:
@@ -221,7 +221,7 @@ def delete_entry(entry_id: int) -> Response:
         at=g.at,
         change_id=change_id,
         entry_id=entry_id,
-        version=request.form.get("version", entry.version, type=int),
+        version=weighed(entry, request.form.get("version", type=int)),
     )
     flash(_("The entry is deleted."), "success")
     return see_other(url_for("money_ledger.list_entries", q="", changed=str(change_id)))

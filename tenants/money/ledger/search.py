@@ -70,6 +70,8 @@ class Criteria:
     states: frozenset[str] = field(default=frozenset())
     tags: tuple[str, ...] = ()
     without_tags: tuple[str, ...] = ()
+    marked_on: tuple[int, ...] | None = None
+    """Only marks of these accounts count; None for all."""
 
     @property
     def only_days(self) -> bool:

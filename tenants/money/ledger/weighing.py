@@ -6,9 +6,18 @@ from collections.abc import Collection
 from flask import g
 
 from tenants.money.accounts import queries as account_queries
+from tenants.money.ledger.queries import EntryView
 from tenants.money.ledger.rules import EntryDraft
 from webapp.access.door import weigh as weigh_amount
 from webapp.access.extent import Extent
+from webapp.kernel.errors import Stale
+
+
+def weighed(entry: EntryView, version: int | None) -> int:
+    """Return the version of an entry that was weighed; raises Stale for another, which may be of other accounts."""
+    if version not in {None, entry.version}:
+        raise Stale
+    return entry.version
 
 
 def weigh(*drafts: EntryDraft) -> None:

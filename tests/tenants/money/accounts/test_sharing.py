@@ -1,6 +1,7 @@
 """Single accounts are shared with who may not see the books; lists show exactly what single checks permit."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from tenants.money.accounts import queries as account_queries
+from tenants.money.ledger import api, weighing
 from tests.cast import Person, Workspace, make_workspace
 from tests.tenants.money.stage import move, open_account
 from tests.webapp.tenancy.routes import Caller, calls
@@ -83,6 +85,12 @@ def test_a_shared_account_and_what_is_below_it_is_all_that_the_person_sees(shop:
         assert "Secret payroll" not in shop.page(carl, f"/entries?q={search}").text
         assert carl.api("GET", f"/entries?q={search}").json.get("data", []) == []
     assert [one["id"] for one in carl.api("GET", "/entries?q=22.22").json["data"]] == [shop.below]
+    mark = text("UPDATE posting SET cleared = true WHERE entry_id = :entry AND account_id = :account")
+    for name, found in (("Secret", []), ("Client", [shop.seen])):
+        with shop.where.begin() as session:
+            session.execute(mark, {"entry": shop.seen, "account": ids[name]})
+        cleared = carl.api("GET", "/entries?q=is:cleared").json["data"]
+        assert [one["id"] for one in cleared] == found, "marks elsewhere are not told"
     # They land where they may be; all else stays closed.
     home = shop.page(carl, "/")
     assert home.status_code == 303 and home.headers["Location"].endswith("/entries")
@@ -231,6 +239,29 @@ def test_who_may_book_on_some_accounts_books_on_those_alone(shop: Shop):
     assert carl.api("POST", "/exchanges", json={}).status_code == 403
     assert carl.api("OPTIONS", "/entries/batch").status_code == 200, "what writes nothing need not be weighed"
     assert carl.api("DELETE", f"/entries/{entry}", headers=tag).status_code == 204
+
+
+def test_what_becomes_another_entry_after_it_was_weighed_is_not_changed(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+    """The steps of a race: weighed, changed by somebody else onto other accounts, then changed as that version."""
+    ids, carl = shop.ids, shop.carl
+    assert shop.share("Client", carl, may="book").status_code == 201
+    own, other = [ids["Client"], ids["Deposit"]], [ids["Bank"], ids["Secret"]]
+    entry = carl.api("POST", "/entries", json=_entry(own, 10)).json["id"]
+
+    def weigh(*drafts: Any) -> None:
+        weighing.weigh(*drafts)
+        if len(drafts) > 1:
+            monkeypatch.undo()
+            with ThreadPoolExecutor(1) as beside:
+                asked = {"json": _entry(other, 10), "headers": {"If-Match": '"v1"'}}
+                moved = beside.submit(shop.alice.api, "PUT", f"/entries/{entry}", **asked).result()
+            assert moved.status_code == 200, moved.text
+
+    monkeypatch.setattr(api, "weigh", weigh)
+    answer = carl.api("PUT", f"/entries/{entry}", json=_entry(own, 11), headers={"If-Match": '"v2"'})
+    assert answer.status_code == 412, answer.text
+    lines = shop.alice.api("GET", f"/entries/{entry}").json["postings"]
+    assert {line["account_id"] for line in lines} == set(other)
 
 
 def test_who_may_book_up_to_an_amount_books_no_more_by_any_way(app: Flask, shop: Shop):
