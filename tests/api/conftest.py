@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from tests.cast import Person, Workspace, make_workspace
 
@@ -70,13 +70,18 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def answering(app: Flask) -> Iterator[Flask]:
-    """Return the application as it answers users: what it did not anticipate is a 500 and not raised."""
+def answering(app: Flask, owner: Engine) -> Iterator[Flask]:
+    """Return the application as it answers users: what it did not anticipate is a 500 and not raised.
+
+    Jobs that were asked for are dropped at the end, so that no other test has to do them.
+    """
     app.config["RAISE_UNEXPECTED"] = False
     app.config["PROPAGATE_EXCEPTIONS"] = False
     yield app
     app.config["RAISE_UNEXPECTED"] = True
     app.config["PROPAGATE_EXCEPTIONS"] = None
+    with owner.begin() as connection:
+        connection.execute(text("DELETE FROM platform.job WHERE state = 'queued'"))
 
 
 @pytest.fixture
