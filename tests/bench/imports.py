@@ -187,21 +187,26 @@ def settle(on: Stage, books: Books) -> None:
 
 
 def into_full_books(on: Stage, caller: Caller, books: Books, times: Times, account: int) -> None:
-    """Import as many statements as into empty books, one after the other; then each again, then take them back out.
+    """Import as many statements as into empty books, a year apart; then each again, then take them back out.
 
-    No undo comes between them, as none comes before the imports into empty books.
+    Of the same year, rows of one statement would be doubtful beside those of another. No undo comes between them, as
+    none comes before the imports into empty books.
     """
     brought = []
     for run in range(RUNS):
         small_statements(caller, account, seed=run)
-        import_id, seconds = caller.bring(statement(run), account)
+        import_id, seconds = caller.bring(_of_year(run), account)
         times.published.append(seconds)
         brought.append(import_id)
     for run in range(RUNS):
-        times.again.append(caller.bring(statement(run), account)[1])
+        times.again.append(caller.bring(_of_year(run), account)[1])
     for import_id in reversed(brought):
         times.undone.append(caller.undo(import_id))
     check_balance(on, books)
+
+
+def _of_year(run: int) -> bytes:
+    return statement(run, start=dt.date(2024 + run, 1, 1))
 
 
 def small_statements(caller: Caller, account: int, *, seed: int) -> None:
