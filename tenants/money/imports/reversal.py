@@ -52,7 +52,12 @@ _UNLEARN = text(f"""
     WHERE r.import_id = :id AND r.category_id IS NOT NULL AND {_OF_ROWS}
     GROUP BY r.counterparty, r.description, r.category_id
 """)  # noqa: S608 - constants
+# What stays is found first, by one look: the rows of entries that were just taken out are dead, but not gone yet, and
+# a plan that looks for each row's entry would meet all of them again for each.
 _STAYS = """
+    WITH e AS MATERIALIZED (
+        SELECT id, day, closed_at, closed_because, import_position FROM entry WHERE import_id = :id
+    )
     UPDATE import_row r SET state = 'left', reason = 'left', match_entry_id = e.id,
         params = coalesce(r.params, '{{}}') || jsonb_build_object('because', CASE
             WHEN e.closed_because = 'reconciled' THEN 'left_reconciled'
@@ -62,16 +67,16 @@ _STAYS = """
                 THEN 'left_period'
             WHEN EXISTS (SELECT FROM hold h WHERE h.entry_id = e.id) THEN 'left_hold'
             ELSE 'left_changed' END)
-    FROM entry e {row}
+    FROM e {row}
 """
 _LEFT = text(
-    _STAYS.format(row="WHERE e.import_id = :id AND r.import_id = :id AND r.position = e.import_position"),
+    _STAYS.format(row="WHERE r.import_id = :id AND r.position = e.import_position"),
 )
 _LEFT_PUT_BACK = text(
     _STAYS.format(
         row="""
     JOIN statement_key k ON k.entry_id = e.id
-    WHERE e.import_id = :id AND e.import_position IS NULL AND k.import_id = :id AND r.import_id = :id
+    WHERE e.import_position IS NULL AND k.import_id = :id AND r.import_id = :id
         AND r.fingerprint = k.fingerprint AND r.account_id = k.account_id
 """
     )
