@@ -28,6 +28,8 @@ RUNS = 3
 SMALL = 6
 """So many statements of a few rows come first, as in life: what connections keep of them must not slow a large one."""
 POLL_SECONDS = 0.05
+BESIDE = 1_000_000_000
+"""Added to the ids of what is copied into books that hold it already."""
 BOUNDARY = "comptoir-bench"
 
 
@@ -37,6 +39,7 @@ class Times:
 
     published: list[float] = field(default_factory=list)
     floor: list[float] = field(default_factory=list)
+    """A bare COPY of the same entries and postings into the same tables, as full as the import found them."""
     again: list[float] = field(default_factory=list)
     undone: list[float] = field(default_factory=list)
 
@@ -145,6 +148,31 @@ def copied(on: Stage, books: Books, import_id: int, number: int) -> float:
     return time.perf_counter() - began
 
 
+def copied_beside(on: Stage, books: Books, import_id: int) -> float:
+    """Copy an import's entries and postings beside them under other ids by bare COPY, roll back; return the seconds."""
+    entries = {"id": f"id + {BESIDE}", "import_id": f"import_id + {BESIDE}"}
+    postings = {"entry_id": f"entry_id + {BESIDE}"}
+    with on.database.tenant(books.ref) as session:
+        driver: Any = session.connection().connection.driver_connection
+        of_entries = _read(
+            driver,
+            f"SELECT {', '.join(entries.get(name, name) for name in _ENTRIES)} FROM entry"
+            f" WHERE import_id = {import_id} ORDER BY id",
+        )
+        of_postings = _read(
+            driver,
+            f"SELECT {', '.join(postings.get(name, name) for name in _POSTINGS)} FROM posting WHERE entry_id IN"
+            f" (SELECT id FROM entry WHERE import_id = {import_id}) ORDER BY entry_id, position",
+        )
+        began = time.perf_counter()
+        _write(driver, f"entry ({', '.join(_ENTRIES)})", of_entries)
+        _write(driver, f"posting ({', '.join(_POSTINGS)})", of_postings)
+        session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+        seconds = time.perf_counter() - began
+        session.rollback()
+    return seconds
+
+
 def _read(driver: Any, query: str) -> bytes:
     with driver.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT") as copy:
         return b"".join(bytes(part) for part in copy)
@@ -200,6 +228,7 @@ def into_full_books(on: Stage, caller: Caller, books: Books, times: Times, accou
         brought.append(import_id)
     for run in range(RUNS):
         times.again.append(caller.bring(_of_year(run), account)[1])
+    times.floor.extend(copied_beside(on, books, import_id) for import_id in brought)
     for import_id in reversed(brought):
         times.undone.append(caller.undo(import_id))
     check_balance(on, books)
@@ -264,6 +293,12 @@ def report(empty: Times, full: Times, peak: float) -> None:
             f"{middle(full.published):.2f}",
             f"{ROWS / middle(full.published):,.0f}",
             f"{middle(full.published) / published:.2f}x empty",
+        ),
+        (
+            "bare COPY into them (their own floor)",
+            f"{middle(full.floor):.2f}",
+            f"{ROWS / middle(full.floor):,.0f}",
+            f"{middle(full.floor) / floor:.2f}x empty; the import {middle(full.published) / middle(full.floor):.2f}x",
         ),
         ("the same file again, full", f"{middle(full.again):.2f}", f"{ROWS / middle(full.again):,.0f}", ""),
         ("undo, full", f"{middle(full.undone):.2f}", f"{ROWS / middle(full.undone):,.0f}", ""),
