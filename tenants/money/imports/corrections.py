@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from tenants.money.accounts import queries as account_queries
-from tenants.money.imports import account_plan, commands, decisions, duplicates, fingerprints, queries, sealing
+from tenants.money.imports import account_plan, commands, decisions, duplicates, fingerprints, sealing
 from tenants.money.imports.models import Import, ImportRow
 from tenants.money.imports.readers.amounts import AmountError, to_minor
 from tenants.money.imports.readers.dates import DateError, to_day
@@ -42,7 +42,7 @@ def correct_row(
     if found.state != State.REVIEW:
         raise NotNow(state=found.state)
     row = session.execute(
-        select(ImportRow.reason).where(
+        select(ImportRow.reason, ImportRow.fingerprint).where(
             ImportRow.import_id == import_id,
             ImportRow.position == position,
             ImportRow.state == RowState.WRONG.value,
@@ -52,9 +52,13 @@ def correct_row(
         raise RowNotDecidable
     day, minor, currency = _read(typed, found)
     plan = _place(session, found, currency)
-    raw, ordinal = queries.unread(session=session, import_id=import_id, position=position)
-    secret = sealing.secret(session=session)
-    identity = fingerprints.of_corrected(secret, day.isoformat(), minor, currency, plan.label, raw, ordinal)
+    ((_, said),) = sealing.said(session=session, import_id=import_id, positions=[position])
+    identity = row.fingerprint
+    # A row that could be read, and was refused for its day only, keeps its identity: it is what the bank wrote.
+    if said.params is not None:
+        secret, ordinal = sealing.secret(session=session), said.params.get("ordinal", 0)
+        corrected = (day.isoformat(), minor, currency, plan.label, said.raw, ordinal)
+        identity = UUID(fingerprints.of_corrected(secret, *corrected))
     session.execute(
         update(ImportRow)
         .where(ImportRow.import_id == import_id, ImportRow.position == position)
@@ -69,7 +73,7 @@ def correct_row(
             description=_text(typed.text),
             account_id=plan.account_id,
             label=plan.label_id,
-            fingerprint=UUID(identity),
+            fingerprint=identity,
             match_entry_id=None,
             decided_by=actor.person_id,
         ),

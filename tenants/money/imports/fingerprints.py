@@ -31,9 +31,16 @@ class Fingerprints:
         self._seen[base] = before + 1
         return base.hex() if before == 0 else _digest(self._keyed, f"{base.hex()}{SEPARATOR}{before}").hex()
 
+    def ordinal_of_unread(self, raw: str) -> int:
+        """Return how many rows before it could not be read and say the same."""
+        key = _digest(self._keyed, f"unread{SEPARATOR}{raw.strip()}")
+        before = self._seen.get(key, 0)
+        self._seen[key] = before + 1
+        return before
+
 
 def of_corrected(secret: bytes, day: str, minor: int, currency: str, label: str | None, raw: str, ordinal: int) -> str:
-    """Return the identity of a row that a person corrected; `ordinal` counts equal raw rows before it, from 0.
+    """Return the identity of an unreadable row that a person corrected; `ordinal` is `Fingerprints.ordinal_of_unread`.
 
     It never meets the identity of a row that could be read as it stood.
     """

@@ -198,16 +198,6 @@ def _with_matches(session: Session, views: list[RowView]) -> list[RowView]:
     return [replace(view, match=found.get(view.match_entry_id)) if view.match_entry_id else view for view in views]
 
 
-def unread(*, session: Session, import_id: int, position: int) -> tuple[str, int]:
-    """Return the raw text of a row that could not be read, and how many such rows before it say the same."""
-    query = select(ImportRow.position).where(
-        ImportRow.import_id == import_id, ImportRow.state != RowState.NEW.value, ImportRow.position <= position
-    )
-    positions = session.scalars(query).all()
-    *before, (_, own) = sealing.said(session=session, import_id=import_id, positions=positions)
-    return own.raw, sum(1 for _, said in before if said.raw == own.raw)
-
-
 def attention_count(*, session: Session) -> int:
     """Return how many imports wait for a person."""
     query = select(func.count()).where(Import.state.in_([State.NEEDS_MAPPING.value, State.REVIEW.value]))

@@ -25,7 +25,10 @@ _UNSHOWABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Said(NamedTuple):
-    """What the file said in one row; `params` of a row that could not be read say why, and what it holds."""
+    """What the file said in one row; `params` of a row that could not be read say why, and what it holds.
+
+    Its `ordinal` is how many such rows before it say the same.
+    """
 
     raw: str
     params: dict[str, Any] | None
@@ -75,14 +78,14 @@ def said(*, session: Session, import_id: int, positions: Iterable[int]) -> Itera
         packed = ring.open(bytes(kept), context=_at("import_text.content", session, import_id, first))
         raws, params = json.loads(zlib.decompress(packed).decode("utf-8", "surrogatepass"))
         for position in own:
-            yield position, Said(_shown(raws[position - first]), _shown(params.get(str(position))))
+            yield position, Said(shown(raws[position - first]), shown(params.get(str(position))))
 
 
-def _shown(value: Any) -> Any:
+def shown(value: Any) -> Any:
     """Return a JSON value with what no page can show made visible."""
     if isinstance(value, str):
         return _UNSHOWABLE.sub(lambda found: "\u2400" if found[0] == "\0" else "\ufffd", value)
-    return {key: _shown(one) for key, one in value.items()} if isinstance(value, dict) else value
+    return {key: shown(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def sealed_list(*, session: Session, import_id: int, column: str, values: list[Any]) -> bytes:

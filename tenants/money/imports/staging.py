@@ -154,7 +154,11 @@ class _Writer:
 
     def _wrong(self, row: Wrong) -> str:
         self._staged.states["wrong"] += 1
-        self._params[self._staged.rows] = {"params": row.params, "fields": row.fields}
+        self._params[self._staged.rows] = {
+            "params": row.params,
+            "fields": row.fields,
+            "ordinal": self._prints.ordinal_of_unread(sealing.shown(row.raw)),
+        }
         return self._unbooked(
             row.line,
             "wrong",

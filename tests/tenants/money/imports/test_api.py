@@ -215,6 +215,27 @@ def test_wrong_rows_are_shown_with_line_raw_and_reason_and_can_be_corrected(desk
     assert desk.balance(desk.account()) == "-3.00"
 
 
+def test_equal_rows_that_are_corrected_alike_are_as_many_movements_and_known_again(desk: Any) -> None:
+    close_period(desk, "2026-01-01", "2026-01-31")
+    text = HEADER + "2026-02-30,REWE,Bread,-1.00,EUR\n" * 2 + "2026-01-05,REWE,Milk,-2.00,EUR\n" * 2
+    typed = {"date": "2026-02-28", "amount": "-1.00", "currency": "EUR", "counterparty": "REWE", "text": ""}
+
+    def correct(found: Any, amounts: dict[int, str]) -> None:
+        for position, amount in amounts.items():
+            path = f"/imports/{found['id']}/rows/{position}"
+            assert desk.alice.api("PUT", path, json=typed | {"amount": amount}).status_code == 200
+
+    found = desk.bring(text)
+    assert found["counts"]["wrong"] == 4
+    correct(found, {1: "-1.00", 2: "-1.00", 3: "-2.00", 4: "-2.00"})
+    assert desk.act(found["id"], "publication").status_code == 202
+    assert (desk.get(found["id"])["state"], desk.balance(desk.account())) == ("published", "-6.00")
+    again = desk.bring(text)
+    assert (again["counts"]["wrong"], again["counts"]["duplicate"]) == (2, 2), "what could be read is known at once"
+    correct(again, {2: "-1.00", 1: "-1.00"})
+    assert desk.get(again["id"])["counts"]["duplicate"] == 4
+
+
 def test_wrong_rows_do_not_hold_the_others_back(desk: Any) -> None:
     found = desk.bring(HEADER + "2026-02-30,A,b,-1.00,EUR\n2026-02-27,REWE,Milk,-2.00,EUR\n2026-02-27,C,d,-3.00,EUR\n")
     assert desk.act(found["id"], "publication").status_code == 202
@@ -336,14 +357,15 @@ def test_a_mapping_is_asked_for_once_and_remembered(desk: Any) -> None:
     assert (second["state"], second["mapping_by"]) == ("review", "remembered")
 
 
-def test_rows_of_a_closed_period_are_wrong_with_the_reason(desk: Any) -> None:
+def close_period(desk: Any, starts: str, ends: str) -> None:
+    """Close a period of the books."""
+    insertion = sql("INSERT INTO period_closing (starts, ends, closed_at, closed_by) VALUES (:a, :b, now(), :by)")
     with desk.cast.acme.begin() as session:
-        session.execute(
-            sql(
-                "INSERT INTO period_closing (starts, ends, closed_at, closed_by)"
-                " VALUES ('2026-03-01', '2026-03-03', now(), gen_random_uuid())"
-            )
-        )
+        session.execute(insertion, {"a": starts, "b": ends, "by": desk.alice.actor.person_id})
+
+
+def test_rows_of_a_closed_period_are_wrong_with_the_reason(desk: Any) -> None:
+    close_period(desk, "2026-03-01", "2026-03-03")
     found = desk.bring(MARCH)
     assert (found["counts"]["wrong"], found["counts"]["new"]) == (3, 1)
     assert {row["reason_code"] for row in desk.rows(found["id"], "wrong")} == {"period_closed"}
