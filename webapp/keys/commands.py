@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, func, insert, select, update
+from sqlalchemy import Select, bindparam, func, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from webapp.audit.commands import record
@@ -19,6 +19,8 @@ from webapp.keys import queries
 from webapp.keys.models import DataKey
 from webapp.keys.queries import BATCH_MAX
 
+RowKey = tuple[Any, ...]
+"""A row's primary key."""
 ROTATE = "keys.rotate"
 RESEAL = "keys.reseal"
 RESEAL_AFTER = timedelta(seconds=REFRESH_SECONDS + 5)
@@ -98,11 +100,22 @@ def make_some(*, session: Session, at: datetime, rotation: UUID, limit: int = BA
 
 
 def reseal_some(
-    *, session: Session, column: SealedColumn, tenant_id: UUID | None, old: Collection[int], limit: int = BATCH_MAX
-) -> int:
-    """Seal some values of a column anew that an old key sealed, with their marks; return how many there were."""
+    *,
+    session: Session,
+    column: SealedColumn,
+    tenant_id: UUID | None,
+    old: Collection[int],
+    after: RowKey | None = None,
+    limit: int = BATCH_MAX,
+) -> list[RowKey]:
+    """Seal some values of a column anew that an old key sealed, with their marks; return the keys of their rows.
+
+    Who goes on `after` the last of them reads the table once, not once for each call.
+    """
     ring, table = ring_of(session), column.table
     some = _sealed_by(column, old).limit(min(limit, column.at_once)).with_for_update()
+    if after is not None:
+        some = some.where(tuple_(*table.primary_key) > after)
     rows = session.execute(some).mappings().all()
     for row in rows:
         context = column.context_of(row, tenant_id)
@@ -112,7 +125,7 @@ def reseal_some(
             values[column.blind] = ring.blind(column.said(plain.decode()), context=context)
         own = [key == row[key.name] for key in table.primary_key]
         session.execute(update(table).where(*own).values(**values))
-    return len(rows)
+    return [tuple(row[key.name] for key in table.primary_key) for row in rows]
 
 
 def left_under(*, session: Session, column: SealedColumn, old: Collection[int]) -> bool:

@@ -55,11 +55,15 @@ def _reseal(context: JobContext, owner: Engine) -> None:
     for number, (tenant_id, old) in enumerate(scopes):
         context.beat(done=number, total=len(scopes))
         for column in places.columns(of_tenant=tenant_id is not None) if old else ():
+            after = None
             while True:
                 with places.bound(context.database, owner, tenant_id) as session:
-                    some = commands.reseal_some(session=session, column=column, tenant_id=tenant_id, old=old)
+                    some = commands.reseal_some(
+                        session=session, column=column, tenant_id=tenant_id, old=old, after=after
+                    )
                 if not some:
                     break
+                after = some[-1]
                 context.beat()
     context.beat(done=len(scopes), total=len(scopes))
 

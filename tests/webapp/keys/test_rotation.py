@@ -61,7 +61,7 @@ def test_keys_are_rotated_and_retired_while_everything_runs(
     services = cast.app.extensions[KEY]
     monkeypatch.setenv("COMPTOIR_MASTER_KEYS_FILE", settings.master_keys_file)
     monkeypatch.setattr(jobs.queries, "BATCH_MAX", 2)
-    monkeypatch.setattr(commands.reseal_some, "__kwdefaults__", {"limit": 2})
+    monkeypatch.setattr(commands.reseal_some, "__kwdefaults__", {"after": None, "limit": 2})
     draft = AccountDraft("Bank", Kind.ASSET, "EUR", iban=IBAN)
     with cast.acme.begin() as session:
         for number in range(5):

@@ -44,9 +44,9 @@ def rotate(desk: Any) -> dict[str, int]:
     done: dict[str, int] = {}
     with workspace.begin() as session:
         for column in places.columns(of_tenant=True):
-            known = {"session": session, "column": column, "old": old}
-            while some := commands.reseal_some(tenant_id=workspace.ref.id, **known):
-                done[column.table.name] = done.get(column.table.name, 0) + some
+            known, after = {"session": session, "column": column, "old": old}, None
+            while some := commands.reseal_some(tenant_id=workspace.ref.id, after=after, limit=2, **known):
+                done[column.table.name], after = done.get(column.table.name, 0) + len(some), some[-1]
             assert not commands.left_under(**known), column
     return done
 
