@@ -100,6 +100,7 @@ class Problem(BaseModel):
     code: str
     request_id: str
     decision_id: str | None = Field(None, description="Of a refusal: the decision, as the trail and the log name it.")
+    permission: str | None = Field(None, description="Of a refusal: the permission that was asked for.")
     policies: list[str] | None = Field(
         None, description="Of a refusal: the policies that decided; none permits it when empty."
     )

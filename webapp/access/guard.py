@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from webapp.access.engine import Outcome
 from webapp.access.extent import Extent
+from webapp.access.permission_words import PERMISSION_WORDS
 from webapp.access.permissions import PER_ACCOUNT, Permission, Role
 from webapp.access.product import product_policies
 from webapp.access.rulebook import Asker, Rulebook
@@ -37,7 +38,7 @@ class Decision:
 
     permit: bool
     reason: str
-    params: dict[str, str]
+    params: dict[str, Any]
     permission: Permission
     policies: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
@@ -57,6 +58,7 @@ class Forbidden(DomainError):
         super().__init__(decision.reason, **decision.params)
         self.more = {
             "decision_id": decision.id,
+            "permission": decision.permission.value,
             "policies": list(decision.policies),
             "missing": list(decision.missing),
         }
@@ -118,7 +120,7 @@ def decide(
 
 def _why_not(
     permission: Permission, asker: Asker, policies: tuple[str, ...], missing: tuple[str, ...]
-) -> tuple[str, dict[str, str]]:
+) -> tuple[str, dict[str, Any]]:
     if SCOPE_POLICY in policies:
         return N_("This token lacks the scope %(scope)s."), {"scope": permission.scope, "permission": permission.value}
     if policies:
@@ -129,8 +131,8 @@ def _why_not(
     if missing:
         return condition_words(missing[0])
     return (
-        N_("Your role here is %(role)s, which does not include %(permission)s. An owner can change it."),
-        {"role": Word(ROLE_WORDS[asker.role]), "permission": permission.value},
+        N_("Your role here is %(role)s. It does not include “%(permission)s”. An owner can change that."),
+        {"role": Word(ROLE_WORDS[asker.role]), "permission": Word(PERMISSION_WORDS[permission])},
     )
 
 

@@ -1,4 +1,4 @@
-"""What each permission means, in a few words for people; shown beside its code."""
+"""What each permission and each scope of tokens means, in a few words for people; shown beside its code."""
 
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import N_
@@ -44,3 +44,23 @@ PERMISSION_WORDS: dict[str, str] = {
     Permission.TRAIL_EVENTS_READ: N_("Read the trail"),
     Permission.WORKSPACE_WORKSPACE_REMOVE: N_("Remove the workspace"),
 }
+
+SCOPE_WORDS: dict[str, str] = {
+    "access:read": N_("See who may do what"),
+    "access:write": N_("Change who may do what"),
+    "imports:read": N_("See imports"),
+    "imports:write": N_("Import statements, book them and take them back"),
+    "jobs:read": N_("See jobs"),
+    "jobs:write": N_("Cancel and repeat jobs"),
+    "ledger:read": N_("See accounts, entries and periods"),
+    "ledger:write": N_("Change accounts, entries and periods"),
+    "members:read": N_("See members"),
+    "members:write": N_("Invite, change and remove members"),
+    "policies:read": N_("See policy stores and decisions"),
+    "policies:write": N_("Write and activate policies"),
+    "tokens:read": N_("See tokens"),
+    "tokens:write": N_("Make and revoke tokens"),
+    "trail:read": N_("Read the trail"),
+    "workspace:write": N_("Remove the workspace"),
+}
+"""What a token of each scope may, where its owner may."""

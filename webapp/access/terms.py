@@ -4,6 +4,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from webapp.kernel.amounts import AmountError, read_amount
 from webapp.kernel.errors import N_, FieldError, Invalid
@@ -140,12 +141,16 @@ _AMOUNT = re.compile(r'\(context has amount && context\.currency == "(\w+)" && c
 _NETWORK = re.compile(r'isInRange\(ip\("([^"]+)"\)\)')
 
 
-def condition_words(condition: str) -> tuple[str, dict[str, str]]:
+def condition_words(condition: str) -> tuple[str, dict[str, Any]]:
     """Say to a person which condition was missing; one that was written as Cedar is told as it is."""
     for pattern, message in _SAID:
         if found := pattern.fullmatch(condition):
-            params = found.groupdict()
-            return message, params | ({"time": clock(int(params["time"]))} if "time" in params else {})
+            params: dict[str, Any] = found.groupdict()
+            if "time" in params:
+                params["time"] = clock(int(params["time"]))
+            if "moment" in params:
+                params["moment"] = datetime.fromisoformat(params["moment"])
+            return message, params
     if most := _AMOUNT.fullmatch(condition):
         amount = {"amount": decimal(int(most[2]), most[1]), "currency": most[1]}
         return N_("This is permitted to you only up to %(amount)s %(currency)s for each entry."), amount

@@ -1,6 +1,7 @@
 """Refusals and failures, mapped once: a page for people, a problem document (RFC 9457) for programs."""
 
 import re
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -8,12 +9,13 @@ import structlog
 from flask import Flask, Response, current_app, g, jsonify, request
 from flask.globals import request_ctx
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
 from webapp.kernel.errors import N_, DomainError, FieldError, Word
-from webapp.web.render import error_page
+from webapp.web.render import error_page, moment
 
 log = structlog.get_logger()
 
@@ -71,6 +73,9 @@ DETAILS = {
 }
 
 
+OF_CALLS = frozenset({400, 401, 405})
+"""Their details speak of calls; a page says what to do in its advice."""
+MINUTE = 60
 _PROGRAMS = re.compile(r"/api/|/t/[^/]+/access/[^/]+/access/")
 """Addresses that only programs ask: the JSON API, and the decision points of policy stores."""
 
@@ -81,11 +86,17 @@ def is_api() -> bool:
 
 
 def translate(text: str, params: dict[str, Any]) -> str:
-    """Translate a message of the domain, and the words among its params, into the reader's language."""
+    """Translate a message of the domain, and the words and moments among its params, into the reader's language."""
     if not text:
         return ""  # of the empty text gettext would answer the catalogue's header
-    said = {name: _(value) if isinstance(value, Word) else value for name, value in params.items()}
+    said = {name: _said(value) for name, value in params.items()}
     return _(text, **said) if said else _(text)
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, Word):
+        return _(value)
+    return moment(value) if isinstance(value, datetime) else value
 
 
 def problem(
@@ -132,15 +143,27 @@ def answer(error: DomainError) -> Response:
 def answer_status(status: int, *, code: str, detail: str = "", headers: dict[str, str] | None = None) -> Response:
     """Answer a failure of HTTP itself."""
     title = translate(TITLES.get(status, HTTPStatus(status).phrase), {})
-    detail = detail or translate(DETAILS.get(status, ""), {})
     if is_api():
+        detail = detail or translate(DETAILS.get(status, ""), {})
         return problem(status, code=code, title=title, detail=detail, headers=headers)
+    detail = detail or _told(status, headers or {})
     if request_ctx.url_adapter is None:
         # The Host cannot be read, so no page can name its style sheet.
         return Response(f"{title}\n{detail}\n", status, headers, content_type="text/plain; charset=utf-8")
     response = error_page(status, title=title, detail=detail)
     response.headers.extend(headers or {})
     return response
+
+
+def _told(status: int, headers: dict[str, str]) -> str:
+    """Tell a person what DETAILS tells a program."""
+    if status != HTTPStatus.TOO_MANY_REQUESTS:
+        return "" if status in OF_CALLS else translate(DETAILS.get(status, ""), {})
+    seconds = int(headers.get("Retry-After", MINUTE))
+    if seconds <= MINUTE:
+        return ngettext("Please try again in %(num)d second.", "Please try again in %(num)d seconds.", seconds)
+    minutes = -(-seconds // MINUTE)
+    return ngettext("Please try again in %(num)d minute.", "Please try again in %(num)d minutes.", minutes)
 
 
 def install(app: Flask) -> None:  # noqa: C901 - one short handler for each kind of failure

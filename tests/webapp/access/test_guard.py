@@ -10,7 +10,7 @@ import pytest
 from tests.matrix import FILE, matrix
 from webapp.access.engine import findings_of
 from webapp.access.guard import Forbidden, check, decide, permitted
-from webapp.access.permission_words import PERMISSION_WORDS
+from webapp.access.permission_words import PERMISSION_WORDS, SCOPE_WORDS
 from webapp.access.permissions import SCOPES, Permission, Role
 from webapp.access.product import policy_files, schema_text
 from webapp.access.rulebook import Asker
@@ -118,7 +118,7 @@ def test_every_pair_of_role_and_permission_is_decided_with_a_reason():
             assert decision.reason % decision.params
             assert bool(decision.policies) is decision.permit, "a permit names its policy; nothing else permits"
             if not decision.permit:
-                assert permission.value in decision.reason % decision.params
+                assert PERMISSION_WORDS[permission] in decision.reason % decision.params
                 with pytest.raises(Forbidden):
                     check(permission, asker=Asker(role))
 
@@ -136,8 +136,10 @@ def test_a_scope_narrows_and_never_widens():
     assert refused.reason % refused.params == "This token lacks the scope ledger:write."
 
 
-def test_every_permission_is_told_in_words():
+def test_every_permission_and_every_scope_is_told_in_words():
     assert PERMISSION_WORDS.keys() == set(Permission)
+    assert SCOPE_WORDS.keys() == set(SCOPES)
+    assert len(set(SCOPE_WORDS.values())) == len(SCOPES), "no two are told alike"
     assert len(set(PERMISSION_WORDS.values())) == len(PERMISSION_WORDS), "no two are told alike"
 
 

@@ -84,6 +84,7 @@ def test_pages_moves_and_sign_ins_have_their_limits_with_and_without_valkey(
         over = browser.get(path, environ_base=home)
         assert over.headers["RateLimit-Policy"] == '"page";q=100;w=60'
         assert over.headers["RateLimit"] == '"page";r=0;t=60' and over.headers["Retry-After"] == "60"
+        assert "Please try again in 60 seconds." in over.text and "Retry-After" not in over.text
         other = made.test_client()
         other.set_cookie("comptoir", cast.dave.session_secret)
         fine = other.get(path, environ_base=home)

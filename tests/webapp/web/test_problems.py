@@ -51,7 +51,7 @@ def test_401_for_no_token_and_for_a_wrong_one(cast: Cast):
 
 def test_403_names_what_is_missing(cast: Cast):
     told = problem(cast.app, cast.carol.api("POST", "/accounts", json={}), 403, "forbidden")
-    assert "ledger:accounts:write" in told["detail"]
+    assert "“Open and change accounts”" in told["detail"] and told["permission"] == "ledger:accounts:write"
 
 
 def test_404_for_what_is_not_there(cast: Cast):

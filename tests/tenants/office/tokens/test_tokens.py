@@ -76,6 +76,7 @@ def test_an_auditor_makes_no_token(cast: Cast) -> None:
 
 def test_the_page_shows_the_token_in_its_answer_and_never_again(cast: Cast) -> None:
     path = f"/t/{cast.acme.slug}/tokens"
+    assert "See accounts, entries and periods" in cast.bob.browser().get(path).text, "what it may is told in words"
     made = cast.bob.post(path, {"name": "Page", "scopes": ["ledger:read"], "days": "30"})
     found = re.search(r"cpt_live_[0-9a-f]{16}_[A-Za-z0-9-]{43}[0-9a-f]{8}", made.get_data(as_text=True))
     assert made.status_code == 201
