@@ -9,11 +9,11 @@ from flask import Blueprint, Response, abort, current_app, g, request, url_for
 from flask_openapi3 import APIBlueprint, Tag
 
 from tenants.schemas import PROBLEMS
+from webapp.access.asker import Asker
 from webapp.access.door import ask, may_some, permitted_wholly, person_may
 from webapp.access.guard import permitted
 from webapp.access.permissions import Permission, Role
 from webapp.access.queries import rulebook_of
-from webapp.access.rulebook import Asker
 from webapp.audit.commands import record
 from webapp.identity import sessions
 from webapp.identity.confirmation import NotConfirmed, need_confirmation

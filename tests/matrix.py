@@ -6,10 +6,11 @@ difference of tests/webapp/access/matrix.txt.
 
 from pathlib import Path
 
+from webapp.access.asker import Asker
 from webapp.access.extent import KIND
 from webapp.access.guard import permitted, product_rulebook
 from webapp.access.permissions import PER_ACCOUNT, Permission, Role
-from webapp.access.rulebook import HERE, Asker
+from webapp.access.rulebook import HERE
 
 FILE = Path(__file__).parent / "webapp" / "access" / "matrix.txt"
 

@@ -15,10 +15,11 @@ from tests.bench.stage import Stage
 from tests.bench.table import middle, percentile, show
 from tests.cast import raise_curtain
 from webapp.access import guard
+from webapp.access.asker import Asker
 from webapp.access.engine import Compiled, Facts, Request, Uid, compile_policies
 from webapp.access.extent import Extent
 from webapp.access.permissions import Permission, Role
-from webapp.access.rulebook import TALLY, Asker
+from webapp.access.rulebook import TALLY
 from webapp.app import create_app
 from webapp.settings import Settings
 from webapp.web.state import KEY

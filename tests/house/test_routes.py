@@ -8,9 +8,9 @@ import click
 import pytest
 from flask import Flask
 
+from webapp.access.asker import Asker
 from webapp.access.guard import permitted
 from webapp.access.permissions import Permission, Role
-from webapp.access.rulebook import Asker
 from webapp.cli.main import comptoir
 from webapp.identity.gate import check_declarations, public
 from webapp.settings import Settings

@@ -7,10 +7,10 @@ from typing import Any
 import structlog
 from flask import current_app, g, request
 
+from webapp.access.asker import Asker
 from webapp.access.extent import Extent
 from webapp.access.guard import Decision, Forbidden, decide, permitted
 from webapp.access.permissions import PER_ACCOUNT, Permission
-from webapp.access.rulebook import Asker
 from webapp.audit.commands import record
 from webapp.web.state import services
 from webapp.web.unit import after_roll_back

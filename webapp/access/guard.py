@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from webapp.access.asker import Asker
 from webapp.access.engine import Outcome
 from webapp.access.extent import Extent
 from webapp.access.permission_words import PERMISSION_WORDS
 from webapp.access.permissions import PER_ACCOUNT, Permission, Role
 from webapp.access.product import product_policies
-from webapp.access.rulebook import Asker, Rulebook
+from webapp.access.rulebook import Rulebook
 from webapp.access.terms import condition_words
 from webapp.kernel.errors import N_, DomainError, Word
 

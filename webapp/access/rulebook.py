@@ -4,61 +4,25 @@ A rulebook belongs to one revision of a workspace's policies, and its answers to
 very request names; so a role that was taken away or a policy that was changed is never answered from memory.
 """
 
-import re
+import functools
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Any, TypeVar
-from uuid import UUID
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from webapp.access.engine import Compiled, Facts, Missing, Outcome, Request, Uid
+from webapp.access.asker import Asker, currencies_of, is_heavy, is_moody
+from webapp.access.engine import Compiled, Missing, Outcome, Request
 from webapp.access.extent import KIND, UNNAMED, Extent, account, extent_of
 from webapp.access.permissions import BOOKS, Permission, Role
-from webapp.access.policy_text import tokens
-from webapp.kernel.actor import SYSTEM
+from webapp.access.scopes import Facts, Uid
 
 Answer = TypeVar("Answer")
+Subject = TypeVar("Subject")
+More = ParamSpec("More")
 Question = tuple[Uid, Uid, Uid, dict[str, Any], Facts]
 HERE = Uid("Workspace", "here")
-_CURRENCY = re.compile(r'context\.currency == "([A-Z]{3})"')
-STEADY = frozenset({"token", "scopes", "scope"})
-"""What of the context does not change between the requests of one person through one token."""
-BOOKED = frozenset({"amount", "currency"})
-"""What of the context tells what is booked."""
 REMEMBERED_MAX = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks in a workspace, as what, and how they came."""
-
-    role: Role
-    own_roles: tuple[str, ...] = ()
-    person_id: UUID = SYSTEM
-    scopes: frozenset[str] | None = None
-    """What a token was narrowed to; None for a browser's session."""
-    second_factor: bool = False
-    network: str = ""
-    at: datetime = field(default=datetime(1970, 1, 1, tzinfo=UTC))
-    amount: tuple[str, int] | None = None
-    """What would be booked: a currency and minor units."""
-
-    def context(self, permission: Permission) -> dict[str, Any]:
-        """Return what policies may ask about the request."""
-        at = self.at.astimezone(UTC)
-        booked = {"currency": self.amount[0], "amount": self.amount[1]} if self.amount else {}
-        return booked | {
-            "token": self.scopes is not None,
-            "scopes": sorted(self.scopes or ()),
-            "scope": permission.scope,
-            "second_factor": self.second_factor,
-            "network": {"__extn": {"fn": "ip", "arg": self.network or "0.0.0.0"}},  # noqa: S104 - an address that nobody has
-            "minute": at.hour * 60 + at.minute,
-            "weekday": at.isoweekday(),
-            "now": {"__extn": {"fn": "datetime", "arg": at.strftime("%Y-%m-%dT%H:%M:%SZ")}},
-        }
 
 
 @dataclass(slots=True)
@@ -72,6 +36,18 @@ class Tally:
 TALLY = Tally()
 
 
+def _by_the_book_of_who_asks(
+    method: Callable[Concatenate["Rulebook", Subject, Asker, More], Answer],
+) -> Callable[Concatenate["Rulebook", Subject, Asker, More], Answer]:
+    """Let a question be answered by the book that holds for who asks it: owners have one of their own."""
+
+    @functools.wraps(method)
+    def chosen(book: "Rulebook", subject: Subject, asker: Asker, /, *more: More.args, **named: More.kwargs) -> Answer:
+        return method(book.of(asker), subject, asker, *more, **named)
+
+    return chosen
+
+
 class Rulebook:
     """The compiled policies of a workspace at one revision.
 
@@ -83,35 +59,37 @@ class Rulebook:
         self.compiled = compiled
         self._for_owners = for_owners
         self._is_own = is_own
-        self._moody = frozenset(policy.id for policy in compiled.policies if _is_moody(policy.text))
-        self._heavy = {policy.id: policy.effect for policy in compiled.policies if _is_heavy(policy.text)}
+        self._moody = frozenset(policy.id for policy in compiled.policies if is_moody(policy.text))
+        self._heavy = {policy.id: policy.effect for policy in compiled.policies if is_heavy(policy.text)}
         self.weighs = bool(self._heavy)
         """Whether a policy looks at what is booked."""
-        self._currencies = sorted({code for policy in compiled.policies for code in _CURRENCY.findall(policy.text)})
+        self._currencies = sorted({code for policy in compiled.policies for code in currencies_of(policy.text)})
         self._facts: OrderedDict[Any, Facts] = OrderedDict()
         self._answers: OrderedDict[Any, dict[Permission, Outcome]] = OrderedDict()
         self._extents: OrderedDict[Any, dict[Permission, Extent]] = OrderedDict()
         self._lock = threading.Lock()
 
+    def of(self, asker: Asker) -> "Rulebook":
+        """Return the book that holds for somebody."""
+        return self._for_owners if self._for_owners is not None and asker.role is Role.OWNER else self
+
+    @_by_the_book_of_who_asks
     def answer(self, permission: Permission, asker: Asker) -> Outcome:
         """Decide one permission."""
-        if self._for_owners is not None and asker.role is Role.OWNER:
-            return self._for_owners.answer(permission, asker)
         remembered = self._remembered(self._answers, asker)
         found = remembered.get(permission)
         TALLY.asked += 1
         if found is not None:
             TALLY.remembered += 1
             return found
-        principal, facts = self.principal(asker)
+        principal, facts = self._principal(asker)
         outcome = self.compiled.decide(principal, action(permission), HERE, asker.context(permission), facts)
         self._remember(remembered, permission, outcome, principal, facts)
         return outcome
 
+    @_by_the_book_of_who_asks
     def extent(self, permission: Permission, asker: Asker) -> Extent:
         """Return the accounts that a permission reaches now; one that cannot be given on accounts reaches none."""
-        if self._for_owners is not None and asker.role is Role.OWNER:
-            return self._for_owners.extent(permission, asker)
         remembered = self._remembered(self._extents, asker)
         found = remembered.get(permission)
         TALLY.asked += 1
@@ -127,16 +105,14 @@ class Rulebook:
         self._remember(remembered, permission, extent, principal, facts, asked)
         return extent
 
+    @_by_the_book_of_who_asks
     def answer_on(self, permission: Permission, asker: Asker, path: Sequence[int]) -> Outcome:
         """Decide one permission on one account; `path` is the account with all above it, the nearest first."""
-        if self._for_owners is not None and asker.role is Role.OWNER:
-            return self._for_owners.answer_on(permission, asker, path)
         return self.compiled.decide(*self._about(permission, asker, path))
 
+    @_by_the_book_of_who_asks
     def missing_on(self, permission: Permission, asker: Asker, path: Sequence[int]) -> list[Missing]:
         """Return the conditions of the request that kept policies from permitting on one account."""
-        if self._for_owners is not None and asker.role is Role.OWNER:
-            return self._for_owners.missing_on(permission, asker, path)
         return [
             one for one in self.compiled.missing(*self._about(permission, asker, path)) if one.policy in self._moody
         ]
@@ -147,12 +123,13 @@ class Rulebook:
         facts = self._entities(asker, tuple(zip(uids, above, strict=True)))
         return principal, action(permission), uids[0], asker.context(permission), facts
 
+    @_by_the_book_of_who_asks
     def forbids_amounts(self, permission: Permission, asker: Asker) -> tuple[str, ...]:
         """Return the policies that may forbid an amount, or that alone permit and look at it.
 
         A view that books without telling amounts must not pass them by, wherever they name an account.
         """
-        if not self._heavy or permission not in BOOKS or (self._for_owners is not None and asker.role is Role.OWNER):
+        if not self._heavy or permission not in BOOKS:
             return ()
         principal, facts, asked = self._on_accounts(permission, asker)
         act = action(permission)
@@ -162,6 +139,7 @@ class Rulebook:
         is_limited = permits.permit and self._heavy.keys() >= set(permits.policies)
         return tuple(forbids) or (permits.policies if is_limited else ())
 
+    @_by_the_book_of_who_asks
     def reach(self, permission: Permission, asker: Asker) -> Extent:
         """Return the accounts that a permission reaches, those besides where it does so up to an amount only."""
         found = self.extent(permission, asker)
@@ -169,10 +147,9 @@ class Rulebook:
             found |= self.extent(permission, replace(asker, amount=(code, 0)))
         return found
 
+    @_by_the_book_of_who_asks
     def missing_on_accounts(self, permission: Permission, asker: Asker) -> list[Missing]:
         """Return the conditions of the request that kept policies from permitting on single accounts."""
-        if self._for_owners is not None and asker.role is Role.OWNER:
-            return self._for_owners.missing_on_accounts(permission, asker)
         principal, facts, asked = self._on_accounts(permission, asker)
         act, context = action(permission), asker.context(permission)
         found = [one for uid in asked for one in self.compiled.missing(principal, act, uid, context, facts)]
@@ -180,34 +157,32 @@ class Rulebook:
 
     def _on_accounts(self, permission: Permission, asker: Asker) -> tuple[Uid, Facts, list[Uid]]:
         """Return who asks, the entities around them, and the accounts to ask about: each by itself in the workspace."""
-        principal, facts = self.principal(asker)
+        principal, facts = self._principal(asker)
         asked = [UNNAMED, *sorted(self.compiled.named(principal, action(permission), KIND, facts))]
         return principal, self._entities(asker, tuple((uid, HERE) for uid in asked)), asked
 
+    @_by_the_book_of_who_asks
     def answers(self, permissions: Iterable[Permission], asker: Asker) -> dict[Permission, Outcome]:
         """Decide many permissions, those that are not remembered together."""
-        if self._for_owners is not None and asker.role is Role.OWNER:
-            return self._for_owners.answers(permissions, asker)
         remembered, wanted = self._remembered(self._answers, asker), list(permissions)
         found = {one: remembered[one] for one in wanted if one in remembered}
         missing = [one for one in wanted if one not in found]
         if missing:
-            principal, facts = self.principal(asker)
+            principal, facts = self._principal(asker)
             requests = [Request(principal, action(one), HERE, asker.context(one)) for one in missing]
             for one, outcome in zip(missing, self.compiled.decide_many(requests, facts), strict=True):
                 found[one] = outcome
                 self._remember(remembered, one, outcome, principal, facts)
         return found
 
+    @_by_the_book_of_who_asks
     def missing(self, permission: Permission, asker: Asker) -> list[Missing]:
         """Return the conditions of the request that kept a policy from permitting: what another request may meet."""
-        if self._for_owners is not None and asker.role is Role.OWNER:
-            return self._for_owners.missing(permission, asker)
-        principal, facts = self.principal(asker)
+        principal, facts = self._principal(asker)
         found = self.compiled.missing(principal, action(permission), HERE, asker.context(permission), facts)
         return [one for one in found if one.policy in self._moody]
 
-    def principal(self, asker: Asker) -> tuple[Uid, Facts]:
+    def _principal(self, asker: Asker) -> tuple[Uid, Facts]:
         """Return the name of the person and the entities around them; without own policies all persons are alike."""
         return self._person(asker), self._entities(asker)
 
@@ -269,22 +244,3 @@ class Rulebook:
 def action(permission: Permission) -> Uid:
     """Return the name of a permission's action."""
     return Uid("Action", permission.value)
-
-
-def _is_moody(text: str) -> bool:
-    """Tell whether a policy looks at anything of the context that may be another with the next request."""
-    return any(sign != "." or name not in STEADY for sign, name in _asked_of_context(text))
-
-
-def _is_heavy(text: str) -> bool:
-    """Tell whether a policy looks at what is booked, in whatever way that is written."""
-    return any(
-        sign not in {".", "[", "has"} or name.strip('"') in BOOKED or "\\" in name
-        for sign, name in _asked_of_context(text)
-    )
-
-
-def _asked_of_context(text: str) -> list[tuple[str, str]]:
-    """Return what follows each `context`: `.` and a name mostly, `[` or `has` and a name or a text."""
-    words = [*(token.text for token in tokens(text)), "", ""]
-    return [(words[number + 1], words[number + 2]) for number, word in enumerate(words) if word == "context"]

@@ -5,10 +5,10 @@ from typing import Any
 from flask import Blueprint, Response, flash, g, jsonify, request, url_for
 from flask_babel import gettext as _
 
+from webapp.access.asker import Asker
 from webapp.access.guard import permitted
 from webapp.access.permissions import SCOPES, Role
 from webapp.access.queries import rulebook_of
-from webapp.access.rulebook import Asker
 from webapp.identity.door import anonymous
 from webapp.identity.gate import confirmed, public, signed_in
 from webapp.kernel.db import bind_platform

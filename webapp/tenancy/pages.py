@@ -7,9 +7,9 @@ from flask import Blueprint, Response, abort, flash, g, request, url_for
 from flask_babel import get_locale
 from flask_babel import gettext as _
 
+from webapp.access.asker import Asker
 from webapp.access.guard import check
 from webapp.access.permissions import Permission, Role
-from webapp.access.rulebook import Asker
 from webapp.identity import addresses
 from webapp.identity import queries as people
 from webapp.identity.door import anonymous, begin_session, keep_within, recognise_session, remember

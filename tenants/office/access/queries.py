@@ -8,11 +8,12 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from webapp.access import queries as access
+from webapp.access.asker import Asker
 from webapp.access.guard import Decision, decide, permitted
 from webapp.access.permissions import PER_ACCOUNT, Permission, Role
 from webapp.access.product import product_policies
 from webapp.access.queries import GrantView, OwnRole
-from webapp.access.rulebook import Asker, Rulebook
+from webapp.access.rulebook import Rulebook
 from webapp.identity import queries as identity
 from webapp.kernel.db import bound_tenant, on_platform
 from webapp.tenancy import queries as tenancy

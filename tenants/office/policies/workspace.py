@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from tenants.office.policies.journal import Journal, Line
 from tenants.office.policies.rules import WORKSPACE, Answer, Code, Party, Question
+from webapp.access.asker import Asker
 from webapp.access.engine import Outcome
 from webapp.access.guard import Decision, decide, product_rulebook
 from webapp.access.permissions import PER_ACCOUNT, Permission, Role
@@ -25,7 +26,7 @@ from webapp.access.policy_text import Finding
 from webapp.access.product import with_own
 from webapp.access.queries import Parts, own_policies
 from webapp.access.reading import PoliciesRefused
-from webapp.access.rulebook import HERE, Asker, Rulebook
+from webapp.access.rulebook import HERE, Rulebook
 from webapp.kernel.db import TenantRef, bind_platform, bind_tenant, bound_tenant, on_platform
 from webapp.kernel.errors import N_
 from webapp.tenancy import queries as tenancy

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.matrix import FILE, matrix
+from webapp.access.asker import Asker
 from webapp.access.engine import findings_of
 from webapp.access.guard import Forbidden, check, decide, permitted
 from webapp.access.permission_words import PERMISSION_WORDS, SCOPE_WORDS
 from webapp.access.permissions import SCOPES, Permission, Role
 from webapp.access.product import policy_files, schema_text
-from webapp.access.rulebook import Asker
 
 ROOT = Path(__file__).parents[3]
 ROLES = frozenset(role.value for role in Role)

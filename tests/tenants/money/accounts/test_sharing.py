@@ -19,11 +19,12 @@ from tenants.money.ledger import api, weighing
 from tests.cast import Person, Workspace, make_workspace
 from tests.tenants.money.stage import move, open_account
 from tests.webapp.tenancy.routes import Caller, calls
+from webapp.access.asker import Asker
 from webapp.access.guard import product_rulebook
 from webapp.access.permissions import BOOKS, PER_ACCOUNT, Permission, Role
 from webapp.access.product import product_policies, with_own
 from webapp.access.reading import PoliciesRefused
-from webapp.access.rulebook import Asker, Rulebook
+from webapp.access.rulebook import Rulebook
 
 UNTIL = (datetime.now(UTC) + timedelta(days=30)).isoformat()
 

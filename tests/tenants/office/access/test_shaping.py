@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.cast import Cast
+from webapp.access.asker import Asker
 from webapp.access.engine import findings_of
 from webapp.access.guard import decide, permitted
 from webapp.access.permissions import Permission, Role
 from webapp.access.product import policy_files, schema_text, with_own
-from webapp.access.rulebook import Asker, Rulebook
+from webapp.access.rulebook import Rulebook
 from webapp.access.shaping import grant_policy, role_policy
 from webapp.access.terms import Conditions, condition_words, read_conditions
 from webapp.kernel.actor import SYSTEM
