@@ -14,7 +14,10 @@ STEADY = frozenset({"token", "scopes", "scope"})
 """What of the context does not change between the requests of one person through one token."""
 BOOKED = frozenset({"amount", "currency"})
 """What of the context tells what is booked."""
-_CURRENCY = re.compile(r'context\.currency == "([A-Z]{3})"')
+NO_CURRENCY = "XXX"
+"""What ISO 4217 calls no currency: asked for where a limit does not say of which it is."""
+_CHOSEN = re.compile(r'context\.currency == "([A-Z]{3})"')
+_NAMED = re.compile(r'"([A-Z]{3})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,9 @@ def is_heavy(text: str) -> bool:
     )
 
 
-def currencies_of(text: str) -> list[str]:
-    """Return the currencies for which a policy says what may be booked."""
-    return _CURRENCY.findall(text)
+def currencies_of(text: str) -> set[str]:
+    """Return currencies in which a policy that looks at what is booked may permit something."""
+    return set(_CHOSEN.findall(text)) or {NO_CURRENCY, *_NAMED.findall(text)}
 
 
 def _asked_of_context(text: str) -> list[tuple[str, str]]:

@@ -63,7 +63,8 @@ class Rulebook:
         self._heavy = {policy.id: policy.effect for policy in compiled.policies if is_heavy(policy.text)}
         self.weighs = bool(self._heavy)
         """Whether a policy looks at what is booked."""
-        self._currencies = sorted({code for policy in compiled.policies for code in currencies_of(policy.text)})
+        limited = [one for one in compiled.policies if self._heavy.get(one.id) == "permit"]
+        self._currencies = sorted({code for policy in limited for code in currencies_of(policy.text)})
         self._facts: OrderedDict[Any, Facts] = OrderedDict()
         self._answers: OrderedDict[Any, dict[Permission, Outcome]] = OrderedDict()
         self._extents: OrderedDict[Any, dict[Permission, Extent]] = OrderedDict()
@@ -143,7 +144,7 @@ class Rulebook:
     def reach(self, permission: Permission, asker: Asker) -> Extent:
         """Return the accounts that a permission reaches, those besides where it does so up to an amount only."""
         found = self.extent(permission, asker)
-        for code in self._currencies if self.weighs and permission in BOOKS else ():
+        for code in self._currencies if permission in BOOKS else ():
             found |= self.extent(permission, replace(asker, amount=(code, 0)))
         return found
 

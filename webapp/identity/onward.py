@@ -24,6 +24,20 @@ def go_on(
     """
     if recognise_session() is None:
         return ask_to_sign_in()
+    secret = confirmed_by(means, second_factor=second_factor)
+    if parcel is None:
+        response = see_other(target)
+    elif parcel.files or is_elsewhere:
+        surround()
+        response = offer_again(parcel, is_confirmed=True)
+    else:
+        response = redirect(target, SAME_FORM)  # type: ignore[assignment] # werkzeug's answer is Flask's
+    set_cookie(response, secret)
+    return response
+
+
+def confirmed_by(means: str, *, second_factor: bool) -> str:
+    """Note that it was shown who sits here; return the session's new secret, for the cookie of the answer."""
     secret = services().new_secret()
     sessions.confirm_session(
         session=g.db,
@@ -34,15 +48,7 @@ def go_on(
         means=means,
         second_factor=second_factor,
     )
-    if parcel is None:
-        response = see_other(target)
-    elif parcel.files or is_elsewhere:
-        surround()
-        response = offer_again(parcel, is_confirmed=True)
-    else:
-        response = redirect(target, SAME_FORM)  # type: ignore[assignment] # werkzeug's answer is Flask's
-    set_cookie(response, secret)
-    return response
+    return secret
 
 
 def carried() -> Parcel | None:

@@ -12,6 +12,7 @@ from webapp.identity.cookies import set_cookie
 from webapp.identity.door import safe_next
 from webapp.identity.factors import factors_of
 from webapp.identity.gate import confirmed, signed_in
+from webapp.identity.onward import confirmed_by
 from webapp.identity.qr import drawing
 from webapp.kernel.errors import Invalid
 from webapp.web.fields import field_errors
@@ -126,17 +127,8 @@ def after_new_factor(means: str) -> Response:
 
     Every other session of the person goes on under a new secret too, and without the second factor.
     """
-    secret = services().new_secret()
     sessions.ask_for_renewal(session=g.db, person_id=g.person.id)
-    sessions.confirm_session(
-        session=g.db,
-        actor=g.actor,
-        at=g.at,
-        session_id=g.session_id,
-        secret=secret,
-        means=means,
-        second_factor=True,
-    )
+    secret = confirmed_by(means, second_factor=True)
     left = factors_of(session=g.db, person_id=g.person.id).recovery_codes_left
     response = see_other(url_for("security.overview")) if left else _new_codes()
     set_cookie(response, secret)

@@ -356,6 +356,15 @@ def test_a_limit_on_amounts_counts_however_and_wherever_it_is_written():
         book = Rulebook(with_own((("workspace", f"{text} {limit};"),), validated=True), is_own=True)
         assert book.forbids_amounts(write, replace(asker, role=Role.CUSTOMER)) == ("till",), limit
         assert book.forbids_amounts(write, asker) == (), "the role permits it whatever the amount"
+    customer = replace(asker, role=Role.CUSTOMER)
+    for limit in (
+        "context has amount && context.amount <= 5",
+        'context has currency && ["EUR", "CHF"].contains(context.currency)',
+        'context has currency && "EUR" == context["currency"]',
+    ):
+        book = Rulebook(with_own((("workspace", f"{text} when {{ {limit} }};"),), validated=True), is_own=True)
+        assert book.reach(write, customer).is_whole, "who may up to an amount is let in, to be weighed"
+        assert book.reach(Permission.LEDGER_ENTRIES_READ, customer).is_empty
 
 
 def test_what_is_forbidden_of_the_workspace_is_so_of_its_accounts_however_it_is_written():
