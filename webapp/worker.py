@@ -307,8 +307,9 @@ def _keep_trails(settings: Settings, stop: threading.Event) -> None:
             if settings.audit_keep_days and began - cleared >= CLEAR_SECONDS:
                 sealer.clear(timedelta(days=settings.audit_keep_days))
                 cleared = began
-        except (SQLAlchemyError, psycopg.Error) as error:
-            log.warning("audit.sealer_waits", reason=str(error).splitlines()[0])
+        except Exception as error:
+            # Whatever one round meets, the trails are sealed in the next.
+            log.warning("audit.sealer_waits", reason=str(error).partition("\n")[0], exc_info=not is_outage(error))
         finally:
             engine.dispose()
         stop.wait(max(SEAL_SECONDS, 9 * (time.monotonic() - began)))

@@ -14,6 +14,7 @@ from webapp.audit.offline import GENESIS
 from webapp.audit.rules import Event
 from webapp.audit.seals import Chain
 from webapp.audit.signing import Signer, Vault
+from webapp.jobs.blame import is_outage
 from webapp.kernel.clock import Clock
 
 log = structlog.get_logger()
@@ -35,9 +36,22 @@ class Sealer:
         self._signs: Signer | None = None
 
     def run(self) -> int:
-        """Go over every trail once and return how many events were sealed."""
-        self._signs = None
-        return sum(self.seal(chain) for chain in self._waiting())
+        """Go over every trail once and return how many events were sealed.
+
+        One that cannot be sealed holds up no other: what it raised is raised when all were gone over.
+        """
+        self._signs, sealed, failures = None, 0, []
+        for chain in self._waiting():
+            try:
+                sealed += self.seal(chain)
+            except Exception as error:
+                if is_outage(error):
+                    raise
+                log.exception("audit.trail_not_sealed", chain=chain.name)
+                failures.append(error)
+        if failures:
+            raise failures[0]
+        return sealed
 
     def seal(self, chain: Chain) -> int:
         """Seal what waits in one trail, sign its end, and return how many events were sealed."""

@@ -23,7 +23,7 @@ from webapp.audit.seals import Chain
 from webapp.audit.verification import Verification, snapshot, verify
 from webapp.cli.audit import audit
 from webapp.kernel.clock import utc_now
-from webapp.kernel.crypto import KeyRing, ring_of
+from webapp.kernel.crypto import KeyRing, Unopenable, ring_of
 from webapp.kernel.db import Database
 from webapp.settings import Settings
 
@@ -325,6 +325,38 @@ def test_what_is_too_old_is_let_go_in_signed_stretches_and_the_rest_stays_verifi
         connection.execute(text(f"DELETE FROM {acme.ref.schema}.audit_event WHERE object_id = '3'"))
         connection.execute(text(f"DELETE FROM {acme.ref.schema}.audit_seal WHERE number = 3"))
     assert "seals 1 to 3 were removed: no event says that their time was over" in check(owner, ring, chain).findings
+
+
+def test_a_trail_that_cannot_be_sealed_holds_up_no_other_and_ends_no_clock(
+    cast: Cast, owner: Engine, ring: KeyRing, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, other = sorted((cast.acme, cast.bravo), key=lambda one: str(one.ref.id))
+    for workspace in (broken, other):
+        with workspace.begin() as session:
+            act(session, 1)
+    rename = f"ALTER TABLE {broken.ref.schema}.{{}} RENAME TO {{}}"
+    with owner.begin() as connection:
+        connection.execute(text(rename.format("audit_seal", "seal_away")))
+    try:
+        with pytest.raises(ProgrammingError):
+            Sealer(owner, ring, utc_now).run()
+    finally:
+        with owner.begin() as connection:
+            connection.execute(text(rename.format("seal_away", "audit_seal")))
+    assert sealed_ids(owner, other.ref.schema)
+
+    stop, rounds = threading.Event(), []
+
+    def fails(_sealer: Sealer) -> int:
+        rounds.append(1)
+        if len(rounds) > 1:
+            stop.set()
+        raise Unopenable("the master key is not among COMPTOIR_MASTER_KEYS")
+
+    monkeypatch.setattr(Sealer, "run", fails)
+    monkeypatch.setattr(worker, "SEAL_SECONDS", 0.01)
+    worker._keep_trails(settings, stop)
+    assert len(rounds) == 2, "the clock tries again"
 
 
 def test_the_clock_seals_by_itself_and_the_command_verifies_and_names(
