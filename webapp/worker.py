@@ -148,7 +148,7 @@ def _run(context: JobContext) -> str:
         _when_database_answers(
             lambda session: commands.finish(
                 session=session,
-                job_id=claim.id,
+                claim=claim,
                 at=clock(),
                 state="done" if outcome == "done" else "cancelled",
             )
@@ -164,7 +164,7 @@ def _run(context: JobContext) -> str:
     parked = _when_database_answers(
         lambda session: commands.fail(
             session=session,
-            job_id=claim.id,
+            claim=claim,
             at=clock(),
             error=reason,
             counts=counts,

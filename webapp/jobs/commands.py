@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import and_, column, delete, exists, insert, or_, select, table, update
+from sqlalchemy import ColumnElement, and_, column, delete, exists, insert, or_, select, table, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -64,6 +64,8 @@ class Claim:
     tenant_id: UUID | None
     arguments: dict[str, Any]
     attempts: int
+    started_at: datetime
+    """By it a worker that was taken for dead is told from the one that runs the job after it."""
     created_by: UUID
     label: str = ""
     """Who queued it, as they were called then."""
@@ -132,6 +134,7 @@ def claim(*, session: Session, job_id: UUID, at: datetime) -> Claim | None:
             Job.tenant_id,
             Job.arguments,
             Job.attempts,
+            Job.started_at,
             Job.created_by,
             Job.created_by_label,
             Job.request_id,
@@ -142,7 +145,12 @@ def claim(*, session: Session, job_id: UUID, at: datetime) -> Claim | None:
     return None if row is None else Claim(*row)
 
 
-def beat(*, session: Session, job_id: UUID, at: datetime, done: int | None = None, total: int | None = None) -> bool:
+def _runs(claim: Claim) -> ColumnElement[bool]:
+    """Return the condition that a job still runs as it was claimed, and not anew by another worker."""
+    return and_(Job.id == claim.id, Job.state == "running", Job.started_at == claim.started_at)
+
+
+def beat(*, session: Session, claim: Claim, at: datetime, done: int | None = None, total: int | None = None) -> bool:
     """Say that a job is alive and how far it is; return whether it was asked to stop."""
     values: dict[str, Any] = {"heartbeat_at": at}
     if done is not None:
@@ -150,24 +158,22 @@ def beat(*, session: Session, job_id: UUID, at: datetime, done: int | None = Non
     if total is not None:
         values["progress_total"] = total
     row = session.execute(
-        update(Job).where(Job.id == job_id, Job.state == "running").values(values).returning(Job.cancel_requested_at),
+        update(Job).where(_runs(claim)).values(values).returning(Job.cancel_requested_at),
     ).first()
     return row is not None and row[0] is not None
 
 
-def finish(*, session: Session, job_id: UUID, at: datetime, state: Literal["done", "cancelled"] = "done") -> None:
+def finish(*, session: Session, claim: Claim, at: datetime, state: Literal["done", "cancelled"] = "done") -> None:
     """End a running job."""
     session.execute(
-        update(Job)
-        .where(Job.id == job_id, Job.state == "running")
-        .values(state=state, finished_at=at, heartbeat_at=at),
+        update(Job).where(_runs(claim)).values(state=state, finished_at=at, heartbeat_at=at),
     )
 
 
 def fail(
     *,
     session: Session,
-    job_id: UUID,
+    claim: Claim,
     at: datetime,
     error: str,
     counts: bool = True,
@@ -177,21 +183,20 @@ def fail(
 
     One that does not count (the database went away) is tried again after `delay`, as if it had not been begun.
     """
-    attempts = session.scalar(select(Job.attempts).where(Job.id == job_id)) or ATTEMPTS_MAX
-    parked = counts and attempts >= ATTEMPTS_MAX
+    parked = counts and claim.attempts >= ATTEMPTS_MAX
     values: dict[str, Any] = {"error": error[:2000], "heartbeat_at": at}
     if not counts:
         values |= {
             "state": "queued",
-            "attempts": attempts - 1,
+            "attempts": claim.attempts - 1,
             "available_at": at + delay,
             "delivered_at": None,
         }
     elif parked:
         values |= {"state": "parked", "finished_at": at}
     else:
-        values |= {"state": "queued", "available_at": at + timedelta(seconds=2**attempts), "delivered_at": None}
-    session.execute(update(Job).where(Job.id == job_id, Job.state == "running").values(values))
+        values |= {"state": "queued", "available_at": at + timedelta(seconds=2**claim.attempts), "delivered_at": None}
+    session.execute(update(Job).where(_runs(claim)).values(values))
     return parked
 
 

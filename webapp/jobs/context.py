@@ -80,7 +80,7 @@ class JobContext:
         Raises JobCancelled.
         """
         with self.database.platform() as session:
-            stop = commands.beat(session=session, job_id=self.claim.id, at=self.clock(), done=done, total=total)
+            stop = commands.beat(session=session, claim=self.claim, at=self.clock(), done=done, total=total)
         if stop:
             raise JobCancelled
 

@@ -78,6 +78,22 @@ def test_a_job_of_a_dead_worker_is_queued_again_and_parked_at_the_third_death(da
     assert claim.attempts == 1
 
 
+def test_a_worker_that_was_taken_for_dead_says_no_more_of_a_job_that_another_runs(database: Database, job: UUID):
+    lost, later = begin(database, job), AT + commands.STALE_AFTER + timedelta(seconds=1)
+    assert lost is not None
+    found = begin(database, job, later)
+    assert found is not None and found.attempts == 2
+    with database.platform() as session:
+        assert not commands.beat(session=session, claim=lost, at=later + timedelta(seconds=1), done=7)
+        assert not commands.fail(session=session, claim=lost, at=later, error="too late")
+        commands.finish(session=session, claim=lost, at=later)
+        seen = queries.job(session=session, job_id=job)
+    assert seen is not None and (seen.state, seen.progress_done, seen.error) == ("running", 0, None)
+    with database.platform() as session:
+        commands.finish(session=session, claim=found, at=later)
+    assert state(database, job) == "done"
+
+
 def test_an_outage_of_the_database_is_no_attempt_of_the_job(database: Database, job: UUID):
     at = AT
     for _ in range(commands.ATTEMPTS_MAX + 2):
@@ -85,16 +101,17 @@ def test_an_outage_of_the_database_is_no_attempt_of_the_job(database: Database, 
         assert claim is not None
         assert claim.attempts == 1
         with database.platform() as session:
-            assert not commands.fail(session=session, job_id=job, at=at, error="gone", counts=False)
+            assert not commands.fail(session=session, claim=claim, at=at, error="gone", counts=False)
         at += timedelta(seconds=2)
 
 
 def test_a_failure_of_its_own_parks_a_job_at_the_third_time(database: Database, job: UUID):
     at, outcomes = AT, []
     for _ in range(commands.ATTEMPTS_MAX):
-        assert begin(database, job, at) is not None
+        claim = begin(database, job, at)
+        assert claim is not None
         with database.platform() as session:
-            outcomes.append(commands.fail(session=session, job_id=job, at=at, error="broken"))
+            outcomes.append(commands.fail(session=session, claim=claim, at=at, error="broken"))
         at += timedelta(seconds=60)
     assert outcomes == [False, False, True]
 

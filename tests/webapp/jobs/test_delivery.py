@@ -184,9 +184,10 @@ def test_the_pauses_between_tries_grow(database: Database):
     job_id, pauses, at = queued(database), [], AT
     for _ in range(commands.ATTEMPTS_MAX):
         with database.platform() as session:
-            assert commands.claim(session=session, job_id=job_id, at=at) is not None
+            claim = commands.claim(session=session, job_id=job_id, at=at)
+            assert claim is not None
         with database.platform() as session:
-            commands.fail(session=session, job_id=job_id, at=at, error="broken")
+            commands.fail(session=session, claim=claim, at=at, error="broken")
             state, due = session.execute(
                 text("SELECT state, available_at FROM job WHERE id = :id"), {"id": job_id}
             ).one()
