@@ -80,6 +80,21 @@ class Settings:
     audit_keep_days: int = field(
         default=1096, metadata={"help": "sealed events of the trail are removed after so many days; 0: never"}
     )
+    backup_dir: str = field(default="", metadata={"help": "where backups of workspaces lie; empty: in the data folder"})
+    backup_recipients: str = field(
+        default="",
+        metadata={
+            "help": "comma-separated public keys of age for which backups are closed; see docs/operations/backups.md"
+        },
+    )
+    backup_identity_path: str = field(
+        default="",
+        metadata={"help": "file of the key that opens backups, for restores and drills; kept elsewhere else"},
+    )
+    backup_hour: int = field(
+        default=1, metadata={"help": "hour (UTC) from which every workspace is backed up each night; -1: never"}
+    )
+    backup_keep_days: int = field(default=30, metadata={"help": "backups of workspaces are deleted after so many days"})
     log_level: str = field(default="INFO", metadata={"help": "DEBUG, INFO, WARNING or ERROR"})
     otlp_endpoint: str = field(default="", metadata={"help": "OpenTelemetry traces go here when set"})
     sign_in_providers: str = field(

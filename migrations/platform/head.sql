@@ -381,6 +381,28 @@ CREATE TABLE platform.heartbeat (
     seen_at timestamptz NOT NULL
 )
 --;
+-- What was written of each workspace and when; no key leads to the workspace, which may be gone when it is needed.
+CREATE TABLE platform.backup (
+    id uuid PRIMARY KEY,
+    tenant_id uuid NOT NULL,
+    slug text NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('asked', 'nightly')),
+    state text NOT NULL CHECK (state IN ('running', 'done', 'failed', 'deleted')),
+    began_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    file_name text NOT NULL DEFAULT '',
+    size_bytes bigint,
+    seconds double precision,
+    rows_count bigint,
+    digest text,
+    manifest text,
+    error text
+)
+--;
+CREATE INDEX backup_recent ON platform.backup (began_at, id)
+--;
+CREATE INDEX backup_tenant ON platform.backup (tenant_id, began_at)
+--;
 CREATE TABLE platform.audit_event (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL,
@@ -455,6 +477,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON platform.person, platform.session, platf
     platform.access_role, platform.access_grant,
     platform.service_account, platform.sso_provider, platform.sso_identity,
     platform.oauth_client, platform.oauth_grant, platform.oauth_refresh, platform.oauth_key, platform.token, platform.one_time_link, platform.job, platform.heartbeat TO comptoir_platform
+--;
+GRANT SELECT, INSERT, UPDATE, DELETE ON platform.backup TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.sign_in_lock, platform.email_change TO comptoir_platform
 --;

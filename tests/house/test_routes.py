@@ -111,8 +111,18 @@ def _described(command: click.Command, context: click.Context) -> list[str]:
             for part in parts
             for line in _described(part, click.Context(part, info_name=part.name, parent=context))
         ]
-    lines = [f"## `{context.command_path}`", "", command.help or "", "", "| Option | What it does |", "|---|---|"]
+    named = "".join(f" {one.make_metavar(context)}" for one in command.params if isinstance(one, click.Argument))
+    lines = [
+        f"## `{context.command_path}{named}`",
+        "",
+        command.help or "",
+        "",
+        "| Option | What it does |",
+        "|---|---|",
+    ]
     for option in command.params:
+        if isinstance(option, click.Argument):
+            continue
         assert isinstance(option, click.Option)
         record = option.get_help_record(context)
         assert record is not None

@@ -7,10 +7,12 @@ import click
 
 NOUNS = {
     "audit": ("webapp.cli.audit:audit", "Verify trails, see the keys that sign them, seal what waits."),
+    "backup": ("webapp.cli.backup:backup", "Take, verify and list backups of workspaces."),
     "doctor": ("webapp.cli.doctor:doctor", "See that nobody's data can be read by anybody else."),
     "keys": ("webapp.cli.keys:keys", "List, rotate and retire the keys that seal fields."),
     "migrate": ("webapp.cli.migrate:migrate", "Bring the database to the newest version."),
     "person": ("webapp.cli.person:person", "Add people, let them in, begin anew for who lost everything."),
+    "restore": ("webapp.cli.restore:restore", "Put a workspace back from a backup, beside or in place."),
     "tenant": ("webapp.cli.tenant:tenant", "Make, list, suspend, resume and remove workspaces."),
     "token": ("webapp.cli.token:token", "Make API tokens."),
     "up": ("webapp.cli.up:up", "Start all of Comptoir until Ctrl-C."),

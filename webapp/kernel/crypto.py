@@ -68,12 +68,49 @@ def sealed_by(sealed: bytes) -> int:
 
 
 @dataclass(slots=True)
-class _Scope:
+class OpenKeys:
     """The open data keys of one workspace or of the platform, by id, oldest first."""
 
-    read_at: float
+    read_at: float = 0.0
     seal: "dict[int, AESGCM]" = field(default_factory=dict, repr=False)
     blind: dict[int, bytes] = field(default_factory=dict, repr=False)
+
+    def keep(self, key_id: int, purpose: str, key: bytes) -> None:
+        """Take one more key, newer than those that are there."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 costs a start time
+
+        if purpose == "seal":
+            self.seal[key_id] = AESGCM(key)
+        else:
+            self.blind[key_id] = key
+
+    def seal_value(self, plain: bytes, *, context: str) -> bytes:
+        """Seal a value under the newest key."""
+        key_id = next(reversed(self.seal))
+        head, nonce = _HEAD.pack(VERSION, key_id), os.urandom(NONCE_BYTES)
+        sealed: bytes = self.seal[key_id].encrypt(nonce, plain, head + context.encode())
+        return head + nonce + sealed
+
+    def open_value(self, sealed: bytes, *, context: str) -> bytes:
+        """Open a sealed value, whichever of the keys sealed it; raises Unopenable."""
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 costs a start time
+
+        key_id = sealed_by(sealed)
+        key = self.seal.get(key_id)
+        if key is None:
+            raise Unopenable(f"data key {key_id} is not one of {context}, or is retired")
+        head, nonce, body = sealed[: _HEAD.size], sealed[_HEAD.size : _BODY], sealed[_BODY:]
+        try:
+            plain: bytes = key.decrypt(nonce, body, head + context.encode())
+        except InvalidTag:
+            raise Unopenable(f"the value does not belong to {context}, or was changed") from None
+        return plain
+
+    def marks(self, text: str, *, context: str) -> tuple[bytes, ...]:
+        """Return the marks of a text under every key, the newest last."""
+        said = "".join(unicodedata.normalize("NFKC", text).casefold().split())
+        message = f"{context}\0{said}".encode()
+        return tuple(hmac.new(key, message, sha256).digest() for key in self.blind.values())
 
 
 def new_ring(settings: Settings) -> "KeyRing":
@@ -112,7 +149,7 @@ class KeyRing:
         self.masters = masters
         self._data_keys = data_keys
         self._monotonic = monotonic
-        self._scopes: dict[UUID | None, _Scope] = {}
+        self._scopes: dict[UUID | None, OpenKeys] = {}
         self._lock = threading.Lock()
 
     def seal(self, plain: bytes, *, context: str) -> bytes:
@@ -120,30 +157,14 @@ class KeyRing:
 
         Raises OperationalError when the key must be read and the database is away.
         """
-        scope = self._scope(context, fresh=True)
-        key_id = next(reversed(scope.seal))
-        head, nonce = _HEAD.pack(VERSION, key_id), os.urandom(NONCE_BYTES)
-        sealed: bytes = scope.seal[key_id].encrypt(nonce, plain, head + context.encode())
-        return head + nonce + sealed
+        return self._scope(context, fresh=True).seal_value(plain, context=context)
 
     def open(self, sealed: bytes, *, context: str) -> bytes:
         """Open a sealed value, whichever live key sealed it.
 
         Raises Unopenable, and OperationalError when the key must be read and the database is away.
         """
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 costs a start time
-
-        key_id = sealed_by(sealed)
-        scope = self._scope(context, knowing=key_id)
-        key = scope.seal.get(key_id)
-        if key is None:
-            raise Unopenable(f"data key {key_id} is not one of {context}, or is retired")
-        head, nonce, body = sealed[: _HEAD.size], sealed[_HEAD.size : _BODY], sealed[_BODY:]
-        try:
-            plain: bytes = key.decrypt(nonce, body, head + context.encode())
-        except InvalidTag:
-            raise Unopenable(f"the value does not belong to {context}, or was changed") from None
-        return plain
+        return self._scope(context, knowing=sealed_by(sealed)).open_value(sealed, context=context)
 
     def blind(self, text: str, *, context: str) -> bytes:
         """Return the mark by which an equal text is found (HMAC-SHA-256); case, width and spaces make no difference."""
@@ -151,14 +172,15 @@ class KeyRing:
 
     def blinds(self, text: str, *, context: str) -> tuple[bytes, ...]:
         """Return the marks of a text under every live key, the current one last: what a search must look for."""
-        said = "".join(unicodedata.normalize("NFKC", text).casefold().split())
-        message = f"{context}\0{said}".encode()
-        keys = self._scope(context, fresh=True).blind.values()
-        return tuple(hmac.new(key, message, sha256).digest() for key in keys)
+        return self._scope(context, fresh=True).marks(text, context=context)
 
     def current(self, tenant_id: UUID | None) -> int:
         """Return the id of the data key that seals for a workspace (None: the platform), read anew."""
         return next(reversed(self._read(tenant_id).seal))
+
+    def keys_of(self, tenant_id: UUID | None) -> OpenKeys:
+        """Return the open live keys of a workspace (None: the platform), read anew."""
+        return self._read(tenant_id)
 
     def wrapped_key(self, tenant_id: UUID | None, purpose: str) -> Wrapped:
         """Make a new data key, wrapped by the current master key and not kept yet."""
@@ -168,7 +190,7 @@ class KeyRing:
     def rewrapped(self, key: Wrapped) -> Wrapped:
         """Return a data key as the current master key wraps it."""
         known = about(key.tenant_id, key.purpose)
-        master, wrapped = self.masters.all().wrap(self._unwrap(key), about=known)
+        master, wrapped = self.masters.all().wrap(self.unwrap(key), about=known)
         return Wrapped(key.id, key.tenant_id, key.purpose, master, wrapped)
 
     def forget(self) -> None:
@@ -176,7 +198,7 @@ class KeyRing:
         with self._lock:
             self._scopes.clear()
 
-    def _scope(self, context: str, *, fresh: bool = False, knowing: int | None = None) -> _Scope:
+    def _scope(self, context: str, *, fresh: bool = False, knowing: int | None = None) -> OpenKeys:
         match = _CONTEXT.fullmatch(context)
         if match is None:
             raise ValueError(f"{context!r} is no context: use of_tenant, of_person or of_platform")
@@ -190,24 +212,23 @@ class KeyRing:
             scope = self._read(tenant_id)
         return scope
 
-    def _read(self, tenant_id: UUID | None) -> _Scope:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 costs a start time
-
+    def _read(self, tenant_id: UUID | None) -> OpenKeys:
         read_at = self._monotonic()
         kept = self._data_keys.read(tenant_id)
         if {one.purpose for one in kept} != set(PURPOSES):
             kept = self._data_keys.add([self.wrapped_key(tenant_id, purpose) for purpose in PURPOSES])
-        scope = _Scope(read_at)
+        scope = OpenKeys(read_at)
         for one in kept:
-            if one.purpose == "seal":
-                scope.seal[one.id] = AESGCM(self._unwrap(one))
-            else:
-                scope.blind[one.id] = self._unwrap(one)
+            scope.keep(one.id, one.purpose, self.unwrap(one))
         with self._lock:
             self._scopes[tenant_id] = scope
         return scope
 
-    def _unwrap(self, key: Wrapped) -> bytes:
+    def unwrap(self, key: Wrapped) -> bytes:
+        """Return a data key itself, of a backup for instance; it must not outlive the act.
+
+        Raises Unopenable.
+        """
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 costs a start time
 
         masters = self.masters.knowing(key.master_id)

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from webapp.audit.commands import record
 from webapp.jobs.commands import enqueue
 from webapp.kernel.actor import Actor
-from webapp.kernel.crypto import REFRESH_SECONDS, ring_of
-from webapp.kernel.data_keys import PURPOSES, Wrapped
+from webapp.kernel.crypto import REFRESH_SECONDS, OpenKeys, ring_of
+from webapp.kernel.data_keys import FIRST, PURPOSES, Wrapped
 from webapp.kernel.errors import N_, Conflict
 from webapp.kernel.sealed import SealedColumn
 from webapp.keys import queries
@@ -97,6 +97,18 @@ def make_some(*, session: Session, at: datetime, rotation: UUID, limit: int = BA
                 )
             )
     return len(found)
+
+
+def make_for(*, session: Session, tenant_id: UUID, at: datetime) -> OpenKeys:
+    """Make the first data keys of a workspace in the transaction that makes it, as the owner; return them open."""
+    ring, made = ring_of(session), OpenKeys()
+    for purpose in PURPOSES:
+        one = ring.wrapped_key(tenant_id, purpose)
+        values = {"tenant_id": tenant_id, "purpose": purpose, "rotation": FIRST, "made_at": at}
+        values |= {"master_id": one.master_id, "wrapped": one.wrapped}
+        number = session.execute(insert(DataKey).values(values).returning(DataKey.id)).scalar_one()
+        made.keep(number, purpose, ring.unwrap(one))
+    return made
 
 
 def reseal_some(

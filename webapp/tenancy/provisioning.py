@@ -165,7 +165,6 @@ def create_tenant(
     """
     tenant = TenantRef(tenant_id)
     revision = tenant_revisions().head()
-    role = sql.Identifier(tenant.schema).as_string()
     with engine.begin() as connection:
         driver = _driver(connection)
         try:
@@ -176,19 +175,75 @@ def create_tenant(
             )
         except errors.UniqueViolation:
             raise SlugTaken(slug=slug) from None
-        _run(
-            driver,
-            [
-                f"CREATE ROLE {role} NOLOGIN NOINHERIT",
-                f"GRANT {role} TO {APP_ROLE} WITH INHERIT FALSE, SET TRUE",
-                f"CREATE SCHEMA {role}",
-                f"SET LOCAL search_path = {role}, pg_catalog, pg_temp",
-                *tenant_script(tenant.schema, tenant_id, revision),
-            ],
-        )
+        make_role(driver, tenant)
+        fill_schema(driver, tenant.schema, tenant_script(tenant.schema, tenant_id, revision))
         if fill is not None:
             fill(driver, tenant)
     return tenant
+
+
+def make_role(driver: psycopg.Connection[Any], tenant: TenantRef) -> None:
+    """Make the role that alone enters a workspace's schema."""
+    role = sql.Identifier(tenant.schema).as_string()
+    _run(
+        driver,
+        [
+            f"CREATE ROLE {role} NOLOGIN NOINHERIT",
+            f"GRANT {role} TO {APP_ROLE} WITH INHERIT FALSE, SET TRUE",
+        ],
+    )
+
+
+def fill_schema(driver: psycopg.Connection[Any], schema: str, statements: Iterable[str]) -> None:
+    """Make an empty schema and run a script in it."""
+    name = sql.Identifier(schema).as_string()
+    _run(driver, [f"CREATE SCHEMA {name}", f"SET LOCAL search_path = {name}, pg_catalog, pg_temp", *statements])
+
+
+def run_statements(driver: psycopg.Connection[Any], statements: Iterable[str]) -> None:
+    """Run statements of our own scripts where the transaction stands."""
+    _run(driver, statements)
+
+
+def swap_schema(driver: psycopg.Connection[Any], tenant: TenantRef, *, new: str, aside: str) -> None:
+    """Put a new schema in the place of a workspace's own, which is kept as `aside` and which nobody enters any more.
+
+    Its mark must be locked by then (ACCESS EXCLUSIVE): who waits for it finds the new one.
+    """
+    role, old, come = (sql.Identifier(name).as_string() for name in (tenant.schema, aside, new))
+    _run(
+        driver,
+        [
+            f"ALTER SCHEMA {role} RENAME TO {old}",
+            f"ALTER SCHEMA {come} RENAME TO {role}",
+            *(f"REVOKE ALL ON ALL {kind} IN SCHEMA {old} FROM {role}" for kind in ("TABLES", "SEQUENCES", "ROUTINES")),
+            f"REVOKE ALL ON SCHEMA {old} FROM {role}",
+        ],
+    )
+
+
+def name_aside(tenant: TenantRef, at: datetime) -> str:
+    """Return the name under which the schema of before a restore is kept."""
+    return f"{_aside(tenant)}{at:%Y%m%d%H%M%S}"
+
+
+def _aside(tenant: TenantRef) -> str:
+    return f"before_{tenant.id.hex}_"
+
+
+def kept_aside(driver: psycopg.Connection[Any], tenant: TenantRef) -> list[str]:
+    """Return the names of the schemas of before a restore, oldest first (at most 1,000)."""
+    rows = driver.execute(
+        "SELECT nspname FROM pg_namespace WHERE starts_with(nspname, %s) ORDER BY nspname LIMIT 1000", (_aside(tenant),)
+    )
+    return [row[0] for row in rows]
+
+
+def drop_aside(driver: psycopg.Connection[Any], tenant: TenantRef) -> list[str]:
+    """Drop the schemas of before a restore for good and return their names."""
+    names = kept_aside(driver, tenant)
+    _run(driver, [f"DROP SCHEMA {sql.Identifier(name).as_string()} CASCADE" for name in names])
+    return names
 
 
 def remove_tenant(engine: Engine, *, slug: str) -> None:
@@ -201,6 +256,7 @@ def remove_tenant(engine: Engine, *, slug: str) -> None:
         row = driver.execute("DELETE FROM platform.tenant WHERE slug = %s RETURNING id", (slug,)).fetchone()
         if row is None:
             raise NotFound(N_("There is no workspace called %(slug)s."), slug=slug)
+        drop_aside(driver, TenantRef(row[0]))
         role = sql.Identifier(TenantRef(row[0]).schema).as_string()
         _run(driver, [f"DROP SCHEMA {role} CASCADE", f"DROP ROLE {role}"])
 

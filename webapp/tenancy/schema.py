@@ -14,6 +14,8 @@ from webapp.kernel.files import product_files
 
 SEPARATOR = "--;\n"
 _NAMED = re.compile(r"""(?m)^(revision|down_revision)\b[^=\n]*=\s*["']([^"']+)["']""")
+_REVISION = re.compile(r"[0-9a-z_]{1,40}", re.ASCII)
+_LATE = re.compile(r"(?:--[^\n]*\n)*\s*CREATE\s+(?:(?:UNIQUE\s+)?INDEX|(?:CONSTRAINT\s+)?TRIGGER)\b", re.IGNORECASE)
 _PARAMETER = re.compile(r"(?<![:\w]):(schema|role|tenant_id|revision)\b")
 
 
@@ -103,19 +105,32 @@ def blocks(text: str) -> list[str]:
 
 
 @cache
-def _tenant_template() -> list[str]:
-    return blocks((tenant_revisions().directory / "head.sql").read_text(encoding="utf-8"))
+def _tenant_template(revision: str) -> list[str]:
+    chain = tenant_revisions()
+    path = chain.directory / ("head.sql" if revision == chain.head() else f"former/{revision}.sql")
+    if not _REVISION.fullmatch(revision) or not path.is_file():
+        raise UnknownRevision(f"there is no ready script of revision {revision!r}")
+    return blocks(path.read_text(encoding="utf-8"))
 
 
-def tenant_script(schema: str, tenant_id: UUID, revision: str) -> list[str]:
-    """Return the statements that fill an empty schema for one tenant."""
+def tenant_script(schema: str, tenant_id: UUID, revision: str, *, role: str = "") -> list[str]:
+    """Return the statements that fill an empty schema for one tenant, as it is at a revision.
+
+    A schema that is made under a name of its own says whose `role` enters it. Raises UnknownRevision.
+    """
     values: dict[str, Any] = {
         "schema": sql.Identifier(schema).as_string(),
-        "role": sql.Identifier(schema).as_string(),
+        "role": sql.Identifier(role or schema).as_string(),
         "tenant_id": sql.Literal(str(tenant_id)).as_string(),
         "revision": sql.Literal(revision).as_string(),
     }
-    return [_PARAMETER.sub(lambda match: values[match[1]], statement) for statement in _tenant_template()]
+    return [_PARAMETER.sub(lambda match: values[match[1]], statement) for statement in _tenant_template(revision)]
+
+
+def in_two(statements: list[str]) -> tuple[list[str], list[str]]:
+    """Part a script into what a table needs to take rows, and what is faster or only right once they are there."""
+    late = [one for one in statements if _LATE.match(one)]
+    return [one for one in statements if not _LATE.match(one)], late
 
 
 def platform_script() -> list[str]:
