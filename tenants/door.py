@@ -133,8 +133,8 @@ def _enter() -> Response | None:
     if g.tenant.suspended_at is not None:
         raise Suspended
     is_around_sso = bearer is None and g.tenant.sso_only and g.tenant.id not in g.live.sso_tenant_ids
-    # Who administers members keeps a way in, for the day on which the provider is down; the trail names each use.
-    is_led = is_around_sso and not person_may(Permission.MEMBERS_MEMBERS_WRITE)
+    # An owner keeps a way in, for the day on which the provider is down; the trail names each use.
+    is_led = is_around_sso and not person_may(Permission.MEMBERS_OWNERS_WRITE)
     led = _lead_to_provider() if is_led else _second_factor_first(bearer)
     if led is not None:
         return led

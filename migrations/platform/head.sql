@@ -160,6 +160,8 @@ CREATE TABLE platform.access_grant (
 --;
 CREATE INDEX access_grant_member ON platform.access_grant (tenant_id, person_id, created_at)
 --;
+CREATE INDEX access_grant_newest ON platform.access_grant (tenant_id, created_at, id)
+--;
 CREATE TABLE platform.invitation (
     id uuid PRIMARY KEY,
     tenant_id uuid NOT NULL REFERENCES platform.tenant (id) ON DELETE CASCADE,

@@ -10,8 +10,9 @@ from flask import current_app, g, request
 from webapp.access.asker import Asker
 from webapp.access.extent import Extent
 from webapp.access.guard import Decision, Forbidden, decide, permitted
-from webapp.access.permissions import PER_ACCOUNT, Permission
+from webapp.access.permissions import PER_ACCOUNT, Permission, Role
 from webapp.audit.commands import record
+from webapp.kernel.actor import SYSTEM
 from webapp.web.state import services
 from webapp.web.unit import after_roll_back
 
@@ -130,6 +131,49 @@ def permitted_wholly() -> frozenset[Permission]:
     return may - {
         one for one in PER_ACCOUNT if not book.extent(one, asker).is_whole or book.forbids_amounts(one, asker)
     }
+
+
+def givable() -> frozenset[Permission]:
+    """Return what whoever asks may give to others: what they may wholly, and not only for a while or from somewhere."""
+    return frozenset(one for one in permitted_wholly() if g.rulebook.lasts(one, g.asker))
+
+
+def roles_to_give() -> tuple[Role, ...]:
+    """Return the roles that permit nothing here beyond what the person may, whatever their token was narrowed to.
+
+    Who would get one is another person to the policies: what is withheld from the giver must be from the role too.
+    """
+    mine = replace(g.asker, scopes=None)
+    return tuple(role for role in Role if _is_within(replace(mine, role=role, own_roles=(), person_id=SYSTEM), mine))
+
+
+def machine_roles() -> tuple[Role, ...]:
+    """Return the roles that whoever asks may give a machine: never an owner's."""
+    return tuple(role for role in roles_to_give() if role is not Role.OWNER)
+
+
+def may_give_machine(role: str) -> bool:
+    """Tell whether whoever asks may give a machine a role, and act for one that has it."""
+    return role in machine_roles()
+
+
+def may_give(role: Role) -> bool:
+    """Tell whether whoever asks may give a member a role."""
+    return role in roles_to_give()
+
+
+def _is_within(other: Asker, mine: Asker) -> bool:
+    book = g.rulebook
+    theirs = permitted(asker=other, rulebook=book)
+    if not theirs <= {one for one in permitted(asker=mine, rulebook=book) if book.lasts(one, mine)}:
+        return False
+    for one in PER_ACCOUNT:
+        here, limits = book.extent(one, mine), book.forbids_amounts(one, mine)
+        goes_as_far = here.is_whole or here.reaches_as(book.extent(one, other))
+        is_as_limited = set(limits) <= set(book.forbids_amounts(one, other))
+        if not (goes_as_far and is_as_limited) and not book.reach(one, other).is_empty:
+            return False
+    return True
 
 
 def person_may(permission: Permission) -> bool:

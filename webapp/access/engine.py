@@ -182,6 +182,15 @@ class Compiled:
         numbers &= self._principals.matching(self._principals.keys(principal, around))
         return frozenset(uid for uid, which in self._resources.naming(kind) if which & numbers)
 
+    def failed_forbids(self, outcome: Outcome) -> dict[str, str]:
+        """Return the policies that forbid and could not be evaluated, each with its error: the engine skips them.
+
+        What they would withhold must not be given because of that.
+        """
+        told = {error.partition("policy `")[2].partition("`")[0]: error for error in outcome.errors}
+        known = {name: self.policy(name) for name in told}
+        return {name: told[name] for name, policy in known.items() if policy is None or policy.effect != "permit"}
+
     def missing(
         self,
         principal: Uid,

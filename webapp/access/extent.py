@@ -1,11 +1,14 @@
 """How far a permission reaches: all accounts of the workspace, or single ones with all below them."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from webapp.access.engine import Outcome, Uid
 
 KIND = "Account"
+ACCOUNT_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+"""How an account is named; of another name there is none."""
 UNNAMED = Uid(KIND, "unnamed")
 """Stands for every account that no policy names: policies say the same of all of them."""
 
@@ -42,6 +45,10 @@ class Extent:
             tuple(dict.fromkeys((*self.forbids, *other.forbids))),
         )
 
+    def reaches_as(self, other: "Extent") -> bool:
+        """Tell whether it reaches the same accounts as another."""
+        return (self.is_all, self.named, self.withheld) == (other.is_all, other.named, other.withheld)
+
     @property
     def is_empty(self) -> bool:
         """Tell whether it reaches none."""
@@ -62,7 +69,7 @@ def extent_of(outcomes: dict[Uid, Outcome]) -> Extent:
     whole = outcomes[UNNAMED]
     if _is_forbidden(whole):
         return Extent(policies=whole.policies)
-    named = {uid: outcome for uid, outcome in outcomes.items() if uid.id.isdecimal()}
+    named = {uid: outcome for uid, outcome in outcomes.items() if ACCOUNT_ID.fullmatch(uid.id)}
     kept_back = {int(uid.id): outcome for uid, outcome in named.items() if _is_forbidden(outcome)}
     withheld, forbids = frozenset(kept_back), _policies(kept_back.values())
     if whole.permit:

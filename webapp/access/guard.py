@@ -169,17 +169,6 @@ def requires(permission: Permission, *, confirm: bool = False, per_account: bool
     return mark
 
 
-def machine_roles(role: Role) -> tuple[Role, ...]:
-    """Return the roles that somebody of this role may give a machine: never an owner's, never more than their own."""
-    may = permitted(asker=Asker(role))
-    return tuple(one for one in Role if one is not Role.OWNER and permitted(asker=Asker(one)) <= may)
-
-
-def may_give(role: Role, wanted: str) -> bool:
-    """Tell whether somebody of this role may act for a machine of the wanted role."""
-    return any(wanted == one.value for one in machine_roles(role))
-
-
 def scopes_of_role(role: Role) -> frozenset[str]:
     """Return the scopes that a token of this role could use."""
     return frozenset(permission.scope for permission in permitted(asker=Asker(role)))

@@ -39,6 +39,7 @@ class AccessGrant(PlatformBase):
             ondelete="CASCADE",
         ),
         Index("access_grant_member", "tenant_id", "person_id", "created_at"),
+        Index("access_grant_newest", "tenant_id", "created_at", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from webapp.access.guard import product_rulebook
@@ -121,26 +121,31 @@ def own_roles(*, session: Session, tenant_id: UUID) -> list[OwnRole]:
     return [OwnRole(*row) for row in session.execute(query)]
 
 
-def grants(*, session: Session, tenant_id: UUID) -> list[GrantView]:
-    """Return a workspace's grants, newest first (at most 500), those that are over as well."""
-    columns = (
-        AccessGrant.id,
-        AccessGrant.person_id,
-        AccessGrant.permissions,
-        AccessGrant.conditions,
-        AccessGrant.policy,
-        AccessGrant.note,
-        AccessGrant.created_at,
-        AccessGrant.expires_at,
-        AccessGrant.revoked_at,
-    )
-    query = (
-        select(*columns)
-        .where(AccessGrant.tenant_id == tenant_id)
-        .order_by(AccessGrant.created_at.desc(), AccessGrant.id)
-        .limit(GRANTS_MAX)
-    )
-    return [GrantView(*row) for row in session.execute(query)]
+_GRANT = tuple(getattr(AccessGrant, name) for name in GrantView.__dataclass_fields__)
+
+
+def grants(
+    *, session: Session, tenant_id: UUID, limit: int, before: tuple[datetime, UUID] | None = None
+) -> list[GrantView]:
+    """Return at most `limit` grants of a workspace, newest first, older than `before`; those that are over as well."""
+    query = select(*_GRANT).where(AccessGrant.tenant_id == tenant_id)
+    if before is not None:
+        query = query.where(tuple_(AccessGrant.created_at, AccessGrant.id) < before)
+    rows = session.execute(query.order_by(AccessGrant.created_at.desc(), AccessGrant.id.desc()).limit(limit))
+    return [GrantView(*row) for row in rows]
+
+
+def live_grants(*, session: Session, tenant_id: UUID, at: datetime) -> list[GrantView]:
+    """Return the grants that hold now, newest first (at most 500, as there are no more)."""
+    live = (AccessGrant.tenant_id == tenant_id, AccessGrant.revoked_at.is_(None), AccessGrant.expires_at > at)
+    query = select(*_GRANT).where(*live).order_by(AccessGrant.created_at.desc(), AccessGrant.id.desc())
+    return [GrantView(*row) for row in session.execute(query.limit(GRANTS_MAX))]
+
+
+def grant(*, session: Session, tenant_id: UUID, grant_id: UUID) -> GrantView | None:
+    """Return one grant of a workspace."""
+    row = session.execute(select(*_GRANT).where(AccessGrant.tenant_id == tenant_id, AccessGrant.id == grant_id)).first()
+    return None if row is None else GrantView(*row)
 
 
 def own_policies(*, session: Session, tenant_id: UUID, without: Source | None = None) -> Parts:

@@ -84,9 +84,16 @@ class Rulebook:
             TALLY.remembered += 1
             return found
         principal, facts = self._principal(asker)
-        outcome = self.compiled.decide(principal, action(permission), HERE, asker.context(permission), facts)
+        outcome = self._closed(
+            self.compiled.decide(principal, action(permission), HERE, asker.context(permission), facts)
+        )
         self._remember(remembered, permission, outcome, principal, facts)
         return outcome
+
+    def _closed(self, outcome: Outcome) -> Outcome:
+        """Deny where a policy that forbids could not be evaluated, as by a number that grew too large."""
+        failed = self.compiled.failed_forbids(outcome) if outcome.errors and outcome.permit else {}
+        return replace(outcome, permit=False, policies=tuple(sorted(failed))) if failed else outcome
 
     @_by_the_book_of_who_asks
     def extent(self, permission: Permission, asker: Asker) -> Extent:
@@ -101,7 +108,7 @@ class Rulebook:
             return Extent()
         principal, facts, asked = self._on_accounts(permission, asker)
         requests = [Request(principal, action(permission), uid, asker.context(permission)) for uid in asked]
-        outcomes = dict(zip(asked, self.compiled.decide_many(requests, facts), strict=True))
+        outcomes = dict(zip(asked, map(self._closed, self.compiled.decide_many(requests, facts)), strict=True))
         extent = extent_of(outcomes)
         self._remember(remembered, permission, extent, principal, facts, asked)
         return extent
@@ -109,7 +116,7 @@ class Rulebook:
     @_by_the_book_of_who_asks
     def answer_on(self, permission: Permission, asker: Asker, path: Sequence[int]) -> Outcome:
         """Decide one permission on one account; `path` is the account with all above it, the nearest first."""
-        return self.compiled.decide(*self._about(permission, asker, path))
+        return self._closed(self.compiled.decide(*self._about(permission, asker, path)))
 
     @_by_the_book_of_who_asks
     def missing_on(self, permission: Permission, asker: Asker, path: Sequence[int]) -> list[Missing]:
@@ -139,6 +146,11 @@ class Rulebook:
         permits = self.answer(permission, asker)
         is_limited = permits.permit and self._heavy.keys() >= set(permits.policies)
         return tuple(forbids) or (permits.policies if is_limited else ())
+
+    @_by_the_book_of_who_asks
+    def lasts(self, permission: Permission, asker: Asker) -> bool:
+        """Tell whether what permits is the same tomorrow, from elsewhere and with one factor."""
+        return not set(self.answer(permission, asker).policies) <= self._moody
 
     @_by_the_book_of_who_asks
     def reach(self, permission: Permission, asker: Asker) -> Extent:
@@ -171,7 +183,8 @@ class Rulebook:
         if missing:
             principal, facts = self._principal(asker)
             requests = [Request(principal, action(one), HERE, asker.context(one)) for one in missing]
-            for one, outcome in zip(missing, self.compiled.decide_many(requests, facts), strict=True):
+            decided = map(self._closed, self.compiled.decide_many(requests, facts))
+            for one, outcome in zip(missing, decided, strict=True):
                 found[one] = outcome
                 self._remember(remembered, one, outcome, principal, facts)
         return found

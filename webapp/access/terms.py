@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from webapp.access.extent import ACCOUNT_ID
 from webapp.kernel.amounts import AmountError, read_amount
 from webapp.kernel.errors import N_, FieldError, Invalid
 from webapp.kernel.money import MoneyError, decimal
@@ -13,7 +14,6 @@ from webapp.kernel.money import MoneyError, decimal
 NETWORKS_MAX = 10
 WEEK = "context.weekday <= 5"
 SECOND_FACTOR = "context.second_factor"
-_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00")
 
 
@@ -81,7 +81,7 @@ def read_conditions(
     if len(named) > NETWORKS_MAX:
         errors.append(FieldError("networks", "count", N_("At most %(most)s networks."), {"most": NETWORKS_MAX}))
     hours = _hours(begins, ends, errors)
-    if account and not _ID.fullmatch(account):
+    if account and not ACCOUNT_ID.fullmatch(account):
         errors.append(FieldError("account", "choice", N_("Choose one of the offered values.")))
     limit = _limit(amount, currency, errors)
     if errors:

@@ -161,6 +161,8 @@ def _asked() -> tuple[Any, dict[str, Any]]:
     place = tenant and tenancy.membership(session=g.db, slug=tenant.slug, person_id=g.person.id)
     if not place or not grant.request.payload.redirect_uri:
         raise BadRequest(reason=_("The program is not registered for a workspace of yours."))
+    if place.tenant.sso_only and client.tenant_id not in g.live.sso_tenant_ids:
+        raise BadRequest(reason=_("Its workspace lets people in only through its single sign-on. Open it first."))
     grant.redirect_uri = grant.request.payload.redirect_uri
     rulebook = rulebook_of(session=g.db, tenant_id=client.tenant_id, revision=place.tenant.access_revision)
     asker = Asker(role=Role(place.role), own_roles=place.own_roles, person_id=g.person.id, at=g.at)

@@ -70,14 +70,14 @@ def _givable(account: AccountView) -> frozenset[Permission]:
         return (reached is None or below <= set(reached)) and not g.rulebook.forbids_amounts(permission, g.asker)
 
     may = permitted(asker=g.asker, rulebook=g.rulebook)
-    return frozenset(one for one in may if one in PER_ACCOUNT and is_whole(one))
+    return frozenset(one for one in may & PER_ACCOUNT if is_whole(one) and g.rulebook.lasts(one, g.asker))
 
 
 def shares_of(account: AccountView) -> list[Share]:
     """Return the grants that reach an account now, those given on it first."""
     above = account_path(account.id)
     known = queries.accounts_by_id(session=g.db, ids=above)
-    live = [grant for grant in access.grants(session=g.db) if grant.state(g.at) == "active"]
+    live = access.live_grants(session=g.db, at=g.at)
     found = [Share(grant, spoken(known[grant.account_id])) for grant in live if grant.account_id in above]
     return sorted(found, key=lambda share: above.index(share.account.id))
 

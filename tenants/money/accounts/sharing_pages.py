@@ -13,7 +13,7 @@ from tenants.money.accounts.shown import known_account
 from tenants.office.access import commands, queries
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
-from webapp.kernel.errors import Conflict, Invalid
+from webapp.kernel.errors import Conflict, Invalid, NotFound
 from webapp.web.fields import field_errors
 from webapp.web.render import render, see_other
 
@@ -51,6 +51,8 @@ def share_account(account_id: int) -> Response:
 @requires(Permission.ACCESS_GRANTS_WRITE, confirm=True)
 def end_sharing(account_id: int, access_grant_id: UUID) -> Response:
     """Stop sharing before its end."""
+    if access_grant_id not in {one.grant.id for one in shares_of(known_account(account_id))}:
+        raise NotFound
     commands.revoke_grant(session=g.db, actor=g.actor, at=g.at, grant_id=access_grant_id)
     flash(_("The account is no longer shared with this member."), "success")
     return see_other(url_for("money_sharing.show_sharing", account_id=account_id))

@@ -1,25 +1,36 @@
 """Answers to who may do what, for pages and calls alike."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from flask import current_app, g
 
 from tenants.office.access import queries
-from webapp.access.door import permitted_wholly
 from webapp.access.permissions import PER_ACCOUNT, Permission
+from webapp.access.queries import GrantView
 from webapp.kernel.errors import NotFound
-
-
-def giver() -> frozenset[Permission]:
-    """Return what whoever acts may, and so may give."""
-    return permitted_wholly()
-
+from webapp.web.pagination import read_cursor
 
 ACCOUNTS = "account_choices"
 """Under this name the application keeps who tells the accounts of the workspace, as (id, name)."""
 ACCOUNT_PATH = "account_path"
 """Under this name it keeps who tells an account with all above it, the nearest first; raises NotFound."""
+
+
+GRANTS = "access_grants"
+"""The name of the list of grants in its cursors."""
+
+
+def place_of(row: GrantView) -> list[str]:
+    """Return where a grant stands in the list, for a cursor."""
+    return [row.created_at.isoformat(), str(row.id)]
+
+
+def read_place(cursor: str | None) -> tuple[datetime, UUID] | None:
+    """Read where a page of grants begins; raises Invalid (cursor)."""
+    position = read_cursor(GRANTS, cursor)
+    return None if position is None else (datetime.fromisoformat(position[0]), UUID(position[1]))
 
 
 def answer_of(person_id: UUID | None, permission: str, account_id: int | None = None) -> dict[str, Any]:

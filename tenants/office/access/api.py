@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tenants.door import api_room
 from tenants.lists import fields_of, page_of
 from tenants.office.access import commands, queries
-from tenants.office.access.answers import answer_of, giver
+from tenants.office.access.answers import GRANTS, answer_of, place_of, read_place
 from tenants.schemas import (
     AmountText,
     Asked,
@@ -22,6 +22,7 @@ from tenants.schemas import (
     WorkspacePath,
     instant,
 )
+from webapp.access.door import givable, permitted_wholly
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.access.queries import GrantView
@@ -225,7 +226,7 @@ def _grant_out(row: GrantView) -> dict[str, Any]:
 @requires(Permission.ACCESS_OWN_READ)
 def own(path: WorkspacePath) -> Response:
     """Tell what whoever asks may do here."""
-    told = {"role": g.role.value, "own_roles": list(g.asker.own_roles), "permissions": sorted(giver())}
+    told = {"role": g.role.value, "own_roles": list(g.asker.own_roles), "permissions": sorted(permitted_wholly())}
     return jsonify(told)
 
 
@@ -260,7 +261,7 @@ def _one_role(name: str) -> Response:
 def make_role(path: WorkspacePath, body: NewRoleIn) -> Response:
     """Make a role with no more than you may yourself."""
     draft = commands.RoleDraft(body.name, body.title, _shape(body.permissions, body.conditions))
-    commands.make_role(session=g.db, actor=g.actor, at=g.at, draft=draft, giver=giver())
+    commands.make_role(session=g.db, actor=g.actor, at=g.at, draft=draft, giver=givable())
     response = _one_role(body.name)
     response.status_code = 201
     response.headers["Location"] = f"/api/v1/t/{g.slug}/access/roles/{body.name}"
@@ -272,7 +273,7 @@ def make_role(path: WorkspacePath, body: NewRoleIn) -> Response:
 def change_role(path: RolePath, body: OwnRoleIn) -> Response:
     """Change one of the workspace's own roles; it holds from the next request on."""
     draft = commands.RoleDraft(path.access_role, body.title, _shape(body.permissions, body.conditions))
-    commands.change_role(session=g.db, actor=g.actor, at=g.at, draft=draft, giver=giver())
+    commands.change_role(session=g.db, actor=g.actor, at=g.at, draft=draft, giver=givable())
     return _one_role(path.access_role)
 
 
@@ -294,7 +295,7 @@ def remove_role(path: RolePath) -> Response:
 def assign(path: RolePath, body: HoldersIn) -> Response:
     """Let exactly these members have one of the workspace's own roles."""
     people = frozenset(body.person_ids)
-    commands.assign(session=g.db, actor=g.actor, at=g.at, name=path.access_role, person_ids=people, giver=giver())
+    commands.assign(session=g.db, actor=g.actor, at=g.at, name=path.access_role, person_ids=people, giver=givable())
     return _one_role(path.access_role)
 
 
@@ -302,15 +303,9 @@ def assign(path: RolePath, body: HoldersIn) -> Response:
 @requires(Permission.ACCESS_ROLES_READ)
 def list_grants(path: WorkspacePath, query: GrantQuery) -> Response:
     """Grants, newest first, those that are over as well."""
-    position = read_cursor("access_grants", query.cursor)
-    rows = sorted(queries.grants(session=g.db), key=_place, reverse=True)
-    rows = [row for row in rows if position is None or _place(row) < position]
-    page, cursor = cut(rows, query.limit, "access_grants", _place)
+    rows = queries.grants(session=g.db, limit=query.limit + 1, before=read_place(query.cursor))
+    page, cursor = cut(rows, query.limit, GRANTS, place_of)
     return answer_page([_grant_out(row) for row in page], cursor)
-
-
-def _place(row: GrantView) -> list[str]:
-    return [instant(row.created_at), str(row.id)]
 
 
 @bp.get(
@@ -319,7 +314,7 @@ def _place(row: GrantView) -> list[str]:
 @requires(Permission.ACCESS_ROLES_READ)
 def get_grant(path: GrantPath) -> Response:
     """One grant."""
-    found = next((row for row in queries.grants(session=g.db) if row.id == path.access_grant_id), None)
+    found = queries.grant(session=g.db, grant_id=path.access_grant_id)
     if found is None:
         raise NotFound
     return jsonify(_grant_out(found))
@@ -339,7 +334,7 @@ def grant(path: WorkspacePath, body: GrantIn) -> Response:
         shape=_shape(body.permissions, body.conditions),
         until=body.until,
         note=body.note,
-        giver=giver(),
+        giver=givable(),
     )
     response = get_grant(GrantPath(slug=g.slug, access_grant_id=grant_id))
     response.status_code = 201

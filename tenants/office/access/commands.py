@@ -77,7 +77,9 @@ class RoleDraft:
     shape: ShapeDraft = field(default_factory=lambda: ShapeDraft(()))
 
 
-def _read(draft: ShapeDraft, giver: frozenset[Permission], until: datetime | None = None) -> tuple[Any, Conditions]:
+def _read(
+    session: Session, draft: ShapeDraft, giver: frozenset[Permission], until: datetime | None = None
+) -> tuple[Any, Conditions]:
     chosen = []
     for text in dict.fromkeys(draft.permissions):
         if text not in set(Permission):
@@ -87,7 +89,7 @@ def _read(draft: ShapeDraft, giver: frozenset[Permission], until: datetime | Non
         raise Invalid(errors=(FieldError("permissions", "missing", N_("Choose at least one permission.")),))
     beyond = [one for one in chosen if one not in giver]
     if beyond:
-        message = N_("You cannot give what you may not do yourself: %(permission)s.")
+        message = N_("You cannot give what you may not do yourself without conditions: %(permission)s.")
         raise Invalid(errors=(FieldError("permissions", "beyond", message, {"permission": beyond[0].value}),))
     conditions = read_conditions(
         second_factor=draft.second_factor,
@@ -104,8 +106,11 @@ def _read(draft: ShapeDraft, giver: frozenset[Permission], until: datetime | Non
     if conditions.amount is not None and others:
         message = N_("An amount limits what is booked; %(permission)s books nothing. Give it apart.")
         raise Invalid(errors=(FieldError("amount", "books", message, {"permission": others[0].value}),))
+    named = conditions.account_id
+    if named is not None and not queries.is_account(session=session, account_id=named):
+        raise Invalid(errors=(FieldError("account", "choice", N_("Choose one of the offered values.")),))
     whole = [one for one in chosen if one not in PER_ACCOUNT]
-    if conditions.account_id is not None and whole:
+    if named is not None and whole:
         message = N_("%(permission)s cannot be limited to an account.")
         raise Invalid(errors=(FieldError("permissions", "account", message, {"permission": whole[0].value}),))
     return tuple(chosen), conditions
@@ -144,7 +149,7 @@ def _write(
     # What the role has already stays, whoever changes it, as long as it stays under the same conditions.
     is_as_limited = before is not None and before.own is not None and before.own.conditions == draft.shape.conditions
     already = before.permissions if before and is_as_limited else frozenset()
-    permissions, conditions = _read(draft.shape, giver | {one for one in Permission if one.value in already})
+    permissions, conditions = _read(session, draft.shape, giver | {one for one in Permission if one.value in already})
     policy = role_policy(draft.name, permissions, conditions)
     shape = access.Shape(permissions, draft.shape.conditions, policy)
     tenant = bound_tenant(session)
@@ -205,7 +210,7 @@ def assign(
     lost = [one for one in members if one.person_id not in person_ids and name in one.own_roles]
     if gained and not role.permissions <= {one.value for one in giver}:
         beyond = min(role.permissions - {one.value for one in giver})
-        message = N_("You cannot give what you may not do yourself: %(permission)s.")
+        message = N_("You cannot give what you may not do yourself without conditions: %(permission)s.")
         raise Invalid(errors=(FieldError("person_ids", "beyond", message, {"permission": beyond}),))
     with on_platform(session):
         for one in (*gained, *lost):
@@ -243,7 +248,7 @@ def grant(
         raise Invalid(errors=(FieldError("until", "range", N_("A grant ends in the future, within 366 days.")),))
     if len(note) > NOTE_MAX:
         raise Invalid(errors=(FieldError("note", "length", N_("Write at most 200 characters.")),))
-    permissions, conditions = _read(shape, giver, until)
+    permissions, conditions = _read(session, shape, giver, until)
     tenant, policy = bound_tenant(session), grant_policy(grant_id, person_id, permissions, conditions)
     with on_platform(session):
         access.write_grant(

@@ -9,12 +9,14 @@ from flask_babel import gettext as _
 
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.office.access import commands, queries
-from tenants.office.access.answers import ACCOUNTS, answer_of, giver
+from tenants.office.access.answers import ACCOUNTS, GRANTS, answer_of, place_of, read_place
+from webapp.access.door import givable, permitted_wholly
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import Conflict, Invalid, NotFound
 from webapp.kernel.money import currencies
 from webapp.web.fields import field_errors
+from webapp.web.pagination import LIMIT_DEFAULT, cut
 from webapp.web.problem import translate
 from webapp.web.render import render, see_other
 from webapp.web.state import services
@@ -28,7 +30,10 @@ guard_room(bp)
 def mine() -> Response:
     """Show what one may do here."""
     return render(
-        "office/access/mine.html", rooms=by_room(giver()), role=role_words()[g.role.value], own=g.asker.own_roles
+        "office/access/mine.html",
+        rooms=by_room(permitted_wholly()),
+        role=role_words()[g.role.value],
+        own=g.asker.own_roles,
     )
 
 
@@ -45,7 +50,7 @@ def make_role() -> Response:
     """Make a role of the workspace's own."""
     draft = commands.RoleDraft(_text("name"), _text("title"), read_shape())
     try:
-        commands.make_role(session=g.db, actor=g.actor, at=g.at, draft=draft, giver=giver())
+        commands.make_role(session=g.db, actor=g.actor, at=g.at, draft=draft, giver=givable())
     except (Invalid, Conflict) as error:
         return _roles_page(status=422, values=draft, errors=_at_fields(error, "name"))
     flash(_("The role was made. Now say who has it."), "success")
@@ -65,7 +70,7 @@ def change_role(access_role: str) -> Response:
     """Change one of the workspace's own roles."""
     draft = commands.RoleDraft(access_role, _text("title"), read_shape())
     try:
-        commands.change_role(session=g.db, actor=g.actor, at=g.at, draft=draft, giver=giver())
+        commands.change_role(session=g.db, actor=g.actor, at=g.at, draft=draft, giver=givable())
     except Invalid as error:
         return _role_page(access_role, status=422, values=draft, errors=_at_fields(error, "title"))
     flash(_("The role was changed. It holds from the next click on."), "success")
@@ -78,7 +83,7 @@ def assign(access_role: str) -> Response:
     """Say who has one of the workspace's own roles."""
     people = frozenset(UUID(one) for one in request.form.getlist("person_ids") if _is_uuid(one))
     try:
-        commands.assign(session=g.db, actor=g.actor, at=g.at, name=access_role, person_ids=people, giver=giver())
+        commands.assign(session=g.db, actor=g.actor, at=g.at, name=access_role, person_ids=people, giver=givable())
     except Invalid as error:
         return _role_page(access_role, status=422, errors=_at_fields(error, "person_ids"))
     flash(_("Who has the role was changed. It holds from the next click on."), "success")
@@ -117,7 +122,7 @@ def grant() -> Response:
             shape=shape,
             until=_day_end(values["until"]),
             note=values["note"],
-            giver=giver(),
+            giver=givable(),
         )
     except (Invalid, Conflict) as error:
         return _grants_page(status=422, values=values, shape=shape, errors=_at_fields(error, "permissions"))
@@ -214,7 +219,7 @@ def _roles_page(
         roles=queries.roles(session=g.db),
         words=role_words(),
         permissions=[one.value for one in Permission],
-        offered=sorted(giver()),
+        offered=sorted(givable()),
         values=values or commands.RoleDraft("", ""),
         errors=errors or {},
     )
@@ -235,7 +240,7 @@ def _role_page(
         words=role_words(),
         rooms=by_room(role.permissions),
         members=queries.members(session=g.db),
-        offered=sorted({one.value for one in giver()} | role.permissions),
+        offered=sorted({one.value for one in givable()} | role.permissions),
         values=values or commands.RoleDraft(name, role.title, shape),
         errors=errors or {},
     )
@@ -248,15 +253,19 @@ def _grants_page(
     shape: commands.ShapeDraft | None = None,
     errors: dict[str, str] | None = None,
 ) -> Response:
-    members = queries.members(session=g.db)
+    members, cursor = queries.members(session=g.db), request.args.get("cursor")
+    rows = queries.grants(session=g.db, limit=LIMIT_DEFAULT + 1, before=read_place(cursor))
+    page, older = cut(rows, LIMIT_DEFAULT, GRANTS, place_of)
     return render(
         "office/access/grants.html",
         status=status,
         **limits(),
-        grants=queries.grants(session=g.db),
+        grants=page,
+        first_href=url_for("office_access.list_grants") if cursor else None,
+        next_href=url_for("office_access.list_grants", cursor=older) if older else None,
         members=members,
         names={one.person_id: one.name or one.email for one in members},
-        offered=sorted(giver()),
+        offered=sorted(givable()),
         at=g.at,
         values={"person_id": "", "until": "", "note": ""} | (values or {}),
         shape=shape or commands.ShapeDraft(()),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from webapp.access import queries as access
@@ -79,11 +80,30 @@ def role(*, session: Session, name: str) -> RoleView | None:
     return next((one for one in roles(session=session) if one.name == name), None)
 
 
-def grants(*, session: Session) -> list[GrantView]:
-    """Return the grants, newest first (at most 500)."""
+def grants(*, session: Session, limit: int, before: tuple[datetime, UUID] | None = None) -> list[GrantView]:
+    """Return at most `limit` grants, newest first, older than `before`."""
     tenant = bound_tenant(session)
     with on_platform(session):
-        return access.grants(session=session, tenant_id=tenant.id)
+        return access.grants(session=session, tenant_id=tenant.id, limit=limit, before=before)
+
+
+def live_grants(*, session: Session, at: datetime) -> list[GrantView]:
+    """Return the grants that hold now, newest first (at most 500, as there are no more)."""
+    tenant = bound_tenant(session)
+    with on_platform(session):
+        return access.live_grants(session=session, tenant_id=tenant.id, at=at)
+
+
+def grant(*, session: Session, grant_id: UUID) -> GrantView | None:
+    """Return one grant."""
+    tenant = bound_tenant(session)
+    with on_platform(session):
+        return access.grant(session=session, tenant_id=tenant.id, grant_id=grant_id)
+
+
+def is_account(*, session: Session, account_id: int) -> bool:
+    """Tell whether the workspace has an account of this id."""
+    return session.scalar(text("SELECT EXISTS (SELECT FROM account WHERE id = :id)"), {"id": account_id}) is True
 
 
 def explain(

@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.office.members import commands, queries
 from tenants.office.members.owners import mind_owners
-from webapp.access.door import may
+from webapp.access.door import roles_to_give
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission, Role
 from webapp.kernel.errors import Conflict, Invalid
@@ -114,14 +114,11 @@ def _page(
     errors: dict[str, str] | None = None,
     member_errors: dict[UUID, str] | None = None,
 ) -> Response:
-    offered = list(role_names())
-    if not may(Permission.MEMBERS_OWNERS_WRITE):
-        offered.remove(Role.OWNER.value)
     context: dict[str, Any] = {
         "members": queries.members(session=g.db),
         "invitations": queries.invitations(session=g.db, at=g.at),
         "roles": role_names(),
-        "offered": offered,
+        "offered": [role.value for role in roles_to_give()],
         "values": values or {"email": "", "role": Role.MEMBER.value},
         "errors": errors or {},
         "member_errors": member_errors or {},

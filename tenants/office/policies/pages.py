@@ -97,7 +97,7 @@ def show_store(store: str) -> Response:
 
 
 @bp.post("/policies/<store>")
-@requires(Permission.POLICIES_STORES_WRITE)
+@requires(Permission.POLICIES_STORES_WRITE, confirm=True)
 def change_store(store: str) -> Response:
     """Change name and settings."""
     if store == WORKSPACE:

@@ -211,22 +211,15 @@ class Point:
 
     def _answer(self, outcome: Outcome) -> Answer:
         if outcome.errors and outcome.permit:
-            # The engine skips a policy that fails; one that forbids may not be skipped.
-            failed = next((error for error in outcome.errors if not self._only_permits(error)), None)
-            if failed is not None:
-                return Answer(False, Code.POLICY_FAILED, (), failed[:500], outcome.microseconds)
+            failed = self.compiled.failed_forbids(outcome)
+            if failed:
+                return Answer(False, Code.POLICY_FAILED, (), min(failed.values())[:500], outcome.microseconds)
         detail = ", ".join(outcome.policies)
         if outcome.permit:
             return Answer(True, Code.PERMITTED, outcome.policies, detail, outcome.microseconds)
         if outcome.policies:
             return Answer(False, Code.FORBIDDEN, outcome.policies, detail, outcome.microseconds)
         return Answer(False, Code.NOT_PERMITTED, (), "", outcome.microseconds)
-
-    def _only_permits(self, error: str) -> bool:
-        """Tell whether the failed policy that a message names could only have permitted."""
-        name = error.partition("policy `")[2].partition("`")[0]
-        policy = self.compiled.policy(name)
-        return policy is not None and policy.effect == "permit"
 
     def _keep(self, key: Any, answer: Answer) -> None:
         with self._lock:

@@ -71,7 +71,7 @@ def get_provider(path: WorkspacePath) -> Response:
 @bp.put(
     "/single-sign-on", responses={200: SsoProviderOut}, operation_id="setSingleSignOn", summary="Set the provider up"
 )
-@requires(Permission.MEMBERS_MEMBERS_WRITE)
+@requires(Permission.MEMBERS_OWNERS_WRITE)
 def set_provider(path: WorkspacePath, body: SsoProviderIn) -> Response:
     """Set the provider up, in place of the one before; what another issuer vouched for is forgotten."""
     draft = commands.ProviderDraft(
@@ -82,7 +82,7 @@ def set_provider(path: WorkspacePath, body: SsoProviderIn) -> Response:
 
 
 @bp.delete("/single-sign-on", responses={204: None}, operation_id="removeSingleSignOn", summary="Remove the provider")
-@requires(Permission.MEMBERS_MEMBERS_WRITE)
+@requires(Permission.MEMBERS_OWNERS_WRITE)
 def remove_provider(path: WorkspacePath) -> Response:
     """Take the provider away; members come in with their own passwords and passkeys again."""
     commands.remove_provider(session=g.db, actor=g.actor, at=g.at)

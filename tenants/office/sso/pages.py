@@ -29,7 +29,7 @@ def show() -> Response:
 
 
 @bp.post("/single-sign-on")
-@requires(Permission.MEMBERS_MEMBERS_WRITE, confirm=True)
+@requires(Permission.MEMBERS_OWNERS_WRITE, confirm=True)
 def set_provider() -> Response:
     """Set the provider up."""
     values = {
@@ -47,7 +47,7 @@ def set_provider() -> Response:
 
 
 @bp.post("/single-sign-on/removal")
-@requires(Permission.MEMBERS_MEMBERS_WRITE, confirm=True)
+@requires(Permission.MEMBERS_OWNERS_WRITE, confirm=True)
 def remove_provider() -> Response:
     """Take the provider away."""
     commands.remove_provider(session=g.db, actor=g.actor, at=g.at)

@@ -10,7 +10,8 @@ from flask_babel import gettext as _
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.office.tokens import commands, queries, service_accounts
 from tenants.office.tokens.forms import DAYS_CHOICES, DAYS_DEFAULT, OVERLAP_HOURS, read_token
-from webapp.access.guard import machine_roles, may_give, requires, scopes_of_role
+from webapp.access.door import machine_roles, may_give_machine
+from webapp.access.guard import requires, scopes_of_role
 from webapp.access.permissions import Permission, Role
 from webapp.identity.queries import ServiceAccountView
 from webapp.kernel.errors import Conflict, Invalid, NotFound
@@ -36,7 +37,12 @@ def create_account() -> Response:
     made, values = services().new_id(), _typed()
     try:
         service_accounts.add_service_account(
-            session=g.db, actor=g.actor, at=g.at, service_account_id=made, role=g.role, draft=_draft(values)
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            service_account_id=made,
+            may_give=may_give_machine,
+            draft=_draft(values),
         )
     except (Invalid, Conflict) as error:
         return _list_page(status=422, values=values, errors=field_errors(error))
@@ -62,7 +68,7 @@ def change_account(service_account_id: UUID) -> Response:
             actor=g.actor,
             at=g.at,
             service_account_id=service_account_id,
-            role=g.role,
+            may_give=may_give_machine,
             draft=_draft(values),
         )
     except (Invalid, Conflict) as error:
@@ -95,7 +101,7 @@ def create_token(service_account_id: UUID) -> Response:
             service_account_id=service_account_id,
             token_id=secrets.token_hex(8),
             secret=services().new_secret(),
-            role=g.role,
+            may_give=may_give_machine,
             within=commands.Bounds(),
             draft=draft,
         )
@@ -115,7 +121,7 @@ def rotate_token(service_account_id: UUID, token_id: str) -> Response:
         service_account_id=service_account_id,
         token_id=token_id,
         secret=services().new_secret(),
-        role=g.role,
+        may_give=may_give_machine,
         within=commands.Bounds(),
         overlap_hours=OVERLAP_HOURS,
     )
@@ -155,7 +161,7 @@ def role_words() -> dict[str, str]:
 
 
 def _roles() -> list[tuple[str, str]]:
-    return [(role.value, role_words().get(role.value, role.value)) for role in machine_roles(g.role)]
+    return [(role.value, role_words().get(role.value, role.value)) for role in machine_roles()]
 
 
 def _list_page(*, status: int = 200, **context: Any) -> Response:
@@ -195,4 +201,4 @@ def _page(service_account_id: UUID, *, status: int = 200, **context: Any) -> Res
 
 
 def _may_change(account: ServiceAccountView) -> bool:
-    return account.disabled_at is None and may_give(g.role, account.role)
+    return account.disabled_at is None and may_give_machine(account.role)

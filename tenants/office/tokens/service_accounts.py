@@ -1,5 +1,6 @@
 """Service accounts and their tokens: on the platform's tables and in the workspace's trail."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from tenants.office.tokens import queries
 from tenants.office.tokens.commands import Bounds, TokenDraft, TooWide, offered
-from webapp.access.guard import may_give, scopes_of_role
+from webapp.access.guard import scopes_of_role
 from webapp.access.permissions import Role
 from webapp.audit.commands import record
 from webapp.identity import service_accounts, tokens
@@ -19,6 +20,8 @@ from webapp.kernel.actor import Actor
 from webapp.kernel.db import bound_tenant, on_platform
 from webapp.kernel.errors import N_, Conflict, DomainError, FieldError, Invalid, NotFound
 from webapp.tenancy import queries as registry
+
+MayGive = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +50,20 @@ class ServiceAccountDisabled(Conflict):
 
 
 def add_service_account(
-    *, session: Session, actor: Actor, at: datetime, service_account_id: UUID, role: Role, draft: ServiceAccountDraft
+    *,
+    session: Session,
+    actor: Actor,
+    at: datetime,
+    service_account_id: UUID,
+    may_give: MayGive,
+    draft: ServiceAccountDraft,
 ) -> None:
-    """Make a service account; `role` is the acting member's own.
+    """Make a service account; `may_give` tells which roles whoever acts may give a machine.
 
     Raises Invalid (name, role, note), ServiceAccountNameTaken, TooManyServiceAccounts.
     """
     tenant = bound_tenant(session)
-    _check_role(draft.role, role)
+    _check_role(draft.role, may_give)
     with on_platform(session):
         service_accounts.add_service_account(
             session=session,
@@ -78,14 +87,20 @@ def add_service_account(
 
 
 def change_service_account(
-    *, session: Session, actor: Actor, at: datetime, service_account_id: UUID, role: Role, draft: ServiceAccountDraft
+    *,
+    session: Session,
+    actor: Actor,
+    at: datetime,
+    service_account_id: UUID,
+    may_give: MayGive,
+    draft: ServiceAccountDraft,
 ) -> None:
     """Change a service account; what its tokens may changes with the next call.
 
     Raises NotFound, ServiceAccountDisabled, RoleTooWide, Invalid (name, role, note), ServiceAccountNameTaken.
     """
-    tenant, before = bound_tenant(session), _working(session, service_account_id, role)
-    _check_role(draft.role, role)
+    tenant, before = bound_tenant(session), _working(session, service_account_id, may_give)
+    _check_role(draft.role, may_give)
     after = {"name": draft.name.strip(), "role": draft.role, "note": draft.note.strip()}
     difference = {key: (getattr(before, key), value) for key, value in after.items() if getattr(before, key) != value}
     if not difference:
@@ -140,7 +155,7 @@ def create_token(
     service_account_id: UUID,
     token_id: str,
     secret: str,
-    role: Role,
+    may_give: MayGive,
     within: Bounds,
     draft: TokenDraft,
 ) -> str:
@@ -149,7 +164,7 @@ def create_token(
     Raises NotFound, ServiceAccountDisabled, RoleTooWide, TooWide, Invalid (name, scopes, days, networks),
     TooManyTokens.
     """
-    tenant, account = bound_tenant(session), _working(session, service_account_id, role)
+    tenant, account = bound_tenant(session), _working(session, service_account_id, may_give)
     if not 1 <= draft.days <= TOKEN_LIFE_MAX.days:
         raise Invalid(errors=(FieldError("days", "range", N_("A token lives 1 to 366 days.")),))
     with on_platform(session):
@@ -191,7 +206,7 @@ def rotate_token(
     service_account_id: UUID,
     token_id: str,
     secret: str,
-    role: Role,
+    may_give: MayGive,
     within: Bounds,
     overlap_hours: int,
 ) -> str:
@@ -199,7 +214,7 @@ def rotate_token(
 
     Raises NotFound, ServiceAccountDisabled, RoleTooWide, TooWide, Invalid (overlap_hours).
     """
-    tenant, account = bound_tenant(session), _working(session, service_account_id, role)
+    tenant, account = bound_tenant(session), _working(session, service_account_id, may_give)
     row = _token(session, service_account_id, token_id)
     if not within.hold(row.token):
         raise TooWide
@@ -263,16 +278,16 @@ def _living(session: Session, service_account_id: UUID) -> ServiceAccountView:
     return account
 
 
-def _working(session: Session, service_account_id: UUID, role: Role) -> ServiceAccountView:
-    """Return a service account for which somebody of this role may act."""
+def _working(session: Session, service_account_id: UUID, may_give: MayGive) -> ServiceAccountView:
+    """Return a service account for which whoever acts may act."""
     account = _living(session, service_account_id)
-    if not may_give(role, account.role):
+    if not may_give(account.role):
         raise RoleTooWide
     return account
 
 
-def _check_role(wanted: str, role: Role) -> None:
-    if not may_give(role, wanted):
+def _check_role(wanted: str, may_give: MayGive) -> None:
+    if not may_give(wanted):
         text = N_("Choose a role that includes no more than your own; a service account is never an owner.")
         raise Invalid(errors=(FieldError("role", "choice", text),))
 

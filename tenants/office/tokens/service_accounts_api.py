@@ -13,6 +13,7 @@ from tenants.office.tokens import commands, queries, service_accounts
 from tenants.office.tokens.forms import RotationIn, TokenIn, bounds
 from tenants.office.tokens.shapes import TOKEN_ID, WHOLE, TokenFacts, facts_of
 from tenants.schemas import Body, Instant, ListQuery, WorkspacePath, instant
+from webapp.access.door import may_give_machine
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.identity.queries import ServiceAccountView
@@ -140,7 +141,7 @@ def create_service_account(path: WorkspacePath, body: ServiceAccountIn) -> Respo
     """Make a machine's identity with a role that includes no more than your own; it has no token yet."""
     made = services().new_id()
     service_accounts.add_service_account(
-        session=g.db, actor=g.actor, at=g.at, service_account_id=made, role=g.role, draft=_draft(body)
+        session=g.db, actor=g.actor, at=g.at, service_account_id=made, may_give=may_give_machine, draft=_draft(body)
     )
     response = jsonify(account_out(_account(made)))
     response.status_code = 201
@@ -174,7 +175,7 @@ def change_service_account(path: ServiceAccountPath, body: ServiceAccountIn) -> 
         actor=g.actor,
         at=g.at,
         service_account_id=path.service_account_id,
-        role=g.role,
+        may_give=may_give_machine,
         draft=_draft(body),
     )
     return jsonify(account_out(_account(path.service_account_id)))
@@ -226,7 +227,7 @@ def create_token(path: ServiceAccountPath, body: TokenIn) -> Response:
         service_account_id=path.service_account_id,
         token_id=token_id,
         secret=services().new_secret(),
-        role=g.role,
+        may_give=may_give_machine,
         within=bounds(),
         draft=commands.TokenDraft(body.name, frozenset(body.scopes), body.days, tuple(body.networks)),
     )
@@ -249,7 +250,7 @@ def rotate_token(path: ServiceAccountTokenPath, body: RotationIn) -> Response:
         service_account_id=path.service_account_id,
         token_id=path.token_id,
         secret=services().new_secret(),
-        role=g.role,
+        may_give=may_give_machine,
         within=bounds(),
         overlap_hours=body.overlap_hours,
     )

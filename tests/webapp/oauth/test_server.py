@@ -212,6 +212,11 @@ def test_only_members_consent_and_a_refusal_gives_no_code(cast: Cast) -> None:
     # The auditor's role narrows what can be asked for at all.
     assert "members:read" in cast.carol.browser().get(program.address(scope="ledger:write members:read")).text
     assert cast.carol.browser().get(program.address(scope="ledger:write")).status_code == 400
+    # Who came around the only way into the workspace lets no program in either.
+    with cast.app.extensions[KEY].database.platform() as session:
+        session.execute(text("UPDATE tenant SET sso_only = true WHERE id = :id"), {"id": cast.acme.ref.id})
+    assert "single sign-on" in cast.bob.browser().get(program.address()).text
+    assert cast.bob.post(program.address(), {"answer": "yes", "scopes": "ledger:read"}).status_code == 400
 
 
 def test_a_public_program_has_no_secret_and_needs_its_proof(cast: Cast) -> None:

@@ -114,6 +114,15 @@ def test_a_second_pair_of_eyes_activates_where_the_store_wants_it(cast: Cast):
     assert store.draft(STRICTER).status_code == 200
     alone = store.api("POST", "/versions/2/activation", json={})
     assert (alone.status_code, alone.json["code"]) == (409, "four_eyes")
+    # A machine is no pair of eyes: whoever holds its secret would have two.
+    machine = cast.alice.api("POST", "/service-accounts", json={"name": "eyes", "role": "admin"}).json["id"]
+    token = {"name": "t", "scopes": ["policies:write"], "days": 1}
+    secret = cast.alice.api("POST", f"/service-accounts/{machine}/tokens", json=token).json["token"]
+    by_machine = {"headers": {"Authorization": f"Bearer {secret}"}}
+    assert store.api("POST", "/versions/2/activation", json={}, **by_machine).json["code"] == "four_eyes"
+    text = {"schema_text": certification.SCHEMA, "policies": STRICTER + "\n"}
+    assert store.api("PUT", "/draft", json=text, **by_machine).status_code == 200
+    assert store.api("POST", "/versions/2/activation", json={}).json["code"] == "four_eyes"
     for person in (cast.dave, cast.bob, cast.carol):
         refused = Store(person, store.slug).api("POST", "/versions/2/activation", json={})
         assert (refused.status_code, refused.json["code"]) == (403, "forbidden")
