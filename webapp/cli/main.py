@@ -6,8 +6,10 @@ import sys
 import click
 
 NOUNS = {
+    "alive": ("webapp.cli.alive:alive", "See whether this container's role is well."),
     "audit": ("webapp.cli.audit:audit", "Verify trails, see the keys that sign them, seal what waits."),
     "backup": ("webapp.cli.backup:backup", "Take, verify and list backups of workspaces."),
+    "clock": ("webapp.cli.serve:clock", "Be the clock: one of the lasting roles of a production run."),
     "doctor": ("webapp.cli.doctor:doctor", "See that nobody's data can be read by anybody else."),
     "keys": ("webapp.cli.keys:keys", "List, rotate and retire the keys that seal fields."),
     "migrate": ("webapp.cli.migrate:migrate", "Bring the database to the newest version."),
@@ -16,6 +18,8 @@ NOUNS = {
     "tenant": ("webapp.cli.tenant:tenant", "Make, list, suspend, resume and remove workspaces."),
     "token": ("webapp.cli.token:token", "Make API tokens."),
     "up": ("webapp.cli.up:up", "Start all of Comptoir until Ctrl-C."),
+    "web": ("webapp.cli.serve:web", "Serve requests: one of the lasting roles of a production run."),
+    "worker": ("webapp.cli.serve:worker", "Run jobs: one of the lasting roles of a production run."),
 }
 """Noun to the place of its command and its line in `comptoir --help`."""
 

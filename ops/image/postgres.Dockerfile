@@ -1,0 +1,10 @@
+# PostgreSQL with pgBackRest beside it: the same image is the database and the service that backs it up.
+ARG POSTGRES_IMAGE=postgres:18-trixie
+FROM ${POSTGRES_IMAGE}
+RUN apt-get update -qq \
+    && apt-get install -y -qq --no-install-recommends pgbackrest \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /usr/share/doc /usr/share/man \
+    && install -d -o postgres -g postgres -m 0750 /var/lib/pgbackrest /var/spool/pgbackrest /var/log/pgbackrest
+COPY ops/postgres/ /etc/comptoir/
+RUN rm -f /etc/pgbackrest.conf && mkdir -p /etc/pgbackrest/conf.d && mv /etc/comptoir/pgbackrest.conf /etc/pgbackrest/
+USER postgres

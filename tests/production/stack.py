@@ -1,0 +1,132 @@
+"""The real compose file, images and scripts, started for a test under a project name and ports of their own.
+
+Needs root, docker and the images (`make images`); everything it starts it takes down again, volumes and all.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+ROOT = Path(__file__).resolve().parents[2]
+DOMAIN = "books.test"
+IMAGES = {"VALKEY_IMAGE": "comptoir-standin/valkey:8"}
+"""What stands in where no image can be pulled."""
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody has."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def until(condition: Callable[[], Any], *, seconds: float, what: str) -> Any:
+    """Wait until a condition holds and return what it returned; raises AssertionError."""
+    end = time.monotonic() + seconds
+    while True:
+        if found := condition():
+            return found
+        if time.monotonic() > end:
+            raise AssertionError(f"after {seconds:.0f} s not yet: {what}")
+        time.sleep(0.2)
+
+
+class Stack:
+    """One installation in a folder of its own, as an operator has it."""
+
+    def __init__(self, folder: Path, project: str, *, settings: dict[str, str] | None = None) -> None:
+        self.folder = folder
+        self.project = project
+        self.http_port, self.https_port = free_port(), free_port()
+        self.settings = {
+            **IMAGES,
+            "COMPOSE_PROJECT_NAME": project,
+            "HTTP_PORT": f"127.0.0.1:{self.http_port}",
+            "HTTPS_PORT": f"127.0.0.1:{self.https_port}",
+            "WEB_REPLICAS": "1",
+            **(settings or {}),
+        }
+        _copy(folder)
+        (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
+
+    # The operator's verbs
+
+    def run(self, *words: str, check: bool = True, seconds: float = 300) -> subprocess.CompletedProcess[str]:
+        """Run a command in the installation's folder; raises AssertionError with its words when it fails."""
+        done = subprocess.run(
+            words, cwd=self.folder, env=self._environ(), capture_output=True, text=True, timeout=seconds, check=False
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def compose(self, *words: str, check: bool = True, seconds: float = 300) -> str:
+        """Run compose and return what it printed."""
+        return self.run("ops/compose", *words, check=check, seconds=seconds).stdout
+
+    def setup(self) -> None:
+        """Run ops/setup, as an operator does first."""
+        self.run("ops/setup", "--domain", DOMAIN)
+
+    def up(self) -> None:
+        """Start everything and wait until it is well."""
+        self.compose("up", "-d", "--wait", "--wait-timeout", "180")
+
+    def down(self) -> None:
+        """Take everything down, volumes too, and remove the folder."""
+        self.compose("--profile", "*", "down", "-v", "--remove-orphans", "-t", "5", check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def comptoir(self, *words: str) -> str:
+        """Run a command of the product inside the image, with the worker's rights; return what it printed."""
+        return self.compose("run", "--rm", "--no-deps", "-T", "worker", *words).strip()
+
+    def services(self) -> list[dict[str, Any]]:
+        """Return what compose knows of each container."""
+        lines = self.compose("ps", "-a", "--format", "json").splitlines()
+        return [json.loads(line) for line in lines if line]
+
+    def sql(self, query: str, *, database: str = "comptoir") -> str:
+        """Ask PostgreSQL as its superuser; return bare rows."""
+        return self.compose("exec", "-T", "postgres", "psql", "-U", "postgres", "-d", database, "-Atc", query).strip()
+
+    def pool(self) -> urllib3.HTTPSConnectionPool:
+        """Return connections to nginx that trust the installation's own authority and its name alone."""
+        return urllib3.HTTPSConnectionPool(
+            "127.0.0.1",
+            self.https_port,
+            ca_certs=str(self.folder / ".production/certificates/authority.pem"),
+            assert_hostname=DOMAIN,
+            server_hostname=DOMAIN,
+            headers={"Host": f"{DOMAIN}:{self.https_port}"},
+            timeout=30,
+            retries=False,
+            maxsize=16,
+        )
+
+    def token(self, slug: str, person: str) -> str:
+        """Make an API token and return it."""
+        return self.comptoir("token", "create", "--tenant", slug, "--person", person).splitlines()[-1]
+
+    def _environ(self) -> dict[str, str]:
+        kept: Sequence[str] = ("PATH", "HOME", "DOCKER_HOST", "LANG", "PIP_CERT")
+        return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+def _copy(folder: Path) -> None:
+    """Copy what an operator fetches: the compose file and the scripts and settings beside it."""
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / "docker-compose.production.yml", folder)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    shutil.copytree(ROOT / "ops", folder / "ops")
+    if (ROOT / ".tools/docker-compose").exists():
+        (folder / ".tools").mkdir()
+        os.link(ROOT / ".tools/docker-compose", folder / ".tools/docker-compose")
