@@ -73,7 +73,7 @@ from tenants.office.trail import pages as trail_pages
 from tenants.office.trail import reading as trail_reading
 from webapp import __version__, navigation
 from webapp.access import queries as access
-from webapp.access.permission_words import PERMISSION_WORDS, SCOPE_WORDS
+from webapp.access.permission_words import PERMISSION_WORDS, ROOM_WORDS, SCOPE_WORDS
 from webapp.identity import (
     address_pages,
     attempts,
@@ -248,8 +248,8 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
     )
     app.extensions[ACCESS_TOKENS] = recognition.bearer_of
     navigation.install(app)
-    app.jinja_env.filters["permission_words"] = lambda code: _(PERMISSION_WORDS.get(code) or str(code))
-    app.jinja_env.filters["scope_words"] = lambda code: _(SCOPE_WORDS.get(code) or str(code))
+    for name, words in (("permission", PERMISSION_WORDS), ("room", ROOM_WORDS), ("scope", SCOPE_WORDS)):
+        app.jinja_env.filters[f"{name}_words"] = lambda code, words=words: _(words.get(code) or str(code))
     access.SOURCES[:] = [workspace.policies_of]
     news.subscribe(learning.NAME, learning.learn_from_changes)
     Babel(app, locale_selector=_locale)

@@ -1,4 +1,4 @@
-"""What each permission and each scope of tokens means, in a few words for people; shown beside its code."""
+"""What permissions, their rooms and the scopes of tokens mean, in a few words for people; codes are small print."""
 
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import N_
@@ -44,6 +44,19 @@ PERMISSION_WORDS: dict[str, str] = {
     Permission.TRAIL_EVENTS_READ: N_("Read the trail"),
     Permission.WORKSPACE_WORKSPACE_REMOVE: N_("Remove the workspace"),
 }
+
+ROOM_WORDS: dict[str, str] = {
+    "access": N_("Access"),
+    "imports": N_("Imports"),
+    "jobs": N_("Jobs"),
+    "ledger": N_("Books"),
+    "members": N_("Members"),
+    "policies": N_("Access policies"),
+    "tokens": N_("API tokens"),
+    "trail": N_("Trail"),
+    "workspace": N_("Workspace"),
+}
+"""What the first part of a permission's code is called."""
 
 SCOPE_WORDS: dict[str, str] = {
     "access:read": N_("See who may do what"),

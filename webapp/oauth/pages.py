@@ -31,7 +31,7 @@ class BadRequest(DomainError):
     code = "authorization_request"
     status = 400
     title = N_("The program asked in a way that does not hold")
-    message = N_("%(reason)s Nothing was granted. Tell whoever makes the program.")
+    message = N_("Nothing was granted. Tell whoever makes the program: %(reason)s")
 
 
 @bp.get("/.well-known/oauth-authorization-server")

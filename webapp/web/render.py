@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from babel.dates import format_date, format_datetime, format_time, get_datetime_format
-from babel.numbers import format_compact_currency, format_currency, format_decimal, format_percent
+from babel.numbers import format_compact_currency, format_currency, format_decimal, format_percent, get_currency_symbol
 from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
 from flask_babel import get_locale
 from flask_babel import gettext as _
@@ -170,6 +170,8 @@ def money(minor: int, currency: str) -> str:
     locale = get_locale()
     pattern = locale.currency_formats["standard"].pattern if locale else "¤#,##0.00"
     pattern = pattern.replace("#,##0.00", "#,##0" + ("." + "0" * places if places else ""))
+    if get_currency_symbol(currency, locale)[-1:].isalpha():
+        pattern = pattern.replace("¤#", "¤\u00a0#")  # CLDR's currencySpacing, which Babel leaves out
     text = format_currency(
         Decimal(minor).scaleb(-places),
         currency,

@@ -10,7 +10,7 @@ from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.rules import CATEGORIES
 from tenants.money.imports import queries, stated
 from tenants.money.imports.answers import found_import
-from tenants.money.imports.presentation import reason_of, said
+from tenants.money.imports.presentation import choice, reason_of, said
 from tenants.money.imports.queries import ImportView, RowView
 from tenants.money.imports.rules import CANCELLABLE, State
 from tenants.money.imports.wizard import go_on, steps_of
@@ -140,7 +140,7 @@ def _account_names(view: ImportView, rows: list[RowView]) -> dict[int, str]:
 def _categories(currencies: set[str]) -> list[tuple[int, str]]:
     found = account_queries.accounts(session=g.db, kinds=[kind.value for kind in CATEGORIES])
     fitting = [one for one in found if one.purpose is None and one.closed_on is None and one.currency in currencies]
-    return [(one.id, f"{one.name} ({one.currency})") for one in fitting]
+    return [(one.id, choice(one.name, one.currency)) for one in fitting]
 
 
 def row_form(view: ImportView, position: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.rules import Kind
 from tenants.money.imports import commands, queries, receiving
 from tenants.money.imports.import_page import PAGE_ROWS, STATES, href_of, import_page, told
-from tenants.money.imports.presentation import too_large
+from tenants.money.imports.presentation import choice, too_large
 from tenants.money.imports.samples import EXTENSION, Sample, Samples
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
@@ -52,7 +52,7 @@ def _list(*, values: dict[str, str], errors: dict[str, str], status: int = 200) 
         states=STATES,
         values=values,
         errors=errors,
-        accounts=[(one.id, f"{one.name} ({one.currency})") for one in accounts],
+        accounts=[(one.id, choice(one.name, one.currency)) for one in accounts],
         samples=[one.name for one in _samples()],
         megabytes=services().settings.upload_bytes_max // receiving.CHUNK_BYTES,
         next_href=url_for("money_imports.list_imports", cursor=cursor) if cursor else None,

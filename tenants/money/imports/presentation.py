@@ -26,6 +26,11 @@ def said(code: str, params: dict[str, Any] | None = None) -> str:
         return translate(MESSAGES["bad_record"], {})
 
 
+def choice(name: str, currency: str) -> str:
+    """Return what an account is called among others to choose from: its currency is named once."""
+    return name if name.endswith(f"({currency})") else f"{name} ({currency})"
+
+
 def too_large(_error: Exception) -> Response:
     """Answer an upload that was refused before it was read, with the size that is taken."""
     return answer(FileTooLarge(megabytes=services().settings.upload_bytes_max // CHUNK_BYTES))

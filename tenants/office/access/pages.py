@@ -178,8 +178,7 @@ def by_room(permissions: Any) -> dict[str, list[str]]:
     """Gather permissions by their room, in order."""
     found: dict[str, list[str]] = {}
     for one in sorted(permissions):
-        room, _colon, rest = one.partition(":")
-        found.setdefault(room, []).append(rest)
+        found.setdefault(one.partition(":")[0], []).append(one)
     return found
 
 

@@ -11,7 +11,7 @@ from tests.matrix import FILE, matrix
 from webapp.access.asker import Asker
 from webapp.access.engine import findings_of
 from webapp.access.guard import Forbidden, check, decide, permitted
-from webapp.access.permission_words import PERMISSION_WORDS, SCOPE_WORDS
+from webapp.access.permission_words import PERMISSION_WORDS, ROOM_WORDS, SCOPE_WORDS
 from webapp.access.permissions import SCOPES, Permission, Role
 from webapp.access.product import policy_files, schema_text
 
@@ -138,6 +138,7 @@ def test_a_scope_narrows_and_never_widens():
 
 def test_every_permission_and_every_scope_is_told_in_words():
     assert PERMISSION_WORDS.keys() == set(Permission)
+    assert ROOM_WORDS.keys() == {one.partition(":")[0] for one in Permission}
     assert SCOPE_WORDS.keys() == set(SCOPES)
     assert len(set(SCOPE_WORDS.values())) == len(SCOPES), "no two are told alike"
     assert len(set(PERMISSION_WORDS.values())) == len(PERMISSION_WORDS), "no two are told alike"
