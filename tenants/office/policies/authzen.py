@@ -8,14 +8,25 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
-from tenants.office.policies.rules import NAME_CHARS_MAX, TYPE_CHARS_MAX, Answer, Code, Party, Question
+from tenants.office.policies.rules import (
+    ENTITY_BYTES_MAX,
+    NAME_CHARS_MAX,
+    TYPE_CHARS_MAX,
+    Answer,
+    Code,
+    Party,
+    Question,
+)
 from webapp.kernel.errors import N_, DomainError
 
 BODY_BYTES_MAX = 1024 * 1024
 EVALUATIONS_MAX = 1_000
+PART_BYTES_MAX = ENTITY_BYTES_MAX
+"""Of a subject, an action, a resource or a context, as JSON."""
 PROPERTIES_MAX = 200
 """So many members one object of properties, or the context, may have."""
 PAGE_DEFAULT, PAGE_MAX = 200, 1_000
@@ -53,7 +64,8 @@ def read_body(data: bytes) -> dict[str, Any]:
     if len(data) > BODY_BYTES_MAX:
         raise Malformed(N_("The body has more than %(most)d bytes. Send less at once."), most=BODY_BYTES_MAX)
     try:
-        body = json.loads(data, parse_constant=_refuse_constant)
+        # As UTF-8 and nothing else: in UTF-16 the escapes below would not be seen.
+        body = json.loads(data.decode(), parse_constant=_refuse_constant, parse_float=_finite)
         if b"\\u" in data:
             # Halves of surrogate pairs are no text, and no text of the database holds NUL.
             json.dumps(body, ensure_ascii=False).encode()
@@ -63,7 +75,25 @@ def read_body(data: bytes) -> dict[str, Any]:
         raise Malformed(N_("The body is no JSON that can be read.")) from error
     if not isinstance(body, dict):
         raise Malformed(N_("The body must be a JSON object."))
+    if len(data) > PART_BYTES_MAX:
+        _mind_sizes(body)
     return body
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _mind_sizes(body: Mapping[str, Any]) -> None:
+    """Refuse parts that are too large: the log keeps what was said beside each decision, also what a thousand share."""
+    items = body.get("evaluations")
+    for holder in (body, *(one for one in (items if isinstance(items, list) else ()) if isinstance(one, dict))):
+        for name in (*REQUIRED, "context"):
+            if name in holder and len(json.dumps(holder[name])) > PART_BYTES_MAX:
+                raise Malformed(N_("“%(field)s” has more than %(most)d bytes."), field=name, most=PART_BYTES_MAX)
 
 
 def _refuse_constant(name: str) -> Any:

@@ -96,3 +96,22 @@ def test_searches_are_recorded_reasons_are_told_in_the_language_asked_for_and_a_
         cast.app.extensions[KEY] = before
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[0].headers["RateLimit-Policy"] == '"eval";q=2;w=60'
+
+
+def test_nobody_keeps_decisions_out_of_the_log_or_fills_it_by_what_they_say(cast: Cast):
+    store = make_store(cast.alice)
+    said = '{"subject":{"type":"user","id":"%s"},"action":{"name":"read"},"resource":{"type":"record","id":"1"}%s}'
+    # What the database cannot keep would take every decision that is written with it along.
+    for told in (',"context":{"n":1e400}', ',"context":{"n":-1e400}'):
+        assert store.ask("evaluation", (said % ("x", told)).encode()).status_code == 400, told
+    for name in ("\\u0000", "\\ud800"):
+        assert store.ask("evaluation", (said % (name, "")).encode("utf-16")).status_code == 400, name
+    # A thousand evaluations would each be kept with what they share.
+    large = {"subject": {"type": "user", "id": "x"}, "context": {"n": "x" * 20_000}}
+    refused = store.ask("evaluations", large | {"evaluations": [{}] * 1_000})
+    assert (refused.status_code, "context" in refused.json["detail"]) == (400, True)
+    assert store.ask("evaluations", {"evaluations": [large] * 2}).status_code == 400
+    assert store.ask("evaluation", said.encode() % (b"last", b"")).status_code == 200
+    journal = store.person.app.extensions[JOURNAL]
+    journal.flush()
+    assert [one["subject"]["id"] for one in store.api("GET", "/decisions").json["data"]] == ["last"]
