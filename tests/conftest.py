@@ -57,6 +57,7 @@ def settings(servers: tuple[str, str], tmp_path_factory: pytest.TempPathFactory)
         token_money_moves_per_minute=1_000_000,
         sign_in_failures_per_network=1_000_000,
         api_requests_per_minute=1_000_000,
+        backup_hour=-1,
     )
 
 

@@ -74,6 +74,8 @@ from tenants.office.trail import reading as trail_reading
 from webapp import __version__, navigation
 from webapp.access import queries as access
 from webapp.access.permission_words import PERMISSION_WORDS, ROOM_WORDS, SCOPE_WORDS
+from webapp.backups import pages as backups_pages
+from webapp.backups.gauges import backup_gauges
 from webapp.identity import (
     address_pages,
     attempts,
@@ -185,6 +187,7 @@ PAGE_ROOMS = (
     decisions_pages.bp,
     platform_pages.bp,
     platform_trail.bp,
+    backups_pages.bp,
     tenancy_pages.bp,
     origins_pages.bp,
     tokens_pages.bp,
@@ -273,7 +276,9 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
         app.view_functions[endpoint].public = True  # type: ignore[attr-defined]
     check_declarations(app)
     built: Services = app.extensions[KEY]
-    app.extensions["metrics"] = metrics.install(app, built.database, (business_gauges,), (attempts.LOCKS,))
+    app.extensions["metrics"] = metrics.install(
+        app, built.database, (business_gauges, backup_gauges), (attempts.LOCKS,)
+    )
     telemetry.install(settings, service="comptoir-web", app=app, engine=built.database.engine)
     return app
 

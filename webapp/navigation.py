@@ -105,6 +105,7 @@ def around(frame: Frame) -> None:
                 [
                     (_("All workspaces"), "platform.overview", "server"),
                     (_("Jobs"), "platform.list_jobs", "activity"),
+                    (_("Backups"), "backups.list_backups", "archive"),
                     (_("Mails"), "platform.list_mails", "mail"),
                     (_("Trail"), "platform_trail.list_events", "history"),
                 ],

@@ -31,12 +31,15 @@ from tenants.money.imports import learning
 from tenants.money.ledger import news
 from tenants.office.policies import jobs as policy_jobs
 from webapp.audit.sealer import Sealer, tell_event
+from webapp.backups import commands as backups
+from webapp.backups import jobs as backup_jobs
 from webapp.identity import jobs as identity_jobs
 from webapp.jobs import commands
 from webapp.jobs.blame import is_innocent, is_outage
 from webapp.jobs.context import Handler, JobCancelled, JobContext, TryLater
 from webapp.jobs.delivery import QUEUES, Courier, connect
 from webapp.jobs.succession import bury_the_dead
+from webapp.kernel.actor import Actor
 from webapp.kernel.clock import utc_now
 from webapp.kernel.crypto import new_ring
 from webapp.kernel.db import Database, app_url, owner_engine
@@ -56,6 +59,10 @@ CLEAR_SECONDS = 6 * 3600.0
 """So often the clock looks for events whose time is over."""
 SEAL_SECONDS = 3.0
 """So long the sealer rests between two rounds over the trails."""
+PLAN_SECONDS = 60.0
+"""So often the clock looks for workspaces that lack tonight's backup."""
+PLAN_LOCK = 7_306_012
+"""Key of the advisory lock of who plans backups."""
 CLOCK_LOCK = 7_306_001
 """Key of the advisory lock that only one clock holds."""
 
@@ -67,6 +74,7 @@ _process: dict[str, Any] = {}
 def handlers() -> dict[str, Handler]:
     """Return the code of every kind of job."""
     return {
+        **backup_jobs.HANDLERS,
         **hold_jobs.HANDLERS,
         **identity_jobs.HANDLERS,
         **import_jobs.HANDLERS,
@@ -284,16 +292,34 @@ def tick(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     name = f"clock.{socket.gethostname()}.{os.getpid()}"
+    planned = float("-inf")
     sealing = threading.Thread(target=_keep_trails, args=(settings, stop), daemon=True)
     sealing.start()
     while not stop.is_set():
         try:
+            if settings.backup_hour >= 0 and time.monotonic() - planned >= PLAN_SECONDS:
+                plan_backups(settings)
+                planned = time.monotonic()
             sweep_once(name)
         except (SQLAlchemyError, psycopg.Error, RedisError, OSError) as error:
             log.warning("clock.waits", reason=str(error).splitlines()[0])
         _touch_heartbeat()
         stop.wait(TICK_SECONDS)
     sealing.join(timeout=2)
+
+
+def plan_backups(settings: Settings) -> int:
+    """Queue what tonight's backups lack and return how many; of two clocks one does it."""
+    with _process["database"].platform() as session:
+        if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": PLAN_LOCK}):
+            return 0
+        return backups.plan(
+            session=session,
+            actor=Actor.system("clock"),
+            at=_process["clock"](),
+            hour=settings.backup_hour,
+            new_id=_process["new_id"],
+        )
 
 
 def _keep_trails(settings: Settings, stop: threading.Event) -> None:

@@ -389,7 +389,10 @@ CREATE TABLE platform.backup (
     tenant_id uuid NOT NULL,
     slug text NOT NULL,
     kind text NOT NULL CHECK (kind IN ('asked', 'nightly')),
-    state text NOT NULL CHECK (state IN ('running', 'done', 'failed', 'deleted')),
+    -- The night that it is of; a workspace has one backup for each.
+    night date,
+    state text NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed', 'deleted')),
+    failures integer NOT NULL DEFAULT 0,
     began_at timestamptz NOT NULL,
     ended_at timestamptz,
     file_name text NOT NULL DEFAULT '',
@@ -398,8 +401,11 @@ CREATE TABLE platform.backup (
     rows_count bigint,
     digest text,
     manifest text,
-    error text
+    error text,
+    UNIQUE (tenant_id, night)
 )
+--;
+CREATE INDEX backup_failed ON platform.backup (failures) WHERE failures > 0
 --;
 CREATE INDEX backup_recent ON platform.backup (began_at, id)
 --;

@@ -1,7 +1,7 @@
 """What there is of backups, on a transaction bound to the platform."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select, text, tuple_
@@ -65,3 +65,79 @@ def over(*, session: Session, before: datetime, limit: int = LIST_MAX) -> list[B
     )
     rows = session.execute(query.where(newer).order_by(Backup.began_at).limit(limit))
     return [BackupView(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A workspace with its newest backup that is whole, and with what became of the last try."""
+
+    tenant_id: UUID
+    slug: str
+    name: str
+    newest_at: datetime | None
+    size_bytes: int | None
+    seconds: float | None
+    rows_count: int | None
+    state: str | None
+    error: str | None
+    is_late: bool
+    progress_done: int | None
+    progress_total: int | None
+
+
+_NEWEST = """
+    LEFT JOIN LATERAL (SELECT * FROM platform.backup b WHERE b.tenant_id = t.id AND b.state = 'done'
+        ORDER BY b.began_at DESC LIMIT 1) AS n ON true
+"""
+
+
+def kept(*, session: Session, at: datetime, after_slug: str = "", limit: int = LIST_MAX) -> list[Kept]:
+    """Return workspaces by their short names, with the age of what is kept of each."""
+    query = f"""
+        SELECT t.id, t.slug, t.name, n.began_at, n.size_bytes, n.seconds, n.rows_count, l.state, l.error,
+            coalesce(n.began_at, t.created_at) < :late, j.progress_done, j.progress_total
+        FROM platform.tenant t {_NEWEST}
+            LEFT JOIN LATERAL (SELECT * FROM platform.backup b WHERE b.tenant_id = t.id
+                ORDER BY b.began_at DESC LIMIT 1) AS l ON true
+            LEFT JOIN LATERAL (SELECT progress_done, progress_total FROM platform.job j
+                WHERE j.kind = 'backups.take' AND j.state = 'running' AND j.arguments ->> 'backup' = l.id::text
+                    AND l.state = 'running' AND j.created_at > :late LIMIT 1) AS j ON true
+        WHERE t.slug > :after ORDER BY t.slug LIMIT :limit
+    """  # noqa: S608 - a constant of ours
+    values = {"late": at - LATE_AFTER, "after": after_slug, "limit": limit}
+    return [Kept(*row) for row in session.execute(text(query), values)]
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """How old backups are: the oldest of the workspaces' newest, in seconds; how many are late; failures so far."""
+
+    oldest_seconds: float
+    late: int
+    failures: int
+
+
+def ages(*, session: Session, at: datetime) -> Ages:
+    """Return what the metrics tell; a workspace without a backup counts from when it was made."""
+    query = f"""
+        SELECT extract(epoch FROM max(:at - coalesce(n.began_at, t.created_at)))::float,
+            count(*) FILTER (WHERE coalesce(n.began_at, t.created_at) < :late),
+            (SELECT coalesce(sum(failures), 0) FROM platform.backup WHERE failures > 0)
+        FROM platform.tenant t {_NEWEST}
+    """  # noqa: S608 - a constant of ours
+    row = session.execute(text(query), {"at": at, "late": at - LATE_AFTER}).one()
+    return Ages(max(row[0] or 0.0, 0.0), row[1], int(row[2]))
+
+
+def without(
+    *, session: Session, night: date, late: datetime, only_late: bool, limit: int = LIST_MAX
+) -> list[tuple[UUID, str]]:
+    """Return workspaces that have no backup of a night, neither done nor asked for; only those that are late, if so."""
+    query = f"""
+        SELECT t.id, t.slug FROM platform.tenant t {_NEWEST}
+        WHERE NOT EXISTS (SELECT FROM platform.backup b WHERE b.tenant_id = t.id AND b.night = :night)
+            AND (NOT :only_late OR coalesce(n.began_at, t.created_at) < :late)
+        ORDER BY t.id LIMIT :limit
+    """  # noqa: S608 - a constant of ours
+    values = {"night": night, "late": late, "only_late": only_late, "limit": limit}
+    return [(row[0], row[1]) for row in session.execute(text(query), values)]

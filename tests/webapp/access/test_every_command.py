@@ -56,6 +56,7 @@ NO_EVENT = {
     "webapp.backups.commands.begin": MACHINERY,
     "webapp.backups.commands.fail": MACHINERY,
     "webapp.backups.commands.note_deleted": MACHINERY,
+    "webapp.backups.commands.plan": MACHINERY,
     "webapp.backups.resealing.reseal": "a part of a restore, which is an event in both trails",
     "webapp.keys.commands.make_for": CALLED,
     "webapp.keys.commands.make_some": MACHINERY,
