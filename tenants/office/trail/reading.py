@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import IO, Any
 
 from flask import Response, g, request, url_for
@@ -23,7 +23,7 @@ from webapp.kernel.db import on_platform
 from webapp.kernel.errors import N_, FieldError, Invalid
 from webapp.kernel.files import product_files
 from webapp.web.pagination import cut, read_cursor
-from webapp.web.render import render
+from webapp.web.render import day, render
 
 PAGE_ROWS = 50
 FORMATS = {"jsonl": "application/x-ndjson", "csv": "text/csv"}
@@ -97,8 +97,18 @@ def names() -> dict[str, Any]:
         "object_name": lambda name: _(words.OBJECTS[name]) if name in words.OBJECTS else name,
         "via_name": lambda via: _(VIA_NAMES[via]) if via in VIA_NAMES else via,
         "field_name": _field_name,
-        "value_name": lambda name, text: _(said) if (said := words.value_words(name, text)) else "",
+        "value_name": _value_name,
     }
+
+
+def _value_name(name: str, text: str) -> str:
+    """Return a value that is one of a few names in words, a day in the reader's way, and nothing for all others."""
+    if said := words.value_words(name, text):
+        return _(said)
+    try:
+        return day(date.fromisoformat(text)) if name == "date" or name.endswith("_on") else ""
+    except ValueError:
+        return ""  # what a statement said, which was no day
 
 
 def give_asked(place: Place) -> Response:

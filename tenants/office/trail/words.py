@@ -1,5 +1,6 @@
 """What acts, objects and fields of the trail are called: the JSON API tells their names, pages tell them in words."""
 
+from webapp.access.permission_words import PERMISSION_WORDS
 from webapp.kernel.errors import N_
 
 ACTIONS: dict[str, str] = {
@@ -17,6 +18,7 @@ ACTIONS: dict[str, str] = {
     "application.disabled": N_("Application ended"),
     "application.registered": N_("Application registered"),
     "audit_key.made": N_("Signing key made"),
+    "backup.taken": N_("Backup taken"),
     "change.undone": N_("Change undone"),
     "chart.adopted": N_("Chart of accounts taken"),
     "entries.changed": N_("Entries changed together"),
@@ -101,7 +103,9 @@ ACTIONS: dict[str, str] = {
     "sso.provider_set": N_("Identity provider set"),
     "tenant.asked_for": N_("Workspace asked for"),
     "tenant.created": N_("Workspace made"),
+    "tenant.former_deleted": N_("Former state of a workspace deleted"),
     "tenant.removed": N_("Workspace removed"),
+    "tenant.restored": N_("Workspace restored"),
     "tenant.resumed": N_("Workspace resumed"),
     "tenant.second_factor_required": N_("Roles that need a second factor chosen"),
     "tenant.sso_only_changed": N_("Single sign-on made the only way or not"),
@@ -169,6 +173,7 @@ FIELDS: dict[str, str] = {
     "email": N_("Address"),
     "encoding": N_("Encoding"),
     "ends": N_("To"),
+    "entities": N_("Entities"),
     "entries": N_("Entries"),
     "entry_id": N_("Entry"),
     "events": N_("Events"),
@@ -176,6 +181,7 @@ FIELDS: dict[str, str] = {
     "file_name": N_("File"),
     "filters": N_("Filters"),
     "format": N_("Format"),
+    "four_eyes": N_("Four eyes"),
     "iban": N_("IBAN"),
     "kind": N_("Kind"),
     "limit": N_("Limit"),
@@ -183,21 +189,29 @@ FIELDS: dict[str, str] = {
     "mapping": N_("Columns"),
     "memo": N_("Memo"),
     "minutes": N_("Minutes"),
+    "missing": N_("Missing conditions"),
     "name": N_("Name"),
     "note": N_("Note"),
     "number": N_("Account number"),
+    "object_id": N_("Its number"),
+    "object_type": N_("Kind of object"),
     "opened_on": N_("Opened on"),
     "overdraft_limit": N_("Overdraft limit"),
     "origins": N_("Origins"),
     "parent_id": N_("Below"),
+    "permission": N_("Permission"),
+    "policies": N_("Policies"),
     "position": N_("Row"),
     "positions": N_("Rows"),
     "postings": N_("Postings"),
+    "public": N_("Public"),
     "public_key": N_("Public key"),
     "purpose": N_("Purpose"),
     "query": N_("Search"),
     "rate": N_("Rate"),
     "reason": N_("Reason"),
+    "redirect_uris": N_("Sends people back to"),
+    "request": N_("Request"),
     "reversed": N_("Reversed"),
     "reversed_by": N_("Reversed by"),
     "role": N_("Role"),
@@ -212,6 +226,8 @@ FIELDS: dict[str, str] = {
     "state": N_("State"),
     "tags": N_("Tags"),
     "undone_by": N_("Undone by"),
+    "until": N_("Until"),
+    "version": N_("Version"),
 }
 
 VALUES: dict[str, dict[str, str]] = {
@@ -229,6 +245,7 @@ VALUES: dict[str, dict[str, str]] = {
         "network": N_("One network, all accounts"),
     },
     "mailbox": {"new": N_("The new one"), "old": N_("The present one")},
+    "permission": PERMISSION_WORDS,
     "purpose": {
         "opening": N_("Opening balances"),
         "to_categorise": N_("To categorise"),

@@ -21,6 +21,8 @@ ROLES = frozenset(role.value for role in Role)
 NOT_DECISIONS = {
     "tenants/door.py::_second_factor_first": "how one must have signed in, before the guard is asked",
     "tenants/office/members/commands.py::change_role": "whether the new role is another one than the present",
+    "webapp/backups/belongings.py::_members": "a workspace that is brought back keeps an owner, whoever asks",
+    "webapp/cli/alive.py::alive": "which process of the installation is asked after: web, worker or clock",
     "webapp/tenancy/commands.py::change_role": "a workspace keeps an owner, whoever asks",
     "webapp/tenancy/commands.py::remove_member": "a workspace keeps an owner, whoever asks",
     "webapp/tenancy/commands.py::_locked_role": "whether the person is a member at all",

@@ -165,10 +165,14 @@ def plan_of(cast: Cast, search: Search, before_id: int | None) -> str:
 
 
 def test_the_page_tells_acts_objects_and_fields_in_words_and_still_takes_their_names(cast: Cast) -> None:
-    cast.alice.api("POST", "/accounts", json={"name": "Till", "kind": "asset", "currency": "EUR"})
+    till = {"name": "Till", "kind": "asset", "currency": "EUR", "opened_on": "2026-02-03"}
+    assert cast.alice.api("POST", "/accounts", json=till).status_code == 201
+    assert cast.carol.api("POST", "/accounts", json=till).status_code == 403
     browser = cast.alice.browser()
+    assert ">Open and change accounts<" in browser.get(f"/t/{cast.acme.slug}/audit-events?action=access.refused").text
     page = browser.get(f"/t/{cast.acme.slug}/audit-events?action=account.opened").text
     assert "Account opened" in page
+    assert "Feb 3, 2026" in page
     assert "Assets" in page
     assert '<option value="account.opened" selected>' in page
     other = browser.get(f"/t/{cast.acme.slug}/audit-events?action=something.else").text
