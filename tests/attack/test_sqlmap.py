@@ -37,7 +37,7 @@ def calls(app: Flask, person: Person) -> list[tuple[str, str, str, str]]:
         for method, operation in methods.items():
             if operation["operationId"] in LEFT_OUT:
                 continue
-            address, question = path, {}
+            address, questions = path, []
             for one in operation.get("parameters", []):
                 value = example(one.get("schema", {}))
                 if one["in"] == "path":
@@ -45,13 +45,16 @@ def calls(app: Flask, person: Person) -> list[tuple[str, str, str, str]]:
                     value = known.get(one["name"], value + MARK)
                     address = address.replace("{" + one["name"] + "}", value)
                 elif one["in"] == "query" and one["name"] not in REFUSED_AT_ONCE:
-                    question[one["name"]] = value + MARK
+                    # Each alone: beside one that is refused, nothing is looked up.
+                    questions.append("?" + urlencode({one["name"]: value + MARK}, safe=MARK))
             kinds = operation.get("requestBody", {}).get("content", {})
             bodies = [one["value"] for one in kinds.get("application/json", {}).get("examples", {}).values()]
             body = json.dumps(marked(bodies[0])) if bodies else ""
-            asked = "?" + urlencode(question, safe=MARK) if question else ""
-            if MARK in address + asked + body:
-                found.append((operation["operationId"], method.upper(), address + asked, body))
+            found += [
+                (operation["operationId"], method.upper(), address + asked, body)
+                for asked in questions or [""]
+                if MARK in address + asked + body
+            ]
     return found
 
 

@@ -10,7 +10,7 @@ from flask import current_app, g, request
 from webapp.access.asker import Asker
 from webapp.access.extent import Extent
 from webapp.access.guard import Decision, Forbidden, decide, permitted
-from webapp.access.permissions import PER_ACCOUNT, Permission, Role
+from webapp.access.permissions import PER_ACCOUNT, TELLS, Permission, Role
 from webapp.audit.commands import record
 from webapp.kernel.actor import SYSTEM
 from webapp.web.state import services
@@ -39,6 +39,9 @@ def ask(permission: Permission, *, per_account: bool = False) -> Decision:
         forbids = extent.forbids if extent.is_all and extent.withheld else ()
         forbids += g.rulebook.forbids_amounts(permission, g.asker)
         extent = Extent(policies=forbids) if forbids else None
+    elif permission in TELLS:
+        withheld = [one for told in TELLS[permission] for one in g.rulebook.extent(told, g.asker).forbids]
+        extent = Extent(policies=tuple(dict.fromkeys(withheld))) if withheld else None
     _decided(permission, asker=g.asker, extent=extent)
     return g.decision
 

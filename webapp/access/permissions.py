@@ -79,6 +79,8 @@ PER_ACCOUNT = frozenset(
 """What can be permitted on single accounts, each with all below it."""
 BOOKS = frozenset({Permission.LEDGER_ENTRIES_REVERSE, Permission.LEDGER_ENTRIES_WRITE})
 """What can be permitted up to an amount."""
+TELLS = {Permission.TRAIL_EVENTS_READ: (Permission.LEDGER_ACCOUNTS_READ, Permission.LEDGER_ENTRIES_READ)}
+"""What shows of every account what these would withhold of single ones."""
 
 
 class Role(StrEnum):

@@ -394,6 +394,10 @@ def test_what_is_withheld_from_somebody_they_neither_see_by_another_page_nor_giv
     browser, base = carl.browser(), f"/t/{shop.where.slug}"
     assert browser.get(f"{base}/accounts/{ids['Secret']}").status_code == 404, "its entries are withheld"
     assert browser.get(f"{base}/accounts/{ids['Client']}").status_code == 200
+    assert browser.get(f"{base}/audit-events?object_type=entry").status_code == 403, "the trail tells every entry"
+    for path in ("/audit-events", "/audit-events/export?format=csv", "/audit-events/1"):
+        told = carl.api("GET", path)
+        assert (told.status_code, told.json.get("policies")) == (403, ["payroll"]), path
     home = browser.get(f"{base}/")
     assert 'id="review"' in shop.page(alice, "/").text
     assert home.status_code == 200 and 'id="review"' not in home.text, "it shows entries of any account"
