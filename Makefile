@@ -17,7 +17,7 @@ LOCK_OPTIONS := --quiet --universal --generate-hashes --python-version 3.11 --no
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 LOCK := uv pip compile $(LOCK_OPTIONS) --all-extras pyproject.toml --output-file
 
-.PHONY: help setup up test test-api test-pgbouncer check attack images images-standin production-test e2e bench migrate fmt lock openapi matrix translations clean
+.PHONY: help setup up test test-api test-pgbouncer check attack ci images images-standin production-test sbom e2e bench migrate fmt lock openapi matrix translations clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -52,8 +52,23 @@ images-standin: ## Build them on local stand-ins of the base images, where none 
 	@ops/standin/build
 	@BASE=comptoir-standin/debian:trixie POSTGRES_IMAGE=comptoir-standin/postgres:18 $(MAKE) images
 
-production-test: setup images-standin ## Run the real compose file and break it in every way (root, docker; long)
+production-test: setup images-standin .tools/ops/.ready ## Run the real compose file and break it in every way (root, docker; long)
 	@$(PYTEST) -n 0 tests/production $(ARGS)
+
+SBOM ?= sbom.json
+sbom: .tools/ops/.ready ## Write the bill of materials of the product image (CycloneDX, sbom.json)
+	@.tools/ops/bin/cyclonedx-py requirements ops/image/requirements.lock --output-reproducible -o "$(SBOM)"
+
+ci: ## The steps of .github/workflows/ci.yml on this machine (root, docker; about an hour)
+	@bash .ci/run
+	@$(MAKE) sbom
+	@$(MAKE) production-test
+
+.tools/ops/.ready: ops/tools.lock | .venv/bin/python
+	@echo "comptoir: installing the operators' tools into .tools"
+	@$(PYTHON) -m venv .tools/ops
+	@.tools/ops/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r ops/tools.lock
+	@touch .tools/ops/.ready
 
 .tools/attack/.ready: tests/attack/requirements.lock | .venv/bin/python
 	@echo "comptoir: installing the attackers into .tools"

