@@ -35,7 +35,7 @@ class NobodyKnown(NotRestored):
 def put_back(*, session: Session, found: Inspected, tenant: TenantRef, at: datetime, owner: str) -> int:
     """Write a new workspace's settings, roles and members, as the owner of the schemas; return how many members.
 
-    People are known by their id or their address; who is not is added when the backup is one that moves.
+    People are known by their id or their address; who is not is added, without a password.
     Raises NobodyKnown, DamagedBackup.
     """
     former = session.info.get("tenant")
@@ -73,7 +73,7 @@ def _members(session: Session, found: Inspected, tenant: TenantRef, at: datetime
     known = {UUID(one["id"]): one for one in found.platform["people"]}
     places: dict[UUID, dict[str, Any]] = {}
     for one in found.platform["membership"]:
-        person = _person(session, known.get(UUID(one["person_id"])), at, adds=found.manifest.for_move)
+        person = _person(session, known.get(UUID(one["person_id"])), at)
         if person is not None:
             places[person] = one
     if owner:
@@ -93,21 +93,16 @@ def _members(session: Session, found: Inspected, tenant: TenantRef, at: datetime
     return len(places)
 
 
-def _person(session: Session, said: dict[str, Any] | None, at: datetime, *, adds: bool) -> UUID | None:
+def _person(session: Session, said: dict[str, Any] | None, at: datetime) -> UUID | None:
     """Return who it is here: the same person, somebody with the same address, or a person who is added."""
     if said is None:
         return None
     person_id = UUID(said["id"])
-    there = identity.people(session=session, ids={person_id}).get(person_id)
-    if there is not None and there.email.lower() == said["email"].lower():
+    if identity.people(session=session, ids={person_id}):
         return person_id
     other = identity.person_by_email(session=session, email=said["email"])
     if other is not None:
         return other.id
-    if there is not None and not adds:
-        return person_id
-    if there is not None or not adds:
-        return None
     return acts.add_person(
         session=session,
         actor=ACTOR,

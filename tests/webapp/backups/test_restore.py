@@ -68,7 +68,7 @@ class Vault:
             path=path,
             identities=self.keys,
             **{
-                "found": self.inspect(path),
+                "found": more.pop("found", None) or self.inspect(path),
                 "actor": STAGE,
                 "at": utc_now(),
                 "new_id": uuid4(),
