@@ -39,11 +39,16 @@ def ask(permission: Permission, *, per_account: bool = False) -> Decision:
         forbids = extent.forbids if extent.is_all and extent.withheld else ()
         forbids += g.rulebook.forbids_amounts(permission, g.asker)
         extent = Extent(policies=forbids) if forbids else None
-    elif permission in TELLS:
-        withheld = [one for told in TELLS[permission] for one in g.rulebook.extent(told, g.asker).forbids]
-        extent = Extent(policies=tuple(dict.fromkeys(withheld))) if withheld else None
+    elif forbids := _told_besides(permission):
+        extent = Extent(policies=forbids)
     _decided(permission, asker=g.asker, extent=extent)
     return g.decision
+
+
+def _told_besides(permission: Permission) -> tuple[str, ...]:
+    """Return the policies that withhold from whoever asks what this would tell of every account."""
+    withheld = (g.rulebook.extent(one, g.asker).forbids for one in TELLS.get(permission, ()))
+    return tuple(dict.fromkeys(name for forbids in withheld for name in forbids))
 
 
 def weigh(permission: Permission, *, account_ids: Collection[int], amount: tuple[str, int], within: Within) -> None:
@@ -131,9 +136,8 @@ def _write_down(decision: Decision) -> None:
 def permitted_wholly() -> frozenset[Permission]:
     """Return what whoever asks may with no account and no amount withheld from them: what they may give to others."""
     may, book, asker = permitted(asker=g.asker, rulebook=g.rulebook), g.rulebook, g.asker
-    return may - {
-        one for one in PER_ACCOUNT if not book.extent(one, asker).is_whole or book.forbids_amounts(one, asker)
-    }
+    partly = {one for one in PER_ACCOUNT if not book.extent(one, asker).is_whole or book.forbids_amounts(one, asker)}
+    return may - partly - {one for one in TELLS if _told_besides(one)}
 
 
 def givable() -> frozenset[Permission]:
