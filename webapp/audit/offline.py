@@ -147,6 +147,8 @@ class _Reading:
     checkpoints: list[dict[str, Any]] = field(default_factory=list)
     hashes: dict[int, str] = field(default_factory=dict)
     ended: bool = False
+    is_filtered: bool = False
+    shown: int = 0
 
 
 class NotATrail(ValueError):
@@ -171,6 +173,7 @@ def verify_lines(lines: Iterable[bytes], trusted: dict[str, bytes] | None = None
                 raise NotATrail(f"line 1 is not the head of a trail in format {FORMAT}")
             keys = {name: bytes.fromhex(text) for name, text in value.get("keys", {}).items()}
             reading = _Reading(Report(chain=value["chain"]), {key_id_of(key): key for key in keys.values()})
+            reading.is_filtered = bool(value.get("filter"))
             if trusted is not None:
                 reading.keys = trusted
             continue
@@ -190,6 +193,7 @@ def _take(reading: _Reading, kind: str, value: dict[str, Any], line: bytes, numb
         report.find(f"line {number} stands behind the end")
     if kind == "event":
         reading.pending.append((int(value["id"]), leaf_of(line), number))
+        reading.shown += 1
     elif kind == "seal":
         _take_seal(reading, value)
     elif kind == "checkpoint":
@@ -200,6 +204,8 @@ def _take(reading: _Reading, kind: str, value: dict[str, Any], line: bytes, numb
         reading.checkpoints.append(value)
     elif kind == "end":
         reading.ended = True
+        if value.get("events") != reading.shown:
+            report.find(f"line {number} was changed, or events were taken out: it counts {value.get('events')} events")
     else:
         report.find(f"line {number} was changed: it is no line of a trail any more")
 
@@ -264,6 +270,8 @@ def _conclude(reading: _Reading) -> None:
     for event, text in reading.removed.items():
         if event not in reading.inserted:
             report.find(text)
+    if report.withheld and not reading.is_filtered:
+        report.find(f"{report.withheld} events were taken out: the head says that no filter left any out")
     if not reading.ended:
         report.find("the end is missing: the file was cut off")
     for one in reading.checkpoints:

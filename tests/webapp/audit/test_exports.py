@@ -153,6 +153,13 @@ def test_an_event_that_is_called_withheld_is_told_as_missing_from_the_export(exp
     report = verify_lines(lines)
     assert report.withheld == 1
     assert any("partial: 1 more events are withheld" in line for line in offline.describe(report, key_given=True))
+    assert "1 events were taken out: the head says that no filter left any out" in report.findings
+
+
+def test_an_export_that_ends_at_an_older_signature_is_told_by_its_count(exported: Lines) -> None:
+    first = next(number for number, line in enumerate(exported) if json.loads(line)["type"] == "checkpoint")
+    findings = verify_lines([*exported[: first + 1], exported[-1]]).findings
+    assert len(findings) == 1 and "or events were taken out" in findings[0], findings
 
 
 def test_the_script_alone_verifies_with_the_standard_library_and_a_key_from_elsewhere(
