@@ -18,6 +18,7 @@ ACTIONS: dict[str, str] = {
     "application.disabled": N_("Application ended"),
     "application.registered": N_("Application registered"),
     "audit_key.made": N_("Signing key made"),
+    "backup.asked_for": N_("Backup asked for"),
     "backup.taken": N_("Backup taken"),
     "change.undone": N_("Change undone"),
     "chart.adopted": N_("Chart of accounts taken"),
