@@ -39,7 +39,7 @@ from tenants.money.periods import pages as periods_pages
 from tenants.money.reconciliations import api as reconciliations_api
 from tenants.money.reconciliations import lines_api
 from tenants.money.reconciliations import pages as reconciliations_pages
-from tenants.office.access import answers
+from tenants.office.access import answers, grants_api, roles_api
 from tenants.office.access import api as office_access_api
 from tenants.office.access import pages as office_access_pages
 from tenants.office.jobs import api as jobs_api
@@ -141,6 +141,8 @@ API_ROOMS = (
     jobs_api.bp,
     members_api.bp,
     office_access_api.bp,
+    roles_api.bp,
+    grants_api.bp,
     policies_api.bp,
     versions_api.bp,
     trials_api.bp,
