@@ -32,7 +32,7 @@ from tenants.money.imports import learning, mapping_pages, row_pages, rows_api, 
 from tenants.money.imports import pages as imports_pages
 from tenants.money.imports import samples as sample_room
 from tenants.money.ledger import api as ledger_api
-from tenants.money.ledger import bookings_api, change_pages, changes_api, entry_pages, news, views_api
+from tenants.money.ledger import bookings_api, change_pages, changes_api, entry_form_pages, entry_pages, news, views_api
 from tenants.money.ledger import pages as ledger_pages
 from tenants.money.periods import api as periods_api
 from tenants.money.periods import pages as periods_pages
@@ -167,6 +167,7 @@ PAGE_ROOMS = (
     accounts_pages.bp,
     sharing_pages.bp,
     ledger_pages.bp,
+    entry_form_pages.bp,
     entry_pages.bp,
     change_pages.bp,
     holds_pages.bp,

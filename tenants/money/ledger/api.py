@@ -11,7 +11,7 @@ from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.shown import shown_accounts
 from tenants.money.ledger import commands, queries, register
 from tenants.money.ledger.content import draft_of
-from tenants.money.ledger.elsewhere import shown_entries, shown_entry, within_shown
+from tenants.money.ledger.elsewhere import found_entry, shown_entries, shown_entry, within_shown
 from tenants.money.ledger.presentation import draft_in, entry_out, posted_out
 from tenants.money.ledger.reach import Key
 from tenants.money.ledger.search import Criteria, read_search, term_for
@@ -107,16 +107,10 @@ def get_entry(path: EntryPath, query: EntryAsk) -> Response:
     return _entry(path.entry_id, query)
 
 
-def _found(entry_id: int) -> queries.EntryView:
-    """Return an entry of which an account is shown at least; raises NotFound."""
-    entry = queries.entry(session=g.db, entry_id=entry_id)
-    if entry is None or shown_entry(entry) is None:
-        raise NotFound
-    return entry
-
-
 def _entry(entry_id: int, ask: EntryAsk) -> Response:
-    entry = shown_entry(_found(entry_id)) or _found(entry_id)
+    entry = shown_entry(queries.entry(session=g.db, entry_id=entry_id))
+    if entry is None:
+        raise NotFound
     return with_etag(jsonify(only(expanded([entry_out(entry)], ask), ask.fields)[0]), entry.version)
 
 
@@ -126,7 +120,7 @@ def _entry(entry_id: int, ask: EntryAsk) -> Response:
 @promises(takes_version=True, gives_version=True)
 def edit_entry(path: EntryPath, body: EntryIn) -> Response:
     """Change an open entry in place; its history keeps what it said. Send the ETag that you read as If-Match."""
-    before, draft = _found(path.entry_id), draft_in(body)
+    before, draft = found_entry(path.entry_id), draft_in(body)
     weigh(draft_of(before), draft)
     commands.edit_entry(
         session=g.db,
@@ -146,7 +140,7 @@ def edit_entry(path: EntryPath, body: EntryIn) -> Response:
 @promises(takes_version=True)
 def delete_entry(path: EntryPath) -> tuple[str, int]:
     """Take an open entry out of the books; a closed one can only be reversed. Needs If-Match."""
-    before = _found(path.entry_id)
+    before = found_entry(path.entry_id)
     weigh(draft_of(before))
     commands.delete_entry(
         session=g.db,

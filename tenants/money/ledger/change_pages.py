@@ -71,7 +71,7 @@ def edit_row(entry_id: int) -> Response:
     """Show one row with its fields; without scripts, the entry's form."""
     asked, row = row_of(entry_id)
     if not is_partial():
-        return see_other(url_for("money_entries.edit_entry", entry_id=entry_id))
+        return see_other(url_for("money_entry_form.edit_entry", entry_id=entry_id))
     if not row.is_open:
         raise commands.EntryClosed
     return _editor(asked, row, {}, {})

@@ -3,13 +3,16 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from flask import g
 from flask_babel import gettext as _
 
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.rules import Kind
 from tenants.money.accounts.shown import shown_ids
+from tenants.money.ledger import queries
 from tenants.money.ledger.queries import ELSEWHERE, EntryView
 from tenants.money.ledger.search import Criteria
+from webapp.kernel.errors import NotFound
 
 
 def within_shown(criteria: Sequence[Criteria]) -> list[Criteria]:
@@ -24,6 +27,14 @@ def shown_entry(entry: EntryView | None) -> EntryView | None:
     if entry is None or ids is None:
         return entry
     return _veiled(entry, ids) if any(line.account_id in ids for line in entry.postings) else None
+
+
+def found_entry(entry_id: int) -> EntryView:
+    """Return an entry whole, of which an account is shown at least; raises NotFound."""
+    entry = queries.entry(session=g.db, entry_id=entry_id)
+    if entry is None or shown_entry(entry) is None:
+        raise NotFound
+    return entry
 
 
 def shown_entries(entries: Mapping[int, EntryView]) -> dict[int, EntryView]:

@@ -38,8 +38,8 @@ MOVES_NOTHING = {
     "money_changes.clear_row": SAYS,
     "money_changes.undo": SAYS,
     "money_dashboard.accept": SAYS,
-    "money_entries.more_lines": "shows a form",
-    "money_entries.show_remainder": "shows a sum",
+    "money_entry_form.more_lines": "shows a form",
+    "money_entry_form.show_remainder": "shows a sum",
     "api_import_rows.settle_left": "notes what became of a row",
     "money_import_rows.settle_left": "notes what became of a row",
 }
