@@ -217,17 +217,45 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
         static_folder=str(product_files("static")),
         template_folder=str(product_files("templates")),
     )
-    app.config.update(
-        SECRET_KEY=settings.secret_key,
-        MAX_CONTENT_LENGTH=settings.upload_bytes_max + 64 * 1024,
-        MAX_FORM_MEMORY_SIZE=4 * 1024 * 1024,
-        SESSION_COOKIE_NAME="__Host-comptoir-form" if settings.secure else "comptoir-form",
-        PERMANENT_SESSION_LIFETIME=timedelta(seconds=settings.session_absolute_seconds),
-        BABEL_TRANSLATION_DIRECTORIES=str(product_files("translations")),
-        WTF_CSRF_TIME_LIMIT=None,
-        WTF_CSRF_CHECK_DEFAULT=False,
-    )
+    app.config.update(_configuration(settings))
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    built = app.extensions[KEY] = _services(settings, overrides)
+    _tell_news(app)
+    Babel(app, locale_selector=_locale)
+    logs.install(app)
+    cross_origin.install(app, partial(_origins_of, built))
+    headers.install(app, settings)
+    unit.install(app)
+    problem.install(app)
+    render.install(app)
+    limits.install(app, settings)
+    contract.install(app)
+    _protect_forms(app)
+    _open_rooms(app)
+    check_declarations(app)
+    app.extensions["metrics"] = metrics.install(
+        app, built.database, (business_gauges, backup_gauges), (attempts.LOCKS,)
+    )
+    telemetry.install(settings, service="comptoir-web", app=app, engine=built.database.engine)
+    return app
+
+
+def _configuration(settings: Settings) -> dict[str, Any]:
+    """Return what Flask and its extensions are told."""
+    return {
+        "SECRET_KEY": settings.secret_key,
+        "MAX_CONTENT_LENGTH": settings.upload_bytes_max + 64 * 1024,
+        "MAX_FORM_MEMORY_SIZE": 4 * 1024 * 1024,
+        "SESSION_COOKIE_NAME": "__Host-comptoir-form" if settings.secure else "comptoir-form",
+        "PERMANENT_SESSION_LIFETIME": timedelta(seconds=settings.session_absolute_seconds),
+        "BABEL_TRANSLATION_DIRECTORIES": str(product_files("translations")),
+        "WTF_CSRF_TIME_LIMIT": None,
+        "WTF_CSRF_CHECK_DEFAULT": False,
+    }
+
+
+def _services(settings: Settings, overrides: dict[str, Any]) -> Services:
+    """Open the application's own connections and gather what its rooms are given."""
     redis: Redis[Any] = Redis.from_url(settings.redis_url, socket_connect_timeout=2, socket_timeout=5)
     services: dict[str, Any] = {
         "settings": settings,
@@ -243,8 +271,13 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
         "new_secret": new_secret,
         "after_commit": Courier(redis).after_commit,
     }
-    app.extensions[KEY] = Services(**(services | overrides))
-    app.extensions[KEY].database.keys = new_ring(settings)
+    built = Services(**(services | overrides))
+    built.database.keys = new_ring(settings)
+    return built
+
+
+def _tell_news(app: Flask) -> None:
+    """Tell lower rooms what they ask of upper ones, which they do not know."""
     app.extensions |= {answers.ACCOUNTS: account_choices, answers.ACCOUNT_PATH: account_path}
     app.extensions[sample_room.EXTENSION] = partial(demo_statements.samples, SEED)
     app.extensions[platform_trail.EXTENSION] = platform_trail.InstallationTrail(
@@ -258,16 +291,10 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
         app.jinja_env.filters[f"{name}_words"] = lambda code, words=words: _(words.get(code) or str(code))
     access.SOURCES[:] = [workspace.policies_of]
     news.subscribe(learning.NAME, learning.learn_from_changes)
-    Babel(app, locale_selector=_locale)
-    logs.install(app)
-    cross_origin.install(app, partial(_origins_of, app.extensions[KEY]))
-    headers.install(app, settings)
-    unit.install(app)
-    problem.install(app)
-    render.install(app)
-    limits.install(app, settings)
-    contract.install(app)
-    _protect_forms(app)
+
+
+def _open_rooms(app: OpenAPI) -> None:
+    """Add the doors of every room."""
     for room in PAGE_ROOMS:
         app.register_blueprint(room)
     limits.limit_api(app, oauth_pages.bp)
@@ -277,13 +304,6 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
     app.register_blueprint(health.blueprint(readiness.checks()))
     for endpoint in ("health.livez", "health.readyz"):
         app.view_functions[endpoint].public = True  # type: ignore[attr-defined]
-    check_declarations(app)
-    built: Services = app.extensions[KEY]
-    app.extensions["metrics"] = metrics.install(
-        app, built.database, (business_gauges, backup_gauges), (attempts.LOCKS,)
-    )
-    telemetry.install(settings, service="comptoir-web", app=app, engine=built.database.engine)
-    return app
 
 
 def _locale() -> str:
