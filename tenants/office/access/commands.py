@@ -19,7 +19,7 @@ from webapp.access.shaping import grant_policy, role_policy
 from webapp.access.terms import Conditions, read_conditions
 from webapp.audit.commands import record
 from webapp.kernel.actor import Actor
-from webapp.kernel.db import bound_tenant, on_platform
+from webapp.kernel.db import TenantRef, bound_tenant, on_platform
 from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound
 from webapp.tenancy import commands as tenancy
 
@@ -121,17 +121,18 @@ def make_role(*, session: Session, actor: Actor, at: datetime, draft: RoleDraft,
     if not NAME.fullmatch(draft.name):
         message = N_("Use small letters, digits and hyphens, beginning with a letter.")
         raise Invalid(errors=(FieldError("name", "name", message),))
+    tenant = _take_policies(session)
     if draft.name in set(Role) or queries.role(session=session, name=draft.name):
         raise RoleTaken(name=draft.name)
-    _write(session=session, actor=actor, at=at, draft=draft, giver=giver, before=None)
+    _write(session=session, actor=actor, at=at, tenant=tenant, draft=draft, giver=giver, before=None)
 
 
 def change_role(
     *, session: Session, actor: Actor, at: datetime, draft: RoleDraft, giver: frozenset[Permission]
 ) -> None:
     """Change one of the workspace's own roles; raises NotFound, Invalid (title, permissions, conditions)."""
-    before = _own(session, draft.name)
-    _write(session=session, actor=actor, at=at, draft=draft, giver=giver, before=before)
+    tenant, before = _take_policies(session), _own(session, draft.name)
+    _write(session=session, actor=actor, at=at, tenant=tenant, draft=draft, giver=giver, before=before)
 
 
 def _write(
@@ -139,6 +140,7 @@ def _write(
     session: Session,
     actor: Actor,
     at: datetime,
+    tenant: TenantRef,
     draft: RoleDraft,
     giver: frozenset[Permission],
     before: queries.RoleView | None,
@@ -152,10 +154,8 @@ def _write(
     permissions, conditions = _read(session, draft.shape, giver | {one for one in Permission if one.value in already})
     policy = role_policy(draft.name, permissions, conditions)
     shape = access.Shape(permissions, draft.shape.conditions, policy)
-    tenant = bound_tenant(session)
     with on_platform(session):
         access.write_role(session=session, at=at, tenant_id=tenant.id, name=draft.name, title=title, shape=shape)
-        tenancy.raise_access_revision(session=session, tenant_id=tenant.id)
     record(
         session=session,
         actor=actor,
@@ -173,14 +173,13 @@ def _write(
 
 def remove_role(*, session: Session, actor: Actor, at: datetime, name: str) -> None:
     """Remove one of the workspace's own roles, from whoever has it too; raises NotFound."""
-    tenant, before = bound_tenant(session), _own(session, name)
+    tenant, before = _take_policies(session), _own(session, name)
     holders = [one for one in queries.members(session=session) if name in one.own_roles]
     with on_platform(session):
         for one in holders:
             rest = tuple(other for other in one.own_roles if other != name)
             tenancy.set_own_roles(session=session, tenant_id=tenant.id, person_id=one.person_id, names=rest)
         access.drop_role(session=session, tenant_id=tenant.id, name=name)
-        tenancy.raise_access_revision(session=session, tenant_id=tenant.id)
     record(
         session=session,
         actor=actor,
@@ -202,7 +201,7 @@ def assign(
     giver: frozenset[Permission],
 ) -> None:
     """Let exactly these members have one of the workspace's own roles; raises NotFound, Invalid (person_ids)."""
-    tenant, role = bound_tenant(session), _own(session, name)
+    tenant, role = _take_policies(session), _own(session, name)
     members = queries.members(session=session)
     if person_ids - {one.person_id for one in members}:
         raise Invalid(errors=(FieldError("person_ids", "choice", N_("Only members can have a role.")),))
@@ -216,7 +215,6 @@ def assign(
         for one in (*gained, *lost):
             names = tuple(sorted({*one.own_roles, name} if one in gained else {*one.own_roles} - {name}))
             tenancy.set_own_roles(session=session, tenant_id=tenant.id, person_id=one.person_id, names=names)
-        tenancy.raise_access_revision(session=session, tenant_id=tenant.id)
     for one in (*gained, *lost):
         record(
             session=session,
@@ -242,6 +240,7 @@ def grant(
     giver: frozenset[Permission],
 ) -> None:
     """Permit a member something until a moment; raises Invalid (person_id, permissions, until, note, conditions)."""
+    tenant = _take_policies(session)
     if person_id not in {one.person_id for one in queries.members(session=session)}:
         raise Invalid(errors=(FieldError("person_id", "choice", N_("Only members can have a grant.")),))
     if not at < until <= at + GRANT_LIFE_MAX:
@@ -249,7 +248,7 @@ def grant(
     if len(note) > NOTE_MAX:
         raise Invalid(errors=(FieldError("note", "length", N_("Write at most 200 characters.")),))
     permissions, conditions = _read(session, shape, giver, until)
-    tenant, policy = bound_tenant(session), grant_policy(grant_id, person_id, permissions, conditions)
+    policy = grant_policy(grant_id, person_id, permissions, conditions)
     with on_platform(session):
         access.write_grant(
             session=session,
@@ -262,7 +261,6 @@ def grant(
             expires_at=until,
             shape=access.Shape(permissions, shape.conditions, policy),
         )
-        tenancy.raise_access_revision(session=session, tenant_id=tenant.id)
     record(
         session=session,
         actor=actor,
@@ -280,11 +278,10 @@ def grant(
 
 def revoke_grant(*, session: Session, actor: Actor, at: datetime, grant_id: UUID) -> None:
     """End a grant before its time; raises NotFound."""
-    tenant = bound_tenant(session)
+    tenant = _take_policies(session)
     with on_platform(session):
         if not access.end_grant(session=session, at=at, tenant_id=tenant.id, grant_id=grant_id):
             raise NotFound
-        tenancy.raise_access_revision(session=session, tenant_id=tenant.id)
     record(
         session=session,
         actor=actor,
@@ -293,6 +290,17 @@ def revoke_grant(*, session: Session, actor: Actor, at: datetime, grant_id: UUID
         object_type="access_grant",
         object_id=grant_id,
     )
+
+
+def _take_policies(session: Session) -> TenantRef:
+    """Let every process decide anew after the commit, and whoever else shapes the workspace wait until then.
+
+    Taken before anything is read that is written again: of two who give one member a role, none takes the other's away.
+    """
+    tenant = bound_tenant(session)
+    with on_platform(session):
+        tenancy.raise_access_revision(session=session, tenant_id=tenant.id)
+    return tenant
 
 
 def _own(session: Session, name: str) -> queries.RoleView:

@@ -1,12 +1,16 @@
 """A workspace shapes who may do what: own roles, grants until a moment, conditions, and why something is refused."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
-from tests.cast import Cast
+from tenants.office.access import commands
+from tests.cast import STAGE, Cast
 from webapp.access.asker import Asker
 from webapp.access.engine import findings_of
 from webapp.access.guard import decide, permitted
@@ -81,6 +85,39 @@ def test_nobody_gives_more_than_they_may_themselves(cast: Cast):
     grant = {"person_id": str(cast.dave.id), "permissions": beyond, "until": "2026-12-31T00:00:00Z"}
     assert cast.dave.api("POST", "/access/grants", json=grant).status_code in {422, 403}
     assert "workspace:workspace:remove" not in cast.dave.api("GET", "/access/own").json["permissions"]
+
+
+def test_roles_that_two_people_give_in_the_same_moment_are_both_had(cast: Cast):
+    for name in ("day-desk", "night-desk"):
+        role = {"name": name, "title": name, "permissions": ["ledger:accounts:write"]}
+        assert cast.alice.api("POST", "/access/roles", json=role).status_code == 201
+
+    def give(session: Session, name: str) -> None:
+        people = frozenset({cast.bob.id})
+        giver = frozenset(Permission)
+        commands.assign(session=session, actor=STAGE, at=MONDAY, name=name, person_ids=people, giver=giver)
+
+    def give_too() -> None:
+        with cast.acme.begin() as session:
+            give(session, "night-desk")
+
+    other = threading.Thread(target=give_too)
+    with cast.acme.begin() as first:
+        give(first, "day-desk")
+        other.start()
+        await_a_waiter(cast)
+    other.join()
+    assert cast.bob.api("GET", "/access/own").json["own_roles"] == ["day-desk", "night-desk"]
+
+
+def await_a_waiter(cast: Cast) -> None:
+    """Wait until a transaction waits for what another one holds."""
+    with cast.engine.begin() as connection:
+        for _ in range(500):
+            if connection.scalar(text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")):
+                return
+            connection.execute(text("SELECT pg_sleep(0.02)"))
+    raise AssertionError("nobody waits")
 
 
 def test_the_pages_do_what_the_calls_do(cast: Cast):
