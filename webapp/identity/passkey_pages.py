@@ -11,7 +11,7 @@ from webapp.identity.door import anonymous, begin_session, recognise_session, re
 from webapp.identity.gate import confirmed, first_page, public, signed_in, surround
 from webapp.identity.interrupted import offer_again
 from webapp.identity.parcel import unseal
-from webapp.identity.security_pages import after_new_factor, security_page
+from webapp.identity.security import after_new_factor, security_page
 from webapp.kernel.db import bind_platform
 from webapp.kernel.errors import DomainError, Invalid
 from webapp.web.fields import field_errors

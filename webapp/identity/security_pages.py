@@ -6,14 +6,12 @@ from flask import Blueprint, Response, flash, g, request, url_for
 from flask_babel import gettext as _
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from webapp.identity import queries, recovery, sessions, totp
-from webapp.identity.codes import RECOVERY_CODES, address_for_apps, new_recovery_codes, new_totp_secret
-from webapp.identity.cookies import set_cookie
-from webapp.identity.door import safe_next
+from webapp.identity import recovery, sessions, totp
+from webapp.identity.codes import RECOVERY_CODES, address_for_apps, new_totp_secret
 from webapp.identity.factors import factors_of
 from webapp.identity.gate import confirmed, signed_in
-from webapp.identity.onward import confirmed_by
 from webapp.identity.qr import drawing
+from webapp.identity.security import after_new_factor, security_page, show_new_codes
 from webapp.kernel.errors import Invalid
 from webapp.web.fields import field_errors
 from webapp.web.render import render, see_other
@@ -30,21 +28,6 @@ ISSUER = "Comptoir"
 def overview() -> Response:
     """Show how the person signs in, and where they are signed in."""
     return security_page()
-
-
-def security_page(*, status: int = 200, errors: dict[str, str] | None = None, name: str = "") -> Response:
-    """Show the page of security; `errors` and `name` are those of a passkey that was not kept."""
-    return render(
-        "identity/security.html",
-        status=status,
-        errors=errors or {},
-        name=name,
-        is_needed="needed" in request.args,
-        onward=safe_next(f"/t/{request.args.get('needed', '')}/"),
-        factors=factors_of(session=g.db, person_id=g.person.id),
-        sessions=queries.sessions(session=g.db, person_id=g.person.id, at=g.at),
-        current_id=g.session_id,
-    )
 
 
 @bp.get("/profile/security/app")
@@ -96,7 +79,7 @@ def remove_app() -> Response:
 @confirmed
 def make_codes() -> Response:
     """Make ten new recovery codes and show them, once; those before them open nothing any more."""
-    return _new_codes()
+    return show_new_codes()
 
 
 @bp.post("/profile/security/recovery-codes/file")
@@ -120,25 +103,6 @@ def revoke_others() -> Response:
     sessions.revoke_sessions(session=g.db, actor=g.actor, at=g.at, person_id=g.person.id, but=g.session_id)
     flash(_("Every other session has ended."), "success")
     return see_other(url_for("security.overview"))
-
-
-def after_new_factor(means: str) -> Response:
-    """Note that the new factor was shown, under a new secret of the session; make recovery codes where there are none.
-
-    Every other session of the person goes on under a new secret too, and without the second factor.
-    """
-    sessions.ask_for_renewal(session=g.db, person_id=g.person.id)
-    secret = confirmed_by(means, second_factor=True)
-    left = factors_of(session=g.db, person_id=g.person.id).recovery_codes_left
-    response = see_other(url_for("security.overview")) if left else _new_codes()
-    set_cookie(response, secret)
-    return response
-
-
-def _new_codes() -> Response:
-    codes = new_recovery_codes(secrets.choice)
-    recovery.replace_codes(session=g.db, actor=g.actor, at=g.at, person_id=g.person.id, codes=codes)
-    return render("identity/recovery_codes.html", status=201, codes=codes)
 
 
 def _app_page(secret: str, *, status: int = 200, errors: dict[str, str] | None = None) -> Response:

@@ -1,9 +1,7 @@
 """Policy stores on pages: list, make, settings, entities, export and import."""
 
 import json
-from collections.abc import Iterable
 from typing import Any
-from uuid import UUID
 
 from flask import Blueprint, Response, flash, g, request, url_for
 from flask_babel import gettext as _
@@ -15,8 +13,6 @@ from tenants.office.policies.rules import ENTITIES_MAX, HIERARCHY_DEPTH_MAX, STO
 from webapp.access.door import ask
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
-from webapp.identity import queries as identity
-from webapp.kernel.db import on_platform
 from webapp.kernel.errors import Conflict, DomainError, Invalid
 from webapp.web.fields import field_errors
 from webapp.web.pagination import cut, read_cursor
@@ -29,13 +25,6 @@ guard_room(bp)
 
 PAGE_ROWS = 50
 NEW = {"slug": "", "name": ""}
-
-
-def names_of(ids: Iterable[UUID | None]) -> dict[UUID, str]:
-    """Return the names of the people who did something, by id."""
-    with on_platform(g.db) as session:
-        found = identity.people(session=session, ids={one for one in ids if one is not None})
-    return {one: person.name or person.email for one, person in found.items()}
 
 
 @bp.get("/policies")
@@ -182,7 +171,9 @@ def _store(store: StoreView, *, status: int = 200, **context: Any) -> Response:
     shown = {
         "store": store,
         "versions": rows,
-        "names": names_of(one for row in rows for one in (row.changed_by, row.activated_by)),
+        "names": queries.names_of(
+            session=g.db, ids=(one for row in rows for one in (row.changed_by, row.activated_by))
+        ),
         "by_type": queries.entities_by_type(session=g.db, store_id=store.id),
         "can_roll_back": queries.last_retired(session=g.db, store_id=store.id) is not None,
         "address": f"{request.host_url.rstrip('/')}/t/{g.slug}/access/{store.slug}",

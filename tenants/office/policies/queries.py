@@ -1,5 +1,6 @@
 """Reads of policy stores: stores, versions, entities, decisions; every list is bounded."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +20,9 @@ from tenants.office.policies.rules import (
     Party,
     Question,
 )
+from webapp.identity import queries as identity
 from webapp.kernel.actor import SYSTEM
+from webapp.kernel.db import on_platform
 
 DECISIONS_MAX = 501
 SEARCHED_MAX = 500
@@ -304,3 +307,10 @@ def decisions(
         query = query.where(PolicyDecision.id < before)
     rows = session.execute(query.order_by(PolicyDecision.id.desc()).limit(limit))
     return [DecisionView(*row) for row in rows]
+
+
+def names_of(*, session: Session, ids: Iterable[UUID | None]) -> dict[UUID, str]:
+    """Return the names of the people who did something, by id."""
+    with on_platform(session) as platform:
+        found = identity.people(session=platform, ids={one for one in ids if one is not None})
+    return {one: person.name or person.email for one, person in found.items()}

@@ -8,7 +8,6 @@ from flask_babel import gettext as _
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.office.policies import commands, forms, queries, trials, versions
 from tenants.office.policies.difference import difference
-from tenants.office.policies.pages import names_of
 from tenants.office.policies.queries import StoreView
 from tenants.office.policies.rules import REASONS, REPLAY_MAX, WORKSPACE, Answer, State
 from tenants.office.policies.trials import Trial
@@ -160,6 +159,7 @@ def bench(store: str) -> Response:
     values = {name: request.args.get(name, "").replace("\0", "")[:4000] for name in (*ASKED, *ASKED_ALSO)}
     with on_platform(g.db) as session:
         places = tenancy.members(session=session, tenant_id=g.tenant.id) if store == WORKSPACE else []
+    people = queries.names_of(session=g.db, ids=(place.person_id for place in places))
     wanted = request.args.get("version", "")
     numbers = [number for number in (found.draft, found.active) if number is not None]
     chosen = next((number for number in numbers if str(number) == wanted), numbers[0] if numbers else None)
@@ -177,7 +177,7 @@ def bench(store: str) -> Response:
         values=values,
         chosen=chosen,
         tried=tried,
-        people=sorted((name, str(one)) for one, name in names_of(place.person_id for place in places).items()),
+        people=sorted((name, str(one)) for one, name in people.items()),
         permissions=list(Permission),
         errors=errors,
         reason_of=reason_of,
@@ -221,6 +221,6 @@ def _version(store: StoreView, number: int, *, status: int = 200, refused: str =
         ]
         if other
         else [],
-        names=names_of((version.changed_by, version.activated_by)),
+        names=queries.names_of(session=g.db, ids=(version.changed_by, version.activated_by)),
         refused=refused,
     )
