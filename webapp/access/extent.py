@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from webapp.access.engine import Outcome, Uid
+from webapp.access.engine import Outcome
+from webapp.access.scopes import Uid
+from webapp.kernel.ids import new_id
 
 KIND = "Account"
 ACCOUNT_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 """How an account is named; of another name there is none."""
-UNNAMED = Uid(KIND, "unnamed")
-"""Stands for every account that no policy names: policies say the same of all of them."""
+UNNAMED = Uid(KIND, f"unnamed {new_id()}")
+"""Stands for every account that no policy names: policies say the same of all of them, and none can name it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -367,6 +367,15 @@ def test_a_limit_on_amounts_counts_however_and_wherever_it_is_written():
         assert book.reach(Permission.LEDGER_ENTRIES_READ, customer).is_empty
 
 
+def test_a_name_that_no_account_has_reaches_none_in_lists_as_in_single_checks():
+    asker = Asker(Role.CUSTOMER, (), UUID(int=7))
+    for name in ("007", "٧", "9" * 20, "0", "unnamed"):
+        text = f'permit (principal, action == Action::"{PERMISSION.value}", resource in Account::"{name}");'
+        book = Rulebook(with_own((("workspace", text),), validated=True), is_own=True)
+        assert not book.answer_on(PERMISSION, asker, [7]).permit
+        assert book.extent(PERMISSION, asker).is_empty, name
+
+
 def test_what_is_forbidden_of_the_workspace_is_so_of_its_accounts_however_it_is_written():
     for scope in (
         'is Workspace in Workspace::"here"',
