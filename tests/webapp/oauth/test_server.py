@@ -242,7 +242,7 @@ def test_people_see_the_programs_that_act_for_them_and_end_one_for_themselves_al
     bob = cast.bob.browser()
     page = bob.get("/profile/programs").text
     assert page.count(f"/profile/programs/{program.client_id}/end") == 1, "one program is one, however often it asked"
-    assert "members:read" in page and "Acme" in page
+    assert "See members" in page and "Acme" in page
     assert "No program acts for you." in cast.carol.browser().get("/profile/programs").text, "the code was not fetched"
     path = f"/profile/programs/{program.client_id}/end"
     assert submit(cast.carol.browser(), "/profile", path).status_code == 404
