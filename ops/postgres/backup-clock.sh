@@ -30,7 +30,7 @@ while true; do
   touch "$beat"
   today=$(date -u +%F)
   if [ "$(last_day)" != "$today" ] && { [ "$((10#$(date -u +%H)))" -ge "$hour" ] || [ -z "$(last_day)" ]; }; then
-    kind=diff
+    kind="diff"
     if [ "$(date -u +%u)" = 7 ]; then kind=full; fi
     if "${stanza[@]}" backup --type="$kind" --log-level-console=warn; then
       say backup.done "\"type\":\"$kind\""

@@ -20,6 +20,9 @@ DOMAIN = "books.test"
 IMAGES = {"VALKEY_IMAGE": "comptoir-standin/valkey:8"}
 """What stands in where no image can be pulled."""
 
+TAG = os.environ.get("COMPTOIR_TEST_TAG", "")
+"""Images of a tag of their own, while somebody else's tests run beside."""
+
 
 def free_port() -> int:
     """Return a port of this machine that nobody has."""
@@ -52,17 +55,23 @@ class Stack:
             "HTTP_PORT": f"127.0.0.1:{self.http_port}",
             "HTTPS_PORT": f"127.0.0.1:{self.https_port}",
             "WEB_REPLICAS": "1",
+            **({"COMPTOIR_VERSION": TAG, "COMPTOIR_BLUE": TAG} if TAG else {}),
             **(settings or {}),
         }
         _copy(folder)
         (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
+
+    def setting(self, name: str) -> str:
+        """Return a line of .env, the empty text where there is none."""
+        lines = (self.folder / ".env").read_text().splitlines()
+        return next((line.partition("=")[2] for line in lines if line.startswith(f"{name}=")), "")
 
     # The operator's verbs
 
     def run(self, *words: str, check: bool = True, seconds: float = 300) -> subprocess.CompletedProcess[str]:
         """Run a command in the installation's folder; raises AssertionError with its words when it fails."""
         done = subprocess.run(
-            words, cwd=self.folder, env=self._environ(), capture_output=True, text=True, timeout=seconds, check=False
+            words, cwd=self.folder, env=self.environ(), capture_output=True, text=True, timeout=seconds, check=False
         )
         if check and done.returncode:
             raise AssertionError(f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
@@ -96,7 +105,8 @@ class Stack:
 
     def sql(self, query: str, *, database: str = "comptoir") -> str:
         """Ask PostgreSQL as its superuser; return bare rows."""
-        return self.compose("exec", "-T", "postgres", "psql", "-U", "postgres", "-d", database, "-Atc", query).strip()
+        words = ("psql", "-h", "/var/run/postgresql", "-U", "postgres", "-d")
+        return self.compose("exec", "-T", "postgres", *words, database, "-Atc", query).strip()
 
     def pool(self) -> urllib3.HTTPSConnectionPool:
         """Return connections to nginx that trust the installation's own authority and its name alone."""
@@ -116,7 +126,8 @@ class Stack:
         """Make an API token and return it."""
         return self.comptoir("token", "create", "--tenant", slug, "--person", person).splitlines()[-1]
 
-    def _environ(self) -> dict[str, str]:
+    def environ(self) -> dict[str, str]:
+        """Return what an operator's shell has."""
         kept: Sequence[str] = ("PATH", "HOME", "DOCKER_HOST", "LANG", "PIP_CERT")
         return {name: os.environ[name] for name in kept if name in os.environ}
 

@@ -1,0 +1,128 @@
+"""Another version comes into service, and goes out again, under load: no request fails, no posting is lost."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from tests.production.load import Load
+from tests.production.stack import Stack, until
+
+STEPS = ("preflight", "save", "migrate", "files", "start", "gate", "switch", "drain", "stop", "workers")
+NO_START = """["sh", "-c", "[ $0 != web ] || { echo 'no such module: money' >&2; exit 3; }; exec comptoir $0 $@"]"""
+NEVER_READY = NO_START.replace(
+    "echo 'no such module: money' >&2; exit 3", "export COMPTOIR_REDIS_URL_FILE= COMPTOIR_REDIS_URL=redis://nowhere"
+)
+
+
+@pytest.fixture(scope="module")
+def versions(stack: Stack) -> Iterator[dict[str, str]]:
+    """Return tags of images that are made from the one that runs: `next`, and two that are not fit to serve."""
+    now = stack.setting("COMPTOIR_BLUE")
+    tags = {name: f"{name}-{uuid4().hex[:8]}" for name in ("next", "broken", "deaf")}
+    for name, more in (("next", ""), ("broken", f"ENTRYPOINT {NO_START}\n"), ("deaf", f"ENTRYPOINT {NEVER_READY}\n")):
+        text = f"FROM comptoir:{now}\nLABEL org.opencontainers.image.version={tags[name]}\n{more}"
+        made = ["docker", "build", "-q", "-t", f"comptoir:{tags[name]}", "-"]
+        subprocess.run(made, input=text, text=True, check=True, capture_output=True)
+    yield tags | {"now": now}
+    for tag in tags.values():
+        subprocess.run(["docker", "image", "rm", "-f", f"comptoir:{tag}"], check=False, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def load(stack: Stack, versions: dict[str, str]) -> Iterator[Load]:
+    """Return a load that lasts for all tests of this file."""
+    with Load(stack, "acme", stack.token("acme", "owner@acme.example")) as made:
+        until(lambda: made.imported, seconds=120, what="a first statement is imported")
+        yield made
+
+
+def tell(line: str) -> None:
+    """Print what was measured."""
+    sys.stdout.write(f"\n{line}\n")
+
+
+def images(stack: Stack) -> dict[str, set[str]]:
+    """Return the images that run, by service."""
+    found: dict[str, set[str]] = {}
+    for one in stack.services():
+        if one["State"] == "running":
+            found.setdefault(one["Service"], set()).add(one["Image"].partition(":")[2])
+    return found
+
+
+def all_is_kept(load: Load) -> None:
+    """See that nothing failed and that the books hold what was answered."""
+    count = len(load.posted)
+    until(lambda: len(load.posted) > count, seconds=30, what="another posting")
+    answered = set(load.posted)
+    assert load.failed == []
+    assert answered <= load.in_the_books()
+
+
+def test_a_deploy_and_a_rollback_fail_no_request(stack: Stack, versions: dict[str, str], load: Load):
+    began = time.monotonic()
+    told = stack.run("ops/deploy", versions["next"], seconds=600).stdout
+    tell(f"deploy: {time.monotonic() - began:.0f} s, {load.counts}")
+    assert all(f"] {step}\n" in told for step in STEPS)
+    seen = images(stack)
+    assert seen["web-green"] == seen["worker"] == seen["clock"] == {versions["next"]}
+    assert "web-blue" not in seen
+    all_is_kept(load)
+
+    began = time.monotonic()
+    told = stack.run("ops/rollback", seconds=600).stdout
+    taken = time.monotonic() - began
+    tell(f"rollback: {taken:.0f} s, {load.counts}")
+    seen = images(stack)
+    assert seen["web-blue"] == seen["worker"] == seen["clock"] == {versions["now"]}
+    assert "web-green" not in seen
+    assert taken < 60
+    all_is_kept(load)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("broken", "does not stay up"), ("deaf", "is not ready")], ids=["broken", "deaf"]
+)
+def test_a_version_that_is_unfit_stops_itself(
+    stack: Stack, versions: dict[str, str], load: Load, kind: str, reason: str
+):
+    before = images(stack)
+    words = ["env", "DEPLOY_WAIT=45", "ops/deploy", versions[kind], "--without-backup"]
+    done = stack.run(*words, check=False, seconds=300)
+    assert done.returncode == 1
+    assert reason in done.stderr
+    assert "serves as before" in done.stderr
+    if kind == "broken":
+        assert "no such module: money" in done.stderr
+    assert images(stack) == before
+    all_is_kept(load)
+
+
+def test_a_deploy_that_is_killed_at_each_step_goes_on(stack: Stack, versions: dict[str, str], load: Load):
+    for step in STEPS:
+        running = subprocess.Popen(
+            ["ops/deploy", versions["next"]], cwd=stack.folder, stdout=subprocess.PIPE, text=True, env=stack.environ()
+        )
+        assert running.stdout is not None
+        lines = []
+        for line in running.stdout:
+            lines.append(line)
+            if f"] {step}\n" in line:
+                break
+        else:
+            raise AssertionError(f"no step {step}: {lines}")
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+        running.stdout.close()
+    told = stack.run("ops/deploy", versions["next"], seconds=600).stdout
+    assert "going on with the deploy" in told
+    assert "runs everywhere" in told
+    seen = images(stack)
+    assert seen["web-green"] == seen["worker"] == seen["clock"] == {versions["next"]}
+    assert "web-blue" not in seen
+    all_is_kept(load)
