@@ -15,6 +15,7 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from pydantic import ValidationError
 from redis import Redis
 from waitress import create_server
+from werkzeug.exceptions import HTTPException
 
 from tenants.demo import statements as demo_statements
 from tenants.demo.commands import SEED
@@ -331,7 +332,11 @@ def _protect_forms(app: Flask) -> None:
 
     @app.errorhandler(CSRFError)
     def refused(error: CSRFError) -> Response:
-        return refuse_form(str(error.description))
+        try:
+            return refuse_form(str(error.description))
+        except HTTPException as beyond:
+            # Who asks too often is told so: what is raised while an error is answered would be a fault of ours.
+            return app.make_response(app.handle_user_exception(beyond))
 
     @app.errorhandler(NotConfirmed)
     def asked(error: NotConfirmed) -> Response:

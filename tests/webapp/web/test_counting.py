@@ -85,6 +85,8 @@ def test_pages_moves_and_sign_ins_have_their_limits_with_and_without_valkey(
         assert over.headers["RateLimit-Policy"] == '"page";q=100;w=60'
         assert over.headers["RateLimit"] == '"page";r=0;t=60' and over.headers["Retry-After"] == "60"
         assert "Please try again in 60 seconds." in over.text and "Retry-After" not in over.text
+        forged = browser.post(f"/t/{cast.acme.slug}/entries", data={"csrf_token": "made up"}, environ_base=home)
+        assert forged.status_code == 429, "a form without a valid token, too"
         other = made.test_client()
         other.set_cookie("comptoir", cast.dave.session_secret)
         fine = other.get(path, environ_base=home)
