@@ -14,11 +14,13 @@ import click
 from sqlalchemy import Engine
 
 from webapp.embedded.instance import Instance
+from webapp.identity import queries as _people  # noqa: F401 - rows of every room refer to a person or a workspace
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import utc_now
 from webapp.kernel.crypto import new_ring
 from webapp.kernel.db import Database, app_url, owner_engine
 from webapp.settings import Settings
+from webapp.tenancy import queries as _workspaces  # noqa: F401 - as above
 
 
 def _account() -> str:

@@ -11,7 +11,6 @@ from webapp.cli.refusals import Refusal
 from webapp.identity import addresses, links, people, queries, tokens
 from webapp.kernel.ids import new_id, new_secret
 from webapp.oauth import commands as programs
-from webapp.tenancy import queries as _workspaces  # noqa: F401 - a mail is a job, whose row refers to a workspace
 
 
 @click.group()
