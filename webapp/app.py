@@ -90,6 +90,7 @@ from webapp.identity import pages as identity_pages
 from webapp.identity.confirmation import NotConfirmed, ask_to_confirm
 from webapp.identity.door import ACCESS_TOKENS
 from webapp.identity.gate import check_declarations, refuse_form
+from webapp.jobs import presence
 from webapp.jobs.delivery import Courier
 from webapp.kernel.clock import utc_now
 from webapp.kernel.crypto import new_ring
@@ -367,6 +368,7 @@ def serve(settings: Settings) -> None:
         # Where proxies are trusted, the application reads what they say (headers.install).
         clear_untrusted_proxy_headers=not settings.trusted_proxies,
     )
+    presence.tell_of_web(app.extensions[KEY].database)
     # SystemExit lets waitress finish the requests that it has taken.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # What was made until now stays: looking through it for garbage, again and again, holds requests up for 0.1 s.

@@ -98,6 +98,10 @@ class Settings:
         default=1, metadata={"help": "hour (UTC) from which every workspace is backed up each night; -1: never"}
     )
     backup_keep_days: int = field(default=30, metadata={"help": "backups of workspaces are deleted after so many days"})
+    previous_version: str = field(
+        default="",
+        metadata={"help": "version that ops/rollback can go back to; while it is set, no contract migration runs"},
+    )
     log_level: str = field(default="INFO", metadata={"help": "DEBUG, INFO, WARNING or ERROR"})
     otlp_endpoint: str = field(default="", metadata={"help": "OpenTelemetry traces go here when set"})
     sign_in_providers: str = field(

@@ -379,8 +379,9 @@ CREATE INDEX rate_count_ends ON platform.rate_count (ends_at)
 --;
 CREATE TABLE platform.heartbeat (
     name text PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('worker', 'clock')),
-    seen_at timestamptz NOT NULL
+    kind text NOT NULL CHECK (kind IN ('worker', 'clock', 'web')),
+    seen_at timestamptz NOT NULL,
+    version text NOT NULL DEFAULT ''
 )
 --;
 -- What was written of each workspace and when; no key leads to the workspace, which may be gone when it is needed.

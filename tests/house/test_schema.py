@@ -17,6 +17,7 @@ from webapp.kernel.db import PlatformBase, TenantBase
 BY_HAND = {
     "_tenant_marker": "written by provisioning alone",
     "schema_revision": "written by provisioning alone",
+    "served_revision": "written by provisioning alone",
     "rate_count": "written by ready texts alone, on the hot path",
     "rate_count_ends": "of that table",
     "idempotency": "written by ready texts alone, on the hot path",

@@ -149,7 +149,7 @@ def _place(session: Session, driver: Any, manifest: Manifest, at: datetime, new_
         driver.execute(
             "INSERT INTO platform.tenant (id, slug, name, schema_revision, base_currency, created_at)"
             " VALUES (%s, %s, %s, %s, 'EUR', %s)",
-            (tenant.id, slug, manifest.name, tenant_revisions().head(), at),
+            (tenant.id, slug, manifest.name, tenant_revisions().needed(), at),
         )
     except errors.UniqueViolation:
         raise SlugTaken(slug=slug) from None
@@ -226,10 +226,12 @@ def _begin_trail_anew(driver: Any) -> None:
 
 def _migrate(driver: Any, place: _Place, manifest: Manifest) -> None:
     chain = tenant_revisions()
-    if manifest.revision != chain.head():
-        provisioning.run_statements(driver, chain.statements(manifest.revision))
-        driver.execute("UPDATE _tenant_marker SET revision = %s", (chain.head(),))
-    driver.execute("UPDATE platform.tenant SET schema_revision = %s WHERE id = %s", (chain.head(), place.tenant.id))
+    revision = manifest.revision
+    if revision not in chain.suits():
+        revision = chain.needed()
+        provisioning.run_statements(driver, chain.statements(manifest.revision, revision))
+        driver.execute("UPDATE _tenant_marker SET revision = %s", (revision,))
+    driver.execute("UPDATE platform.tenant SET schema_revision = %s WHERE id = %s", (revision, place.tenant.id))
 
 
 _TRAIL = (("audit_event", "id"), ("audit_words", "event_id"), ("audit_seal", "number"), ("audit_checkpoint", "number"))

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, and_, column, delete, exists, insert, or_,
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from webapp import __version__
 from webapp.jobs.models import Heartbeat, Job
 from webapp.kernel.actor import Actor
 from webapp.kernel.db import on_platform
@@ -304,7 +305,7 @@ def _bury(session: Session, dead: list[tuple[UUID, int]], at: datetime) -> None:
         session.execute(update(Job).where(Job.id == job_id).values(values))
 
 
-def note_alive(*, session: Session, name: str, kind: Literal["worker", "clock"], at: datetime) -> None:
-    """Keep the heartbeat of a worker or of the clock."""
-    query = upsert(Heartbeat).values(name=name, kind=kind, seen_at=at)
+def note_alive(*, session: Session, name: str, kind: Literal["worker", "clock", "web"], at: datetime) -> None:
+    """Keep the heartbeat of a process, with its version."""
+    query = upsert(Heartbeat).values(name=name, kind=kind, seen_at=at, version=__version__)
     session.execute(query.on_conflict_do_update(index_elements=["name"], set_={"seen_at": at}))

@@ -49,10 +49,11 @@ class Job(PlatformBase):
 
 
 class Heartbeat(PlatformBase):
-    """When a worker or the clock was last seen alive."""
+    """When a worker, the clock or web was last seen alive, and in which version."""
 
     __tablename__ = "heartbeat"
 
     name: Mapped[str] = mapped_column(Text, primary_key=True)
     kind: Mapped[str] = mapped_column(Text)
     seen_at: Mapped[datetime] = mapped_column(Instant)
+    version: Mapped[str] = mapped_column(Text, server_default="")

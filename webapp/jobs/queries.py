@@ -96,6 +96,17 @@ def counts(*, session: Session) -> dict[tuple[str, str], int]:
     return {(row[0], row[1]): row[2] for row in rows}
 
 
+def other_versions(*, session: Session, version: str, at: datetime, within: timedelta) -> list[str]:
+    """Return the processes of other versions that were heard of within so long (at most 100), as `name (version)`."""
+    query = (
+        select(Heartbeat.name, Heartbeat.version)
+        .where(Heartbeat.seen_at > at - within, Heartbeat.version != version)
+        .order_by(Heartbeat.name)
+        .limit(100)
+    )
+    return [f"{row[0]} ({row[1] or 'of an unknown version'})" for row in session.execute(query)]
+
+
 def alive(*, session: Session, kind: str, at: datetime, within: timedelta) -> bool:
     """Tell whether a worker (or the clock) was seen within so long."""
     query = select(Heartbeat.name).where(Heartbeat.kind == kind, Heartbeat.seen_at > at - within).limit(1)

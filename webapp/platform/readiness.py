@@ -1,22 +1,16 @@
 """What `/readyz` asks: the parts without which a request or a job would fail."""
 
 from datetime import timedelta
-from functools import cache
 
 from flask import g
 from sqlalchemy import text
 
 from webapp.jobs import queries as jobs
-from webapp.tenancy.schema import platform_revisions, tenant_revisions
+from webapp.tenancy.fitness import unfit_counts
 from webapp.web.health import Check, valkey
 from webapp.web.state import services
 
 ALIVE_WITHIN = timedelta(seconds=15)
-
-_BEHIND = text("""
-    SELECT (SELECT count(*) FROM platform.tenant WHERE schema_revision <> :tenant_head),
-        (SELECT count(*) FROM platform.schema_revision WHERE revision <> :platform_head)
-""")
 
 
 def checks() -> dict[str, Check]:
@@ -37,23 +31,18 @@ def database() -> str:
 
 
 def migrations() -> str:
-    """See that the platform and every tenant are at the newest revision: one query, however many there are."""
+    """See that the platform's and every tenant's schema are fit for this version: one query, however many there are.
+
+    A newer schema is fit as long as migrations only added to it: `migrate` of the newer version wrote that down, so
+    the version before goes on serving while the next one is brought into service, and after a way back.
+    """
     if not g.database_answers:
         return AWAY
-    tenant_head, platform_head = _heads()
     with services().database.platform() as session:
-        tenants, platform = session.execute(
-            _BEHIND,
-            {"tenant_head": tenant_head, "platform_head": platform_head},
-        ).one()
+        tenants, platform = unfit_counts(session)
     if platform:
         return "the platform's schema is behind: run comptoir migrate"
     return f"{tenants} workspaces are behind: run comptoir migrate" if tenants else ""
-
-
-@cache
-def _heads() -> tuple[str, str]:
-    return tenant_revisions().head(), platform_revisions().head()
 
 
 def worker() -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from webapp.tenancy.fitness import unfit
 from webapp.tenancy.schema import platform_revisions, tenant_revisions
 
 FINDINGS_MAX = 200
@@ -248,17 +249,13 @@ def _marks(connection: Connection, names: list[str]) -> Iterator[Any]:
 
 
 def revisions(connection: Connection) -> list[Finding]:
-    """Find the platform and workspaces that are behind the newest revision."""
-    head, platform_head = tenant_revisions().head(), platform_revisions().head()
-    query = "SELECT slug, schema_revision FROM platform.tenant WHERE schema_revision <> :head ORDER BY slug"
-    behind = connection.execute(text(query), {"head": head}).fetchmany(FINDINGS_MAX)
-    found = [(f"workspace {row.slug}", row.schema_revision, head) for row in behind]
-    platform = connection.scalar(text("SELECT revision FROM platform.schema_revision"))
-    if platform != platform_head:
-        found.append(("the platform's schema", platform, platform_head))
+    """Find the platform and workspaces whose schemas are not as this version needs them."""
+    needed = {"tenant": tenant_revisions().needed(), "platform": platform_revisions().needed()}
     return [
-        Finding("revisions", f"{name} is at revision {now}, the newest is {newest}", "run comptoir migrate")
-        for name, now, newest in found
+        Finding(
+            "revisions", f"{one.name} is at revision {one.revision}, not {needed[one.chain]}", "run comptoir migrate"
+        )
+        for one in unfit(connection, most=FINDINGS_MAX)
     ]
 
 

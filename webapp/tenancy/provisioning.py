@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 from webapp.kernel.db import APP_ROLE, PLATFORM_ROLE, TenantRef
 from webapp.kernel.errors import N_, Conflict, NotFound
 from webapp.tenancy.schema import (
+    ContractWaits,
     Revisions,
     UnknownRevision,
     platform_revisions,
@@ -27,6 +28,9 @@ from webapp.tenancy.schema import (
 )
 
 LOCK_TIMEOUT = "2s"
+STATEMENT_TIMEOUT = "60s"
+PATIENCE = (f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'", f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'")
+"""A migration waits behind a long transaction no longer than this, and holds up those behind it no longer either."""
 TRIES_MAX = 5
 MIGRATION_THREADS = 2
 
@@ -73,13 +77,21 @@ def _fingerprint(secret_key: str) -> str:
     return sha256(f"prepared {_app_password(secret_key)}".encode()).hexdigest()
 
 
-_PLACE = """(SELECT concat(%s::text, '/', d.oid, '/', to_regrole('comptoir_app')::oid)
+_PLACE = """(SELECT concat(%(mark)s::text, '/', d.oid, '/', to_regrole('comptoir_app')::oid)
     FROM pg_database d WHERE d.datname = current_database())"""
 """How and where a database was prepared: one that was restored elsewhere, or lost its role, is prepared anew."""
 
 _NOTHING_TO_DO = f"""
-    SELECT revision = %s AND prepared = {_PLACE}
-        AND NOT EXISTS (SELECT FROM platform.tenant WHERE schema_revision <> %s)
+    WITH fit AS (
+        SELECT 'platform' AS chain, unnest(%(platform)s::text[]) AS revision
+        UNION SELECT 'tenant', unnest(%(tenant)s::text[])
+        UNION SELECT s.chain, s.revision FROM platform.served_revision s
+            WHERE (s.chain = 'platform' AND s.former = ANY(%(platform)s))
+                OR (s.chain = 'tenant' AND s.former = ANY(%(tenant)s))
+    )
+    SELECT revision IN (SELECT f.revision FROM fit f WHERE f.chain = 'platform') AND prepared = {_PLACE}
+        AND NOT EXISTS (SELECT FROM platform.tenant WHERE schema_revision NOT IN
+            (SELECT f.revision FROM fit f WHERE f.chain = 'tenant'))
     FROM platform.schema_revision
 """  # noqa: S608 - the only part that varies is the constant above
 
@@ -87,17 +99,35 @@ _NOTHING_TO_DO = f"""
 def is_current(owner_url: str, secret_key: str) -> bool:
     """Tell by one query whether database, platform and every workspace are as this version wants them."""
     address = make_url(owner_url).set(drivername="postgresql").render_as_string(hide_password=False)
-    heads = platform_revisions().head(), tenant_revisions().head()
+    asked = {
+        "platform": platform_revisions().suits(),
+        "tenant": tenant_revisions().suits(),
+        "mark": _fingerprint(secret_key),
+    }
     with psycopg.connect(address, autocommit=True, prepare_threshold=None) as connection:
         try:
-            row = connection.execute(_NOTHING_TO_DO, (heads[0], _fingerprint(secret_key), heads[1])).fetchone()
+            row = connection.execute(_NOTHING_TO_DO, asked).fetchone()
         except (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedColumn):
             return False
     return row == (True,)
 
 
-def prepare_database(engine: Engine, secret_key: str) -> None:
-    """Make the roles, the revokes of the database and the platform's schema; do nothing where they exist."""
+def prepare_database(engine: Engine, secret_key: str, *, contract: bool = False) -> None:
+    """Make the roles, the revokes of the database and the platform's schema; do nothing where they exist.
+
+    Raises UnknownRevision, ContractWaits.
+    """
+    for remaining in reversed(range(TRIES_MAX)):
+        try:
+            _prepare(engine, secret_key, contract=contract)
+        except errors.LockNotAvailable:
+            if not remaining:
+                raise
+        else:
+            return
+
+
+def _prepare(engine: Engine, secret_key: str, *, contract: bool) -> None:
     password = _app_password(secret_key)
     with engine.begin() as connection:
         driver = _driver(connection)
@@ -135,17 +165,51 @@ def prepare_database(engine: Engine, secret_key: str) -> None:
                 ],
             )
         else:
+            for statement in PATIENCE:
+                driver.execute(statement)
+            driver.execute(_SERVED_TABLE)
             row = driver.execute("SELECT revision FROM platform.schema_revision").fetchone()
-            if row is not None and row[0] != chain.head():
-                _run(driver, chain.statements(row[0]))
-                driver.execute("UPDATE platform.schema_revision SET revision = %s", (chain.head(),))
+            if row is not None and row[0] not in _newer(driver, chain):
+                goal = chain.goal(row[0], contract=contract)
+                _run(driver, chain.statements(row[0], goal))
+                driver.execute("UPDATE platform.schema_revision SET revision = %s", (goal,))
         driver.execute(
             "ALTER TABLE platform.schema_revision ADD COLUMN IF NOT EXISTS prepared text NOT NULL DEFAULT ''"
         )
         driver.execute(
             f"UPDATE platform.schema_revision SET prepared = {_PLACE}",  # noqa: S608 - a constant of ours
-            (_fingerprint(secret_key),),
+            {"mark": _fingerprint(secret_key)},
         )
+        _note_served(driver)
+
+
+_SERVED_TABLE = """
+    CREATE TABLE IF NOT EXISTS platform.served_revision (
+        chain text NOT NULL, revision text NOT NULL, former text NOT NULL, PRIMARY KEY (chain, revision, former)
+    )
+"""
+"""A schema at `revision` also serves versions that need `former`: so a version knows that a newer schema is fit."""
+
+
+def _note_served(driver: psycopg.Connection[Any]) -> None:
+    """Write down for older versions which of this version's revisions still serve them."""
+    driver.execute(_SERVED_TABLE)
+    driver.execute(f"GRANT SELECT ON platform.served_revision TO {PLATFORM_ROLE}")
+    for chain in (platform_revisions(), tenant_revisions()):
+        for revision, former in chain.served():
+            driver.execute(
+                "INSERT INTO platform.served_revision VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+                (chain.name, revision, former),
+            )
+
+
+def _newer(driver: psycopg.Connection[Any], chain: Revisions) -> set[str]:
+    """Return revisions that this version does not know and that serve it nevertheless."""
+    rows = driver.execute(
+        "SELECT DISTINCT revision FROM platform.served_revision WHERE chain = %s AND former = ANY(%s)",
+        (chain.name, chain.suits()),
+    )
+    return {row[0] for row in rows} - set(chain.suits())
 
 
 def create_tenant(
@@ -164,7 +228,7 @@ def create_tenant(
     Raises SlugTaken.
     """
     tenant = TenantRef(tenant_id)
-    revision = tenant_revisions().head()
+    revision = tenant_revisions().needed()
     with engine.begin() as connection:
         driver = _driver(connection)
         try:
@@ -267,32 +331,32 @@ def migrate_tenants(
     chain: Revisions | None = None,
     report: Callable[[MigrationResult], None] = lambda _result: None,
     threads: int = MIGRATION_THREADS,
+    contract: bool = False,
 ) -> list[MigrationResult]:
-    """Bring every tenant to the newest revision, each in a transaction of its own; one query when nothing is to do.
+    """Bring every tenant to the revision that this version needs, each in a transaction of its own.
 
-    A tenant that fails does not stop the others; a run that was stopped goes on where it was.
+    With `contract`, to the newest. One query when nothing is to do. A tenant that fails does not stop the others; a run
+    that was stopped goes on where it was.
     """
     chain = chain or tenant_revisions()
-    head = chain.head()
     with engine.connect() as connection:
-        behind = (
-            _driver(connection)
-            .execute(
-                "SELECT id, slug, schema_revision FROM platform.tenant WHERE schema_revision <> %s ORDER BY created_at",
-                (head,),
-            )
-            .fetchall()
-        )
+        driver = _driver(connection)
+        fit = {chain.head()} if contract else set(chain.suits())
+        behind = driver.execute(
+            "SELECT id, slug, schema_revision FROM platform.tenant WHERE NOT schema_revision = ANY(%s)"
+            " ORDER BY created_at",
+            (list(fit | _newer(driver, chain)),),
+        ).fetchall()
     if not behind:
         return []
-    scripts = {revision: _script(chain, revision) for revision in {row[2] for row in behind}}
+    scripts = {revision: _script(chain, revision, contract=contract) for revision in {row[2] for row in behind}}
 
     def one(row: tuple[UUID, str, str]) -> MigrationResult:
         script = scripts[row[2]]
         if isinstance(script, str):
-            result = MigrationResult(row[1], head, script)
+            result = MigrationResult(row[1], row[2], script)
         else:
-            result = _migrate_one(engine, TenantRef(row[0]), row[1], head, script)
+            result = _migrate_one(engine, TenantRef(row[0]), row[1], *script)
         report(result)
         return result
 
@@ -300,11 +364,12 @@ def migrate_tenants(
         return list(pool.map(one, behind))
 
 
-def _script(chain: Revisions, current: str) -> list[str] | str:
-    """Return the statements that lead from a revision to the newest one, or why there are none."""
+def _script(chain: Revisions, current: str, *, contract: bool) -> tuple[str, list[str]] | str:
+    """Return where a migration from a revision leads and its statements, or why there are none."""
     try:
-        return chain.statements(current)
-    except UnknownRevision as error:
+        goal = chain.goal(current, contract=contract)
+        return goal, chain.statements(current, goal)
+    except (UnknownRevision, ContractWaits) as error:
         return str(error)
 
 
@@ -318,7 +383,7 @@ def _migrate_one(engine: Engine, tenant: TenantRef, slug: str, head: str, statem
                 _run(
                     driver,
                     [
-                        f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'",
+                        *PATIENCE,
                         f"SET LOCAL search_path = {schema}, pg_catalog, pg_temp",
                         *statements,
                         _literal("UPDATE _tenant_marker SET revision = {}", head),

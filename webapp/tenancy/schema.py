@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 from webapp.kernel.files import product_files
 
 SEPARATOR = "--;\n"
-_NAMED = re.compile(r"""(?m)^(revision|down_revision)\b[^=\n]*=\s*["']([^"']+)["']""")
+_NAMED = re.compile(r"""(?m)^(revision|down_revision|kind)\b[^=\n]*=\s*["']([^"']+)["']""")
 _REVISION = re.compile(r"[0-9a-z_]{1,40}", re.ASCII)
 _LATE = re.compile(r"(?:--[^\n]*\n)*\s*CREATE\s+(?:(?:UNIQUE\s+)?INDEX|(?:CONSTRAINT\s+)?TRIGGER)\b", re.IGNORECASE)
 _PARAMETER = re.compile(r"(?<![:\w]):(schema|role|tenant_id|revision)\b")
@@ -23,19 +23,74 @@ class UnknownRevision(LookupError):
     """A schema is at a revision that this version has never heard of: a newer one made it, or somebody's hand did."""
 
 
+class ContractWaits(RuntimeError):
+    """A migration that takes something away lies on the way: it runs only once nothing older runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Revisions:
-    """One chain of migrations: `platform` or `tenant`."""
+    """One chain of migrations: `platform` or `tenant`.
+
+    A migration adds (the version before it can serve what it leaves), or says `kind = "contract"`: then it takes away
+    what only older versions use, and `migrate` leaves it for `migrate --contract`.
+    """
 
     name: str
     directory: Path
 
     def head(self) -> str:
         """Return the newest revision."""
-        return _head(self.directory)
+        return _steps(self.directory)[-1][0]
 
-    def statements(self, current: str) -> list[str]:
-        """Return the SQL that leads from `current` to the newest revision, one statement each.
+    def needed(self) -> str:
+        """Return the revision that this version needs at least: the newest one before contracts that may yet wait."""
+        return self.suits()[0]
+
+    def suits(self) -> list[str]:
+        """Return the revisions that this version can serve, as far as it knows them, oldest first."""
+        steps = _steps(self.directory)
+        first = len(steps) - 1
+        while first and steps[first][1]:
+            first -= 1
+        return [name for name, _ in steps[first:]]
+
+    def served(self) -> list[tuple[str, str]]:
+        """Return (revision, former): a schema at that revision still serves versions that need the former one."""
+        found: list[tuple[str, str]] = []
+        formers: list[str] = []
+        for name, is_contract in _steps(self.directory):
+            if is_contract:
+                formers = []
+            found += [(name, former) for former in formers]
+            formers.append(name)
+        return found
+
+    def goal(self, current: str, *, contract: bool) -> str:
+        """Return how far a migration from `current` goes: to the end, or to what this version needs.
+
+        Raises UnknownRevision; ContractWaits when a contract lies before what this version needs.
+        """
+        steps = _steps(self.directory)
+        names = [name for name, _ in steps]
+        if current not in names:
+            raise UnknownRevision(
+                f"its revision {current!r} is unknown to this version: use the version that it belongs to"
+            )
+        if contract:
+            return names[-1]
+        if current in self.suits():
+            return current
+        goal = names.index(self.needed())
+        waiting = [name for name, is_contract in steps[names.index(current) + 1 : goal + 1] if is_contract]
+        if waiting:
+            raise ContractWaits(
+                f"revision {waiting[0]} takes away what versions before it use: end the former deploy "
+                "(ops/deploy --finish, or comptoir migrate --contract), then go on"
+            )
+        return names[goal]
+
+    def statements(self, current: str, goal: str = "head") -> list[str]:
+        """Return the SQL that leads from `current` to another revision, the newest by default, one statement each.
 
         Raises UnknownRevision.
         """
@@ -53,7 +108,7 @@ class Revisions:
         )
         context.impl.static_output = lambda text: found.append(text.rstrip().rstrip(";"))  # type: ignore[method-assign]
         try:
-            way = reversed(list(scripts.iterate_revisions("head", current)))
+            way = reversed(list(scripts.iterate_revisions(goal, current)))
         except (CommandError, RevisionError) as error:
             raise UnknownRevision(
                 f"its revision {current!r} is unknown to this version: use the version that it belongs to"
@@ -83,16 +138,20 @@ def tenant_revisions() -> Revisions:
 
 
 @cache
-def _head(directory: Path) -> str:
-    """Read the names in the revisions' files: the head is the one that no other follows; raises LookupError."""
-    named: dict[str, set[str]] = {"revision": set(), "down_revision": set()}
+def _steps(directory: Path) -> list[tuple[str, bool]]:
+    """Read the chain in the revisions' files: each name, and whether it is a contract; raises LookupError."""
+    after: dict[str, tuple[str, bool]] = {}
     for path in (directory / "versions").glob("*.py"):
-        for kind, name in _NAMED.findall(path.read_text(encoding="utf-8")):
-            named[kind].add(name)
-    heads = named["revision"] - named["down_revision"]
-    if len(heads) != 1:
-        raise LookupError(f"the chain in {directory} has {len(heads)} newest revisions instead of one")
-    return heads.pop()
+        named = dict(_NAMED.findall(path.read_text(encoding="utf-8")))
+        if named["revision"] in {name for name, _ in after.values()} or named.get("down_revision", "") in after:
+            raise LookupError(f"the chain in {directory} has 2 newest revisions instead of one")
+        after[named.get("down_revision", "")] = named["revision"], named.get("kind") == "contract"
+    steps: list[tuple[str, bool]] = []
+    while (last := steps[-1][0] if steps else "") in after:
+        steps.append(after.pop(last))
+    if after or not steps:
+        raise LookupError(f"the chain in {directory} has {len(after)} newest revisions instead of one")
+    return steps
 
 
 def blocks(text: str) -> list[str]:

@@ -440,3 +440,24 @@ def test_a_command_in_a_process_of_its_own_knows_every_table_that_its_rows_refer
         " for table in base.metadata.tables.values() for key in table.foreign_keys]"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_nothing_is_taken_away_while_another_version_runs_or_may_come_back(
+    comptoir: Run, fresh: str, monkeypatch: pytest.MonkeyPatch
+):
+    comptoir("migrate")
+    engine = owner_engine(fresh)
+    try:
+        with engine.begin() as connection:
+            connection.execute(
+                text("INSERT INTO platform.heartbeat VALUES ('web.old.1', 'web', now() - interval '50 s', '0.0.9')")
+            )
+        assert "web.old.1 (0.0.9)" in refused(comptoir("migrate", "--contract"))
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE platform.heartbeat SET seen_at = now() - interval '61 s'"))
+    finally:
+        engine.dispose()
+    monkeypatch.setenv("COMPTOIR_PREVIOUS_VERSION", "0.0.9")
+    assert "ops/rollback can still go back to 0.0.9" in refused(comptoir("migrate", "--contract"))
+    monkeypatch.delenv("COMPTOIR_PREVIOUS_VERSION")
+    assert comptoir("migrate", "--contract").code == 0

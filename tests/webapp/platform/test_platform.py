@@ -11,6 +11,7 @@ from tests.cast import STAGE, Cast
 from tests.hands import letters, work
 from webapp.jobs import commands
 from webapp.settings import Settings
+from webapp.tenancy.schema import tenant_revisions
 from webapp.web.state import KEY
 
 PAGES = ("/platform", "/platform/jobs", "/platform/mails", "/platform/components")
@@ -119,3 +120,22 @@ def test_a_workspace_that_is_behind_makes_the_installation_not_ready(cast: Cast,
                 ),
                 {"id": cast.acme.ref.id, "other": cast.bravo.ref.id},
             )
+
+
+def test_a_schema_that_a_newer_version_only_added_to_is_fit(cast: Cast, app: Flask, owner: object) -> None:
+    def at(revision: str, statement: str) -> str:
+        with owner.begin() as connection:  # type: ignore[attr-defined]
+            connection.execute(
+                text("UPDATE platform.tenant SET schema_revision = :r WHERE id = :id"),
+                {"id": cast.acme.ref.id, "r": revision},
+            )
+            connection.execute(text(statement))
+        return str(app.test_client().get("/readyz").json["parts"]["migrations"])
+
+    head = tenant_revisions().head()
+    try:
+        note = f"INSERT INTO platform.served_revision VALUES ('tenant', '9999', '{head}')"
+        assert at("9999", note) == "ok", "the newer version has written down that it serves this one"
+        assert "behind" in at("9998", "SELECT 1"), "nobody said that this one does"
+    finally:
+        at(head, "DELETE FROM platform.served_revision WHERE revision = '9999'")

@@ -151,6 +151,42 @@ def test_an_unknown_revision_is_told_for_its_workspace_and_stops_no_other(
     assert [tuple(row) for row in kept] == [("one", "from-the-future"), ("three", "0002"), ("two", "0002")]
 
 
+def test_what_takes_away_runs_only_when_asked_and_an_older_version_leaves_a_newer_schema_that_serves_it(
+    apart: Settings, engine: Engine, make_chain: Callable[[str], Revisions]
+):
+    def revisions() -> set[str]:
+        with engine.begin() as connection:
+            return set(connection.scalars(text("SELECT schema_revision FROM platform.tenant")))
+
+    chain = make_chain("DROP TABLE saved_view")
+    takes_away = chain.directory / "versions" / "two.py"
+    takes_away.write_text(takes_away.read_text() + 'kind = "contract"\n')
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE platform.tenant SET schema_revision = '0001'"))
+    assert migrate_tenants(engine, chain=chain) == []
+    assert revisions() == {"0001"}
+    assert [one.error for one in migrate_tenants(engine, chain=chain, contract=True)] == ["", "", ""]
+    assert revisions() == {"0002"}
+
+    older = make_chain("SELECT 1")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE platform.tenant SET schema_revision = '0003'"))
+    assert all("unknown to this version" in one.error for one in migrate_tenants(engine, chain=older))
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO platform.served_revision VALUES ('tenant', '0003', '0002')"))
+    assert migrate_tenants(engine, chain=older) == []
+    assert revisions() == {"0003"}
+
+
+def test_a_migration_waits_for_nobody_for_long(engine: Engine, make_chain: Callable[[str], Revisions]):
+    chain = make_chain("SELECT (current_setting('lock_timeout') || current_setting('statement_timeout'))::int")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE platform.tenant SET schema_revision = '0001'"))
+    assert {one.error for one in migrate_tenants(engine, chain=chain)} == {
+        'invalid input syntax for type integer: "2s1min"'
+    }
+
+
 def test_the_owner_prepares_no_statement(engine: Engine):
     with engine.begin() as connection:
         for _ in range(10):
