@@ -137,6 +137,7 @@ def _copy(folder: Path) -> None:
     folder.mkdir(parents=True)
     shutil.copy(ROOT / "docker-compose.production.yml", folder)
     shutil.copy(ROOT / "pyproject.toml", folder)
+    shutil.copy(ROOT / ".env.example", folder)
     shutil.copytree(ROOT / "ops", folder / "ops")
     if (ROOT / ".tools/docker-compose").exists():
         (folder / ".tools").mkdir()
