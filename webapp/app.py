@@ -43,6 +43,8 @@ from tenants.money.reconciliations import pages as reconciliations_pages
 from tenants.office.access import answers, grants_api, roles_api
 from tenants.office.access import api as office_access_api
 from tenants.office.access import pages as office_access_pages
+from tenants.office.exports import api as exports_api
+from tenants.office.exports import pages as exports_pages
 from tenants.office.jobs import api as jobs_api
 from tenants.office.jobs import pages as jobs_pages
 from tenants.office.members import api as members_api
@@ -141,6 +143,7 @@ API_ROOMS = (
     lines_api.bp,
     dashboard_api.bp,
     jobs_api.bp,
+    exports_api.bp,
     members_api.bp,
     office_access_api.bp,
     roles_api.bp,
@@ -180,6 +183,7 @@ PAGE_ROOMS = (
     reconciliations_pages.bp,
     dashboard_pages.bp,
     jobs_pages.bp,
+    exports_pages.bp,
     members_pages.bp,
     office_access_pages.bp,
     catalogue.bp,

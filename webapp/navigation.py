@@ -43,6 +43,7 @@ def within(frame: Frame, slug: str) -> list[tuple[str, list[Way]]]:
                 (_("Jobs"), "office_jobs.list_jobs", "activity", Permission.JOBS_JOBS_READ),
                 (_("Access policies"), "office_policies.list_stores", "shield-check", Permission.POLICIES_STORES_READ),
                 (_("Trail"), "office_trail.list_events", "history", Permission.TRAIL_EVENTS_READ),
+                (_("Export"), "office_exports.list_exports", "download", Permission.WORKSPACE_WORKSPACE_EXPORT),
             ],
         ),
     ]

@@ -32,6 +32,7 @@ from tenants.money.ledger import news
 from tenants.office.policies import jobs as policy_jobs
 from webapp.audit.sealer import Sealer, tell_event
 from webapp.backups import commands as backups
+from webapp.backups import exports
 from webapp.backups import jobs as backup_jobs
 from webapp.identity import jobs as identity_jobs
 from webapp.jobs import commands
@@ -297,7 +298,7 @@ def tick(settings: Settings) -> None:
     sealing.start()
     while not stop.is_set():
         try:
-            if settings.backup_hour >= 0 and time.monotonic() - planned >= PLAN_SECONDS:
+            if time.monotonic() - planned >= PLAN_SECONDS:
                 plan_backups(settings)
                 planned = time.monotonic()
             sweep_once(name)
@@ -309,14 +310,18 @@ def tick(settings: Settings) -> None:
 
 
 def plan_backups(settings: Settings) -> int:
-    """Queue what tonight's backups lack and return how many; of two clocks one does it."""
+    """Queue what tonight's backups lack and return how many, and forget old exports; of two clocks one does it."""
     with _process["database"].platform() as session:
         if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": PLAN_LOCK}):
+            return 0
+        at = _process["clock"]()
+        exports.forget(session=session, at=at)
+        if settings.backup_hour < 0:
             return 0
         return backups.plan(
             session=session,
             actor=Actor.system("clock"),
-            at=_process["clock"](),
+            at=at,
             hour=settings.backup_hour,
             new_id=_process["new_id"],
         )

@@ -412,6 +412,33 @@ CREATE INDEX backup_recent ON platform.backup (began_at, id)
 --;
 CREATE INDEX backup_tenant ON platform.backup (tenant_id, began_at)
 --;
+-- A workspace's own export: sealed under its data key, given for seven days.
+CREATE TABLE platform.workspace_export (
+    id uuid PRIMARY KEY,
+    tenant_id uuid NOT NULL REFERENCES platform.tenant (id) ON DELETE CASCADE,
+    with_xml boolean NOT NULL,
+    state text NOT NULL CHECK (state IN ('making', 'ready', 'failed')),
+    created_at timestamptz NOT NULL,
+    created_by uuid NOT NULL,
+    expires_at timestamptz NOT NULL,
+    size_bytes bigint,
+    sha256 text
+)
+--;
+CREATE INDEX workspace_export_tenant ON platform.workspace_export (tenant_id, created_at)
+--;
+CREATE INDEX workspace_export_expiry ON platform.workspace_export (expires_at)
+--;
+CREATE TABLE platform.export_piece (
+    export_id uuid NOT NULL REFERENCES platform.workspace_export (id) ON DELETE CASCADE,
+    position integer NOT NULL,
+    tenant_id uuid NOT NULL,
+    content_sealed bytea NOT NULL,
+    PRIMARY KEY (export_id, position)
+)
+--;
+ALTER TABLE platform.export_piece ALTER COLUMN content_sealed SET STORAGE EXTERNAL
+--;
 CREATE TABLE platform.audit_event (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL,
@@ -487,7 +514,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON platform.person, platform.session, platf
     platform.service_account, platform.sso_provider, platform.sso_identity,
     platform.oauth_client, platform.oauth_grant, platform.oauth_refresh, platform.oauth_key, platform.token, platform.one_time_link, platform.job, platform.heartbeat TO comptoir_platform
 --;
-GRANT SELECT, INSERT, UPDATE, DELETE ON platform.backup TO comptoir_platform
+GRANT SELECT, INSERT, UPDATE, DELETE ON platform.backup, platform.workspace_export, platform.export_piece TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.sign_in_lock, platform.email_change TO comptoir_platform
 --;

@@ -42,6 +42,7 @@ PERMISSION_WORDS: dict[str, str] = {
     Permission.TOKENS_TOKENS_READ: N_("See tokens"),
     Permission.TOKENS_TOKENS_WRITE: N_("Make tokens of one's own"),
     Permission.TRAIL_EVENTS_READ: N_("Read the trail"),
+    Permission.WORKSPACE_WORKSPACE_EXPORT: N_("Take all of the workspace along"),
     Permission.WORKSPACE_WORKSPACE_REMOVE: N_("Remove the workspace"),
 }
 

@@ -48,6 +48,7 @@ class Permission(StrEnum):
     TOKENS_TOKENS_READ = "tokens:tokens:read"
     TOKENS_TOKENS_WRITE = "tokens:tokens:write"
     TRAIL_EVENTS_READ = "trail:events:read"
+    WORKSPACE_WORKSPACE_EXPORT = "workspace:workspace:export"
     WORKSPACE_WORKSPACE_REMOVE = "workspace:workspace:remove"
 
     @property

@@ -1,13 +1,15 @@
 """The work behind backups: one job for each workspace and night, with its progress."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
-from webapp.backups import commands, shelf
+from webapp.backups import commands, exports, shelf
+from webapp.backups.content import write_export
 from webapp.jobs.context import Handler, JobContext
-from webapp.kernel.db import owner_engine
+from webapp.kernel.db import TenantRef, owner_engine
 from webapp.kernel.errors import NotFound
 
 BEAT_SECONDS = 1.0
@@ -51,4 +53,75 @@ def take(context: JobContext) -> None:
     shelf.sweep(database=context.database, before=at - timedelta(days=settings.backup_keep_days), at=at)
 
 
-HANDLERS: dict[str, Handler] = {commands.TAKE: take}
+PIECE_BYTES = 1024 * 1024
+
+
+class _Pieces:
+    """Takes the bytes of an archive and keeps them, sealed, a megabyte at a time."""
+
+    def __init__(self, context: JobContext, tenant_id: UUID, export_id: UUID) -> None:
+        self._context, self._tenant_id, self._export_id = context, tenant_id, export_id
+        self._waiting = bytearray()
+        self._position = 0
+        self.size, self.digest = 0, hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self._waiting += data
+        self.size += len(data)
+        self.digest.update(data)
+        while len(self._waiting) >= PIECE_BYTES:
+            self._keep(bytes(self._waiting[:PIECE_BYTES]))
+            del self._waiting[:PIECE_BYTES]
+        return len(data)
+
+    def flush(self) -> None:
+        """Wait for a whole piece, or for the end."""
+
+    def end(self) -> None:
+        if self._waiting:
+            self._keep(bytes(self._waiting))
+
+    def _keep(self, content: bytes) -> None:
+        with self._context.database.platform() as session:
+            exports.keep_piece(
+                session=session,
+                tenant_id=self._tenant_id,
+                export_id=self._export_id,
+                position=self._position,
+                content=content,
+            )
+        self._position += 1
+
+
+def make_export(context: JobContext) -> None:
+    """Write a workspace's own export; a second run begins anew."""
+    export_id, tenant_id = UUID(context.arguments["export"]), context.claim.tenant_id
+    if tenant_id is None:
+        return
+    with context.database.platform() as session:
+        if not exports.begin(session=session, export_id=export_id):
+            return
+    engine = owner_engine(context.settings.database_url, pool_size=1)
+    sink = _Pieces(context, tenant_id, export_id)
+    try:
+        write_export(
+            engine=engine,
+            ring=context.keys,
+            tenant=TenantRef(tenant_id),
+            at=context.clock(),
+            sink=sink,
+            with_xml=bool(context.arguments["xml"]),
+            beat=lambda done, total: context.beat(done=done, total=total),
+        )
+        sink.end()
+    except Exception:
+        with context.database.platform() as session:
+            exports.fail(session=session, export_id=export_id)
+        raise
+    finally:
+        engine.dispose()
+    with context.database.platform() as session:
+        exports.finish(session=session, export_id=export_id, size_bytes=sink.size, sha256=sink.digest.hexdigest())
+
+
+HANDLERS: dict[str, Handler] = {commands.TAKE: take, exports.MAKE: make_export}

@@ -1,12 +1,25 @@
-"""The table of backups that were taken of workspaces."""
+"""The tables of backups that were taken of workspaces, and of their own exports."""
 
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Date, DateTime, Double, Index, Integer, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.kernel.db import PlatformBase
+from webapp.kernel.sealed import sealed
 
 Instant = DateTime(timezone=True)
 
@@ -38,3 +51,38 @@ class Backup(PlatformBase):
     digest: Mapped[str | None] = mapped_column(Text)
     manifest: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(Text)
+
+
+class WorkspaceExport(PlatformBase):
+    """One export of a workspace for its own people."""
+
+    __tablename__ = "workspace_export"
+    __table_args__ = (
+        Index("workspace_export_tenant", "tenant_id", "created_at"),
+        Index("workspace_export_expiry", "expires_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("platform.tenant.id", ondelete="CASCADE"))
+    with_xml: Mapped[bool]
+    state: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    created_by: Mapped[UUID]
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    sha256: Mapped[str | None] = mapped_column(Text)
+
+
+class ExportPiece(PlatformBase):
+    """A megabyte of an export."""
+
+    __tablename__ = "export_piece"
+
+    export_id: Mapped[UUID] = mapped_column(
+        ForeignKey("platform.workspace_export.id", ondelete="CASCADE"), primary_key=True
+    )
+    position: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    tenant_id: Mapped[UUID]
+    content_sealed: Mapped[bytes] = mapped_column(
+        LargeBinary, info=sealed("export_piece.content/tenant/{tenant_id}/{export_id}/{position}", at_once=8)
+    )

@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Engine
 
 from webapp.backups import commands, queries
@@ -14,6 +15,8 @@ from webapp.kernel.actor import Actor
 from webapp.kernel.clock import Clock
 from webapp.kernel.db import Database
 from webapp.settings import Settings
+
+log = structlog.get_logger()
 
 
 def folder(settings: Settings) -> Path:
@@ -96,7 +99,12 @@ def sweep(*, database: Database, before: datetime, at: datetime) -> int:
     with database.platform() as session:
         old = queries.over(session=session, before=before)
     for one in old:
-        Path(one.file_name).unlink(missing_ok=True)
+        try:
+            if one.file_name:
+                Path(one.file_name).unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("backup.not_deleted", file=one.file_name, reason=error.strerror)
+            continue
         with database.platform() as session:
             commands.note_deleted(session=session, at=at, backup_id=one.id)
     return len(old)

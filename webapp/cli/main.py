@@ -15,7 +15,7 @@ NOUNS = {
     "migrate": ("webapp.cli.migrate:migrate", "Bring the database to the newest version."),
     "person": ("webapp.cli.person:person", "Add people, let them in, begin anew for who lost everything."),
     "restore": ("webapp.cli.restore:restore", "Put a workspace back from a backup, beside or in place."),
-    "tenant": ("webapp.cli.tenant:tenant", "Make, list, suspend, resume and remove workspaces."),
+    "tenant": ("webapp.cli.tenant:tenant", "Make, list, suspend, resume, remove and erase workspaces."),
     "token": ("webapp.cli.token:token", "Make API tokens."),
     "up": ("webapp.cli.up:up", "Start all of Comptoir until Ctrl-C."),
     "web": ("webapp.cli.serve:web", "Serve requests: one of the lasting roles of a production run."),

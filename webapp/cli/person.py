@@ -1,11 +1,13 @@
 """`comptoir person …`: people, and links that let them in."""
 
 from datetime import datetime
+from pathlib import Path
 from uuid import UUID
 
 import click
 from sqlalchemy.orm import Session
 
+from webapp.backups.erasing import erase_person
 from webapp.cli.installation import ACTOR, Installation, on_installation
 from webapp.cli.refusals import Refusal
 from webapp.identity import addresses, links, people, queries, tokens
@@ -68,6 +70,39 @@ def reset(place: Installation, email: str, new_email: str, with_tokens: bool) ->
             tokens.revoke_tokens_of(**who)
         made = make_sign_in_link(session, place.at, place.base_url, found.id)
     click.echo(made)
+
+
+@person.command()
+@click.option("--email", required=True, help="The address that they sign in with.")
+@click.option(
+    "--certificate",
+    "to",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file of the certificate, which is not there yet.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@on_installation
+def erase(place: Installation, email: str, to: Path, yes: bool) -> None:  # noqa: FBT001 as above
+    """Anonymise a person everywhere and write a signed certificate of it; books and trails stay as they are."""
+    email = email.strip()
+    with place.database.platform() as session:
+        found = queries.person_by_email(session=session, email=email)
+    if found is None:
+        raise Refusal(f"nobody is known as {email}")
+    if to.exists():
+        raise Refusal(f"{to} is there already: name another file for the certificate")
+    asked = f"Nothing but an id will be left of {email}. Type the address again to erase them"
+    if not yes and click.prompt(asked, default="", show_default=False).strip().lower() != email.lower():
+        raise Refusal("nothing was erased: what was typed is another address")
+    to.touch(mode=0o600)
+    try:
+        done = erase_person(engine=place.engine, database=place.database, actor=ACTOR, at=place.at, person_id=found.id)
+    except BaseException:
+        to.unlink()
+        raise
+    to.write_text(done.written(), encoding="utf-8")
+    click.echo(f"the person is erased; the certificate, signed by key {done.key_id}, is {to}")
 
 
 def find_or_add(session: Session, at: datetime, email: str) -> tuple[UUID, bool]:

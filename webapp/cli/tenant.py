@@ -1,5 +1,6 @@
 """`comptoir tenant …`: the life of a workspace."""
 
+from pathlib import Path
 from typing import NoReturn
 from uuid import UUID
 
@@ -7,6 +8,7 @@ import click
 
 from webapp.access.permissions import Role
 from webapp.audit.commands import record
+from webapp.backups.erasing import erase_workspace
 from webapp.cli.installation import ACTOR, Installation, on_installation, on_new_installation
 from webapp.cli.person import find_or_add, make_sign_in_link
 from webapp.cli.refusals import Refusal
@@ -24,7 +26,7 @@ slug_option = click.option("--slug", required=True, help="Its short name, as in 
 
 @click.group()
 def tenant() -> None:
-    """Make, list, suspend, resume and remove workspaces."""
+    """Make, list, suspend, resume, remove and erase workspaces."""
 
 
 @tenant.command()
@@ -146,6 +148,36 @@ def remove(place: Installation, slug: str, yes: bool) -> None:  # noqa: FBT001 c
             difference={"slug": (slug, None)},
         )
     click.echo(f"workspace {slug} is removed")
+
+
+@tenant.command()
+@slug_option
+@click.option(
+    "--certificate",
+    "to",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file of the certificate, which is not there yet.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@on_installation
+def erase(place: Installation, slug: str, to: Path, yes: bool) -> None:  # noqa: FBT001 click passes options by name
+    """Erase a workspace with its backups, for good, and write a signed certificate of it."""
+    if to.exists():
+        _refuse(f"{to} is there already: name another file for the certificate")
+    if not yes:
+        asked = f"All books and backups of {slug} will be gone. Type {slug} to erase it"
+        if click.prompt(asked, default="", show_default=False).strip() != slug:
+            _refuse("nothing was erased: what was typed is not the short name")
+    # Written empty first: a certificate that could not be kept must stop the erasure, not follow it.
+    to.touch(mode=0o600)
+    try:
+        done = erase_workspace(engine=place.engine, database=place.database, actor=ACTOR, at=place.at, slug=slug)
+    except BaseException:
+        to.unlink()
+        raise
+    to.write_text(done.written(), encoding="utf-8")
+    click.echo(f"workspace {slug} is erased; the certificate, signed by key {done.key_id}, is {to}")
 
 
 def _refuse(line: str) -> NoReturn:

@@ -17,6 +17,8 @@ from webapp.identity.sessions import revoke_sessions
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import N_, Conflict, Invalid, NotFound
 
+ERASED_NAME = "Erased person"
+
 
 class EmailTaken(Conflict):
     """Another person signs in with this address."""
@@ -125,3 +127,29 @@ def reset_person(*, session: Session, actor: Actor, at: datetime, person_id: UUI
     record(session=session, actor=actor, at=at, action="person.reset", object_type="person", object_id=person_id)
     for address in to:
         tell(session=session, actor=actor, at=at, person_id=person_id, kind="account_reset", params={}, to=address)
+
+
+def anonymise_person(*, session: Session, actor: Actor, at: datetime, person_id: UUID) -> None:
+    """Leave of a person nothing but their id, by which books and trail stay whole; nobody signs in with it again.
+
+    Raises NotFound.
+    """
+    known = session.execute(
+        update(Person)
+        .where(Person.id == person_id)
+        .values(
+            email=f"{person_id.hex}@erased.invalid",
+            name=ERASED_NAME,
+            password_hash=None,
+            language="en",
+            theme="system",
+            density="comfortable",
+            is_operator=False,
+            disabled_at=at,
+            email_verified_at=None,
+        )
+        .returning(Person.id)
+    ).first()
+    if known is None:
+        raise NotFound
+    record(session=session, actor=actor, at=at, action="person.erased", object_type="person", object_id=person_id)

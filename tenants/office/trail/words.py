@@ -69,6 +69,7 @@ ACTIONS: dict[str, str] = {
     "person.email_changed": N_("Address changed"),
     "person.email_verified": N_("Address confirmed"),
     "person.password_set": N_("Password set"),
+    "person.erased": N_("Person erased"),
     "person.preferences_changed": N_("Preferences changed"),
     "person.reset": N_("Account reset"),
     "policy_store.activated": N_("Version of a policy store activated"),
@@ -104,6 +105,7 @@ ACTIONS: dict[str, str] = {
     "sso.provider_set": N_("Identity provider set"),
     "tenant.asked_for": N_("Workspace asked for"),
     "tenant.created": N_("Workspace made"),
+    "tenant.erased": N_("Workspace erased"),
     "tenant.former_deleted": N_("Former state of a workspace deleted"),
     "tenant.removed": N_("Workspace removed"),
     "tenant.restored": N_("Workspace restored"),
@@ -118,6 +120,8 @@ ACTIONS: dict[str, str] = {
     "trail.exported": N_("Trail exported"),
     "view.removed": N_("Saved view removed"),
     "view.saved": N_("View saved"),
+    "workspace.export_asked_for": N_("Export of the workspace asked for"),
+    "workspace.export_downloaded": N_("Export of the workspace taken"),
 }
 
 OBJECTS: dict[str, str] = {
@@ -126,6 +130,7 @@ OBJECTS: dict[str, str] = {
     "change": N_("Change of many entries"),
     "chart": N_("Chart of accounts"),
     "entry": N_("Entry"),
+    "export": N_("Export of the workspace"),
     "hold": N_("Hold of money"),
     "import": N_("Import of a statement"),
     "invitation": N_("Invitation"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from flask import Flask
 from sqlalchemy import Connection, Engine, text
@@ -351,7 +351,9 @@ def _fill_platform(connection: Connection, nest: Nest) -> dict[str, Any]:
         "token": uuid4().hex[:16],
         "service_account": uuid4(),
         "client": f"app_{uuid4().hex[:24]}",
+        "export": uuid4(),
     }
+    _fill_export(connection, nest, ids["export"])
     connection.execute(
         text(
             "INSERT INTO platform.job (id, tenant_id, kind, queue, arguments, state, created_at, created_by,"
@@ -445,6 +447,28 @@ def _fill_platform(connection: Connection, nest: Nest) -> dict[str, Any]:
         },
     )
     return ids | {"person": nest.workspace.people["accountant"].id}
+
+
+def _fill_export(connection: Connection, nest: Nest, export_id: UUID) -> None:
+    """Keep an export whose only piece is the canary."""
+    ring: KeyRing = nest.workspace.app.extensions[KEY].database.keys
+    row = {"id": export_id, "tenant": nest.workspace.ref.id, "at": AT, "person": nest.owner.id, "sha": nest.canary}
+    row |= {"until": datetime.now(UTC) + timedelta(days=7), "size": len(nest.canary)}
+    row["piece"] = _own(ring, nest, f"export_piece.content/{export_id}/0", nest.canary)
+    connection.execute(
+        text(
+            "INSERT INTO platform.workspace_export (id, tenant_id, with_xml, state, created_at, created_by, expires_at,"
+            " size_bytes, sha256) VALUES (:id, :tenant, false, 'ready', :at, :person, :until, :size, :sha)"
+        ),
+        row,
+    )
+    connection.execute(
+        text(
+            "INSERT INTO platform.export_piece (export_id, position, tenant_id, content_sealed)"
+            " VALUES (:id, 0, :tenant, :piece)"
+        ),
+        row,
+    )
 
 
 def texts_without_canary(owner: Engine, nest: Nest) -> list[str]:

@@ -1,0 +1,249 @@
+"""Erase a workspace for good, with a signed certificate of what was there and that nothing of it is left."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from webapp.audit import seals
+from webapp.audit.commands import record
+from webapp.audit.seals import Chain
+from webapp.audit.signing import Signer, open_signer
+from webapp.backups import tables
+from webapp.backups.rules import books_digest
+from webapp.identity import people
+from webapp.identity import queries as identity
+from webapp.kernel.actor import Actor
+from webapp.kernel.crypto import ring_of
+from webapp.kernel.db import Database, TenantRef
+from webapp.kernel.errors import N_, Conflict, NotFound
+from webapp.tenancy import commands as tenancy
+from webapp.tenancy import queries as registry
+from webapp.tenancy.provisioning import remove_tenant
+
+_LEFT = """
+    SELECT c.table_name FROM information_schema.columns c
+        JOIN information_schema.tables t USING (table_schema, table_name)
+    WHERE c.table_schema = 'platform' AND c.column_name = 'tenant_id' AND t.table_type = 'BASE TABLE'
+    ORDER BY 1 LIMIT 200
+"""
+REMAINS = (
+    "the installation's own trail: that the workspace was made, restored and erased, by its id",
+    "backups of the whole installation, until their retention is over",
+)
+"""What an erasure does not reach, told in every certificate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What was erased, when and by whom, as it was signed."""
+
+    content: bytes
+    key_id: str
+    signature: str
+
+    def written(self) -> str:
+        """Return it as a file: the words in the very form that was signed, the key and the signature."""
+        parts = {"certificate": self.content.decode(), "key": self.key_id, "signature": self.signature}
+        return json.dumps(parts, indent=1, ensure_ascii=False) + "\n"
+
+
+def signed_message(content: bytes) -> bytes:
+    """Return what a certificate's signature signs."""
+    return b"comptoir-erasure/1\n" + content
+
+
+def certify(signer: Signer, said: dict[str, Any]) -> Certificate:
+    """Sign what was erased."""
+    content = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode()
+    return Certificate(content, signer.key_id, signer.sign(signed_message(content)).hex())
+
+
+def erase_workspace(*, engine: Engine, database: Database, actor: Actor, at: datetime, slug: str) -> Certificate:
+    """Drop a workspace, its backups that are noted here and every row that names it; as the owner of the schemas.
+
+    Raises NotFound.
+    """
+    with Session(engine) as session, session.begin():
+        signer = open_signer(session=session, vault=ring_of(database), at=at)
+    before = _before(engine, slug)
+    tenant = TenantRef(UUID(before["tenant_id"]))
+    with Session(engine) as session, session.begin():
+        rows = session.execute(
+            text("DELETE FROM platform.backup WHERE tenant_id = :id RETURNING state, file_name, manifest"),
+            {"id": tenant.id},
+        ).all()
+        session.execute(text("DELETE FROM platform.sso_identity WHERE scope = :id"), {"id": tenant.id})
+    files = [row for row in rows if row[0] == "done"]
+    for row in rows:
+        if row[1]:
+            Path(row[1]).unlink(missing_ok=True)
+    remove_tenant(engine, slug=slug)
+    said = {
+        "erased": "workspace",
+        "at": at.isoformat(),
+        "by": {"id": str(actor.person_id), "label": actor.label, "via": actor.via},
+        "before": before,
+        "backups_deleted": [row[2] for row in files],
+        "after": _after(engine, tenant),
+        "remains": REMAINS,
+    }
+    certificate = certify(signer, said)
+    with database.platform() as session:
+        record(
+            session=session,
+            actor=actor,
+            at=at,
+            action="tenant.erased",
+            object_type="tenant",
+            object_id=tenant.id,
+            difference={
+                "digest": (before["digest"], None),
+                "certificate": (None, certificate.signature),
+                "signed_by": (None, signer.key_id),
+            },
+        )
+    return certificate
+
+
+def _before(engine: Engine, slug: str) -> dict[str, Any]:
+    """Measure what is there, in one snapshot."""
+    with Session(engine) as session, session.begin():
+        session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        row = session.execute(text("SELECT id, name FROM platform.tenant WHERE slug = :slug"), {"slug": slug}).first()
+        if row is None:
+            raise NotFound(N_("There is no workspace called %(slug)s."), slug=slug)
+        members = session.scalar(text("SELECT count(*) FROM platform.membership WHERE tenant_id = :id"), {"id": row[0]})
+        driver: Any = session.connection().connection.driver_connection
+        chain = Chain.of(row[0])
+        seals.enter(session, chain)
+        tables.fix(driver, chain.schema)
+        head = seals.head(session=session)
+        found = tuple(tables.measured(driver, shape, lambda _rows: None) for shape in tables.shapes(driver))
+        return {
+            "tenant_id": str(row[0]),
+            "slug": slug,
+            "name": row[1],
+            "members": members,
+            "rows": {one.name: one.rows for one in found},
+            "sums": {one.name: one.sums for one in found if one.sums},
+            "digest": books_digest(found),
+            "trail": {"seal": head.number, "hash": head.hash.hex(), "events": head.total},
+        }
+
+
+def _after(engine: Engine, tenant: TenantRef) -> dict[str, Any]:
+    """Look for anything that still names the workspace."""
+    with Session(engine) as session, session.begin():
+        schemas = session.scalars(
+            text("SELECT nspname FROM pg_namespace WHERE nspname LIKE '%' || :id || '%'"), {"id": tenant.id.hex}
+        ).all()
+        role = session.scalar(text("SELECT to_regrole(:name)::text"), {"name": tenant.schema})
+        names = session.scalars(text(_LEFT)).all()
+        left = {
+            name: number
+            for name in names
+            if (
+                number := session.scalar(
+                    text(f"SELECT count(*) FROM platform.{name} WHERE tenant_id = :id"),  # noqa: S608 - a name of our own
+                    {"id": tenant.id},
+                )
+            )
+        }
+    return {"schemas": list(schemas), "roles": [role] if role else [], "rows": left}
+
+
+_OF_PERSON = """
+    SELECT n.relname, a.attname FROM pg_constraint f JOIN pg_class n ON n.oid = f.conrelid
+        JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = f.conkey[1]
+    WHERE f.contype = 'f' AND f.confrelid = 'platform.person'::regclass AND cardinality(f.conkey) = 1
+    ORDER BY 1, 2
+"""
+REMAINS_OF_PERSON = (
+    "their id, in books and trails, which stay balanced and sealed",
+    "the trails' own words of who acted, sealed, until the time for which they are kept is over",
+    "what others wrote about them into texts of the books",
+    "backups, until their retention is over",
+)
+"""What the erasure of a person does not reach: the law asks to keep the books and who did what to them."""
+
+
+class LastOwnerOf(Conflict):
+    """Somebody must own a workspace."""
+
+    code = "last_owner_of"
+    message = N_("They are the last owner of %(slug)s: make someone else its owner first, or erase the workspace.")
+
+
+def erase_person(*, engine: Engine, database: Database, actor: Actor, at: datetime, person_id: UUID) -> Certificate:
+    """Take a person out of every workspace and leave nothing but their id; as the owner of the schemas.
+
+    Raises NotFound, LastOwnerOf.
+    """
+    with Session(engine) as session, session.begin():
+        signer = open_signer(session=session, vault=ring_of(database), at=at)
+    with Session(engine) as session, session.begin():
+        session.info["database"] = database
+        found = identity.people(session=session, ids={person_id}).get(person_id)
+        if found is None:
+            raise NotFound
+        left = [place for place, _role in registry.places(session=session, person_id=person_id)]
+        for place in left:
+            try:
+                tenancy.remove_member(session=session, actor=actor, at=at, tenant_id=place.id, person_id=person_id)
+            except tenancy.LastOwner:
+                raise LastOwnerOf(slug=place.slug) from None
+        values = {"person": person_id, "email": found.email.lower()}
+        deleted = {
+            f"{table}.{column}": session.execute(
+                text(f"DELETE FROM platform.{table} WHERE {column} = :person"),  # noqa: S608 - the server's own names
+                values,
+            ).rowcount
+            for table, column in _places_of_people(session)
+        }
+        for what, query in _LETTERS.items():
+            deleted[what] = session.execute(text(query), values).rowcount
+        views = 0
+        for schema in session.scalars(text("SELECT 't_' || replace(id::text, '-', '') FROM platform.tenant")).all():
+            views += session.execute(
+                text(f"DELETE FROM {schema}.saved_view WHERE person_id = :person AND NOT shared"),  # noqa: S608 - a hexadecimal id
+                values,
+            ).rowcount
+        people.anonymise_person(session=session, actor=actor, at=at, person_id=person_id)
+        after = {
+            f"{table}.{column}": number
+            for table, column in _places_of_people(session)
+            if (
+                number := session.scalar(
+                    text(f"SELECT count(*) FROM platform.{table} WHERE {column} = :person"),  # noqa: S608 - the server's own names
+                    values,
+                )
+            )
+        }
+    said = {
+        "erased": "person",
+        "at": at.isoformat(),
+        "by": {"id": str(actor.person_id), "label": actor.label, "via": actor.via},
+        "person_id": str(person_id),
+        "left": [str(place.id) for place in left],
+        "deleted": {name: number for name, number in (deleted | {"saved_view": views}).items() if number},
+        "after": after,
+        "remains": REMAINS_OF_PERSON,
+    }
+    return certify(signer, said)
+
+
+_LETTERS = {
+    "letters": "DELETE FROM platform.job WHERE kind = 'mail.send' AND lower(arguments ->> 'to') = :email",
+    "invitations": "DELETE FROM platform.invitation WHERE lower(email) = :email",
+}
+
+
+def _places_of_people(session: Session) -> list[tuple[str, str]]:
+    """Return every table of the platform that names a person, and the column that does."""
+    return [(row[0], row[1]) for row in session.execute(text(_OF_PERSON))]
