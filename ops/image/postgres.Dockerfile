@@ -5,6 +5,8 @@ RUN apt-get update -qq \
     && apt-get install -y -qq --no-install-recommends pgbackrest \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /usr/share/doc /usr/share/man \
     && install -d -o postgres -g postgres -m 0750 /var/lib/pgbackrest /var/spool/pgbackrest /var/log/pgbackrest
+RUN install -d -o postgres -g postgres -m 0755 /var/lib/comptoir /var/lib/comptoir/metrics \
+    && install -d -o postgres -g postgres -m 0700 /var/lib/comptoir/facts /var/lib/comptoir/configuration
 COPY ops/postgres/ /etc/comptoir/
 RUN rm -f /etc/pgbackrest.conf && mkdir -p /etc/pgbackrest/conf.d && mv /etc/comptoir/pgbackrest.conf /etc/pgbackrest/
 USER 999:999

@@ -5,6 +5,7 @@ Needs root, docker and the images (`make images`); everything it starts it takes
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -17,8 +18,10 @@ import urllib3
 
 ROOT = Path(__file__).resolve().parents[2]
 DOMAIN = "books.test"
-IMAGES = {"VALKEY_IMAGE": "comptoir-standin/valkey:8"}
-"""What stands in where no image can be pulled."""
+IMAGES = {"VALKEY_IMAGE": "comptoir-standin/valkey:8"} | {
+    name: value for name, value in os.environ.items() if re.fullmatch(r"COMPTOIR_([A-Z]+_)?IMAGE", name)
+}
+"""What stands in where no image can be pulled, and what whoever builds an image wants tried."""
 
 TAG = os.environ.get("COMPTOIR_TEST_TAG", "")
 """Images of a tag of their own, while somebody else's tests run beside."""

@@ -1,0 +1,51 @@
+#!/bin/bash
+# Take one backup of the whole cluster, note what it holds, read it back.   backup.sh full|diff
+set -euo pipefail
+# shellcheck source=ops/postgres/measures.sh
+. /etc/comptoir/measures.sh
+export MEASURES_FILE=backup.prom
+
+kind=$1
+stanza=(pgbackrest --stanza=comptoir --log-level-console=warn)
+facts=/var/lib/comptoir/facts
+fail() {
+  say backup.failed "\"type\":\"$kind\",\"reason\":\"$1\""
+  measure comptoir_backup_success "{type=\"$kind\"}" 0
+  exit 1
+}
+
+# Two at once would only wait for each other's lock.
+exec 9>/tmp/backup.lock
+flock -w 3600 9 || fail "another backup takes longer than an hour"
+
+began=$(date +%s)
+# Where a second target is set, it gets a backup of its own, first: the newest label is that of the first target.
+repositories=1
+if grep -qs '^repo2-path' /etc/pgbackrest/conf.d/*.conf; then repositories="2 1"; fi
+for repository in $repositories; do
+  "${stanza[@]}" backup --repo="$repository" --type="$kind" --annotation=comptoir-version="${COMPTOIR_VERSION:-unknown}" ||
+    fail "pgbackrest backup to target $repository ended with an error"
+done
+label=$(pgbackrest --stanza=comptoir info --repo=1 --output=json | grep -oE '"label":"[^"]+"' | tail -1 | cut -d'"' -f4)
+
+# At which point which rows were there: the drill compares a restore to that point with it.
+if bash /etc/comptoir/facts.sh >"$facts/new"; then
+  mv "$facts/new" "$facts/$label.tsv"
+  psql -X -q -d postgres -Atc 'SELECT pg_switch_wal()' >/dev/null
+  "${stanza[@]}" annotate --repo=1 --set="$label" --annotation=comptoir-facts="$(sha256sum "$facts/$label.tsv" | cut -d' ' -f1)"
+else
+  say backup.facts_failed "\"label\":\"$label\""
+fi
+find "$facts" -name '*.tsv' -mtime +45 -delete
+
+# Its exit code is 0 whatever it finds: the words count.
+pgbackrest --stanza=comptoir --log-level-console=off --output=text --verbose verify --repo=1 --set="$label" >/tmp/verify.txt || fail "pgbackrest verify ended with an error"
+if ! grep -q 'status: ok' /tmp/verify.txt || grep -qE 'status: (error|invalid)|, status: invalid' /tmp/verify.txt; then
+  cat /tmp/verify.txt >&2
+  fail "pgbackrest verify found it damaged"
+fi
+ended=$(date +%s)
+measure comptoir_backup_last_success_timestamp_seconds "{type=\"$kind\"}" "$ended"
+measure comptoir_backup_duration_seconds "{type=\"$kind\"}" "$((ended - began))"
+measure comptoir_backup_success "{type=\"$kind\"}" 1
+say backup.done "\"type\":\"$kind\",\"label\":\"$label\",\"seconds\":$((ended - began))"

@@ -1,0 +1,17 @@
+#!/bin/bash
+# Keep a saved configuration (closed already, on standard input) beside the backups, and the newest 60 of them.
+set -euo pipefail
+# shellcheck source=ops/postgres/measures.sh
+. /etc/comptoir/measures.sh
+export MEASURES_FILE=backup.prom
+
+folder=/var/lib/pgbackrest/configuration
+mkdir -p "$folder"
+cat >"$folder/.new"
+if [ "$(head -c 8 "$folder/.new")" != Salted__ ] || [ "$(stat -c %s "$folder/.new")" -lt 1000 ]; then
+  echo "what came is no closed archive" >&2
+  exit 1
+fi
+mv "$folder/.new" "$folder/$1"
+find "$folder" -name '*.enc' | sort -r | tail -n +61 | xargs -r rm -f
+measure comptoir_configuration_saved_timestamp_seconds "" "$(date +%s)"
