@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import structlog
 from flask import Flask, Response, g, request
 from flask_babel import Babel
 from flask_babel import gettext as _
@@ -211,6 +212,9 @@ PAGE_ROOMS = (
 )
 
 
+log = structlog.get_logger()
+
+
 def create_app(settings: Settings, **overrides: Any) -> Flask:
     """Build the application; `overrides` replace services (clock, ids) in tests."""
     logs.configure(settings.log_level)
@@ -361,6 +365,8 @@ def _unprocessable(error: ValidationError) -> Response:
 def serve(settings: Settings) -> None:
     """Serve web requests until the process is told to stop."""
     app = create_app(settings)
+    for doubt in settings.doubts():
+        log.warning("settings.doubt", reason=doubt)
     if settings.metrics_port:
         metrics.serve(app.extensions["metrics"], host=settings.host, port=settings.metrics_port)
     server = create_server(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
+from webapp import COMPOSE_REVISION
 from webapp.kernel.masters import MasterKeysError, Masters
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -102,6 +103,9 @@ class Settings:
         default="",
         metadata={"help": "version that ops/rollback can go back to; while it is set, no contract migration runs"},
     )
+    compose_revision: str = field(
+        default="", metadata={"help": "revision of the compose file; web warns at its start when it is not its own"}
+    )
     log_level: str = field(default="INFO", metadata={"help": "DEBUG, INFO, WARNING or ERROR"})
     otlp_endpoint: str = field(default="", metadata={"help": "OpenTelemetry traces go here when set"})
     sign_in_providers: str = field(
@@ -184,6 +188,23 @@ class Settings:
                 Masters.parse(self.master_keys)
             except MasterKeysError as error:
                 raise SettingsError(f"COMPTOIR_MASTER_KEYS cannot be used: {error}.") from None
+
+    def doubts(self, environ: Mapping[str, str] | None = None) -> list[str]:
+        """Return what a start should warn of: variables that nothing reads, a compose file of another revision."""
+        environ = os.environ if environ is None else environ
+        known = {f"COMPTOIR_{item.name.upper()}" for item in fields(self)}
+        names = sorted(name for name in environ if name.startswith("COMPTOIR_"))
+        found = [
+            f"{name} is read by nothing: is it misspelt? docs/settings.md lists what there is"
+            for name in names
+            if name.removesuffix("_FILE") not in known
+        ]
+        if self.compose_revision and self.compose_revision != COMPOSE_REVISION:
+            found.append(
+                f"the compose file is of revision {self.compose_revision}, this version wants {COMPOSE_REVISION}: "
+                "fetch docker-compose.production.yml of this version"
+            )
+        return found
 
     @property
     def secure(self) -> bool:
