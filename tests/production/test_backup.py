@@ -33,14 +33,16 @@ class Books:
             for name, kind in (("Bank", "asset"), ("Rent", "expense"))
         ]
 
-    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def call(
+        self, method: str, path: str, body: dict[str, Any] | None = None, *, slug: str = "acme", token: str = ""
+    ) -> dict[str, Any]:
         """Call the API through nginx; raises AssertionError unless it is granted."""
-        headers = {"Host": f"books.test:{self.stack.https_port}", "Authorization": f"Bearer {self.token}"}
+        headers = {"Host": f"books.test:{self.stack.https_port}", "Authorization": f"Bearer {token or self.token}"}
         if body is not None:
             headers |= {"Content-Type": "application/json", "Idempotency-Key": uuid4().hex}
         with self.stack.pool() as site:
             answer = site.request(
-                method, f"/api/v1/t/acme{path}", headers=headers, body=json.dumps(body) if body else None
+                method, f"/api/v1/t/{slug}{path}", headers=headers, body=json.dumps(body) if body else None
             )
         assert answer.status < 300, (answer.status, answer.data)
         return dict(json.loads(answer.data))
@@ -268,3 +270,21 @@ def test_a_drill_restores_the_newest_backup_apart_and_finds_it_equal_or_says_tha
     seen = inside(stack, "cat /var/lib/comptoir/metrics/drill.prom")
     assert "comptoir_drill_success 0" in seen
     assert stack.run("ops/drill", "--last").stdout.count("\n") >= 2
+
+
+def test_one_workspace_goes_back_to_a_moment_while_it_is_worked_in(books: Books):
+    stack = books.stack
+    books.post("before the slip")
+    time.sleep(1.1)
+    moment = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+    time.sleep(1.1)
+    books.post("the slip")
+    done = stack.run("ops/restore-workspace", "acme", "--to", moment, "--as", "acme-then", check=False, seconds=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    books.post("meanwhile")
+    assert {"before the slip", "the slip", "meanwhile"} <= books.said()
+    then = stack.token("acme-then", "owner@acme.example")
+    said = {one["description"] for one in books.call("GET", "/entries", slug="acme-then", token=then)["data"]}
+    assert "before the slip" in said
+    assert "the slip" not in said
+    assert not list((stack.folder / ".production").glob("workspace.*"))
