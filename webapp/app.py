@@ -76,6 +76,7 @@ from tenants.office.trail import api as trail_api
 from tenants.office.trail import pages as trail_pages
 from tenants.office.trail import reading as trail_reading
 from webapp import __version__, navigation
+from webapp.access import door
 from webapp.access import queries as access
 from webapp.access.permission_words import PERMISSION_WORDS, ROOM_WORDS, SCOPE_WORDS
 from webapp.backups import pages as backups_pages
@@ -105,6 +106,7 @@ from webapp.oauth import recognition
 from webapp.platform import metrics, readiness
 from webapp.platform import pages as platform_pages
 from webapp.platform import trail_pages as platform_trail
+from webapp.platform.gauges import seal_gauges, tenancy_gauges
 from webapp.settings import Settings
 from webapp.sso import confirming as sso_confirming
 from webapp.sso import pages as sso_pages
@@ -244,7 +246,10 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
     _open_rooms(app)
     check_declarations(app)
     app.extensions["metrics"] = metrics.install(
-        app, built.database, (business_gauges, backup_gauges), (attempts.LOCKS,)
+        app,
+        built.database,
+        (business_gauges, backup_gauges, seal_gauges, tenancy_gauges),
+        (attempts.LOCKS, attempts.SIGN_INS, door.DECISIONS),
     )
     telemetry.install(settings, service="comptoir-web", app=app, engine=built.database.engine)
     return app

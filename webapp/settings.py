@@ -108,6 +108,9 @@ class Settings:
     )
     log_level: str = field(default="INFO", metadata={"help": "DEBUG, INFO, WARNING or ERROR"})
     otlp_endpoint: str = field(default="", metadata={"help": "OpenTelemetry traces go here when set"})
+    trace_percent: int = field(
+        default=10, metadata={"help": "how many of a hundred traces that begin here are sent; before us nginx decided"}
+    )
     sign_in_providers: str = field(
         default="",
         repr=False,

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 from flask import current_app, g, request
+from prometheus_client import Counter
 
 from webapp.access.asker import Asker
 from webapp.access.extent import Extent
@@ -21,6 +22,8 @@ WRITES = "*:change"
 Within = Callable[[Extent], Collection[int] | None]
 LISTENERS = "decision_listeners"
 """Under this name the application keeps who hears of every decision: `listener(decision, asker, tenant)`."""
+
+DECISIONS = Counter("comptoir_decisions", "Decisions at the doors of workspaces", ["outcome"], registry=None)
 
 log = structlog.get_logger()
 
@@ -81,6 +84,7 @@ def _decided(permission: Permission, *, asker: Asker, extent: Extent | None, is_
         extent=extent,
         is_elsewhere=is_elsewhere,
     )
+    DECISIONS.labels("permit" if decision.permit else "deny").inc()
     g.decision = decision
     g.actor = replace(g.actor, decision_id=decision.id)
     for hear in current_app.extensions.get(LISTENERS, ()):

@@ -145,6 +145,12 @@ def waiting(*, session: Session) -> int:
     return session.scalar(text(query)) or 0
 
 
+def oldest_waiting(*, session: Session) -> datetime | None:
+    """Return when the event happened that has waited longest for its seal."""
+    query = "SELECT at FROM audit_event WHERE id = (SELECT min(event_id) FROM audit_unsealed)"
+    return session.scalar(text(query))
+
+
 def key(*, session: Session, key_id: str) -> PublicKey | None:
     """Return the public half of one key; on a transaction bound to the platform."""
     query = "SELECT id, public_key, created_at, retired_at FROM audit_key WHERE id = :id"

@@ -8,7 +8,7 @@ from prometheus_client import Counter
 
 from webapp.identity import lockout
 from webapp.identity.door import anonymous
-from webapp.identity.lockout import TELL_LOCKED, Attempt
+from webapp.identity.lockout import TELL_LOCKED, Attempt, TooManyAttempts
 from webapp.identity.passwords import SignInRefused
 from webapp.jobs.commands import enqueue
 from webapp.kernel.ids import new_id
@@ -16,6 +16,12 @@ from webapp.web.limits import network
 from webapp.web.state import services
 
 LOCKS = Counter("comptoir_sign_in_locks", "Locks that failed sign-ins set", ["limit"], registry=None)
+SIGN_INS = Counter(
+    "comptoir_sign_ins",
+    "Passwords and codes that were tried, at a sign-in or a confirmation",
+    ["outcome"],
+    registry=None,
+)
 
 
 @contextmanager
@@ -26,18 +32,23 @@ def guessing(email: str, *, device: str = "") -> Iterator[Attempt]:
     no attempt, and what passes begins anew. Raises TooManyAttempts, and what is raised inside.
     """
     database, at = services().database, services().clock()
-    with database.platform() as session:
-        attempt = lockout.count_attempt(
-            session=session,
-            at=at,
-            email=email,
-            network=network(),
-            device=device,
-            network_failures_max=services().settings.sign_in_failures_per_network,
-        )
+    try:
+        with database.platform() as session:
+            attempt = lockout.count_attempt(
+                session=session,
+                at=at,
+                email=email,
+                network=network(),
+                device=device,
+                network_failures_max=services().settings.sign_in_failures_per_network,
+            )
+    except TooManyAttempts:
+        SIGN_INS.labels("locked").inc()
+        raise
     try:
         yield attempt
     except SignInRefused:
+        SIGN_INS.labels("refused").inc()
         if attempt.locks:
             _tell(attempt)
         raise
@@ -47,6 +58,7 @@ def guessing(email: str, *, device: str = "") -> Iterator[Attempt]:
         raise
     with database.platform() as session:
         lockout.forgive(session=session, at=at, attempt=attempt)
+    SIGN_INS.labels("passed").inc()
 
 
 def _tell(attempt: Attempt) -> None:

@@ -86,6 +86,16 @@ def active_count(*, session: Session, tenant_id: UUID) -> int:
     return session.scalar(query) or 0
 
 
+def oldest_waits(*, session: Session, at: datetime) -> dict[str, float]:
+    """Return how long the job that waits longest could have run, in seconds by queue; retries count from their time."""
+    rows = session.execute(
+        select(Job.queue, func.min(Job.available_at))
+        .where(Job.state == "queued", Job.available_at <= at)
+        .group_by(Job.queue),
+    )
+    return {row[0]: (at - row[1]).total_seconds() for row in rows}
+
+
 def counts(*, session: Session) -> dict[tuple[str, str], int]:
     """Return the number of unfinished and parked jobs by (queue, state)."""
     rows = session.execute(

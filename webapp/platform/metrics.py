@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.jobs import queries as jobs
+from webapp.kernel.clock import utc_now
 from webapp.kernel.db import Database
 
 BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -70,10 +71,15 @@ def _job_gauges(database: Database) -> Iterator[Metric]:
     family = GaugeMetricFamily("comptoir_jobs", "Jobs that wait, run or are parked", labels=["queue", "state"])
     with database.platform() as session:
         counted = jobs.counts(session=session)
+        waits = jobs.oldest_waits(session=session, at=utc_now())
+    oldest = GaugeMetricFamily(
+        "comptoir_job_oldest_wait_seconds", "How long the oldest job that could run has waited", labels=["queue"]
+    )
     for queue in ("default", "imports", "mail"):
         for state in ("queued", "running", "parked"):
             family.add_metric([queue, state], counted.get((queue, state), 0))
-    yield family
+        oldest.add_metric([queue], waits.get(queue, 0.0))
+    yield from (family, oldest)
 
 
 def install(

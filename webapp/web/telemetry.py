@@ -28,8 +28,11 @@ def install(settings: Settings, *, service: str, app: Flask | None = None, engin
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+    from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased  # noqa: PLC0415
 
-    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    # What another began, nginx for example, is continued as it was decided there; so a trace is whole or not at all.
+    sampler = ParentBased(TraceIdRatioBased(min(max(settings.trace_percent, 0), 100) / 100))
+    provider = TracerProvider(sampler=sampler, resource=Resource.create({"service.name": service}))
     endpoint = settings.otlp_endpoint.rstrip("/")
     traces = endpoint if endpoint.endswith("/v1/traces") else f"{endpoint}/v1/traces"
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=traces)))

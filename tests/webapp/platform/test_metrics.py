@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from tenants.money.dashboard import gauges
 from tests.cast import Cast
-from tests.hands import work
+from tests.hands import submit, work
 from webapp.platform import metrics
 from webapp.settings import Settings
 from webapp.web.state import KEY
@@ -67,6 +67,25 @@ def test_books_and_imports_are_gauges(
     assert gauged(app, f'comptoir_ledger_postings{{workspace="{cast.acme.slug}"}}') == 4
     assert gauged(app, f'comptoir_ledger_postings{{workspace="{cast.bravo.slug}"}}') == 0
     assert gauged(app, 'comptoir_imports{state="review"}') == before + 1
+
+
+def test_waits_seals_migrations_decisions_and_sign_ins_are_told_without_naming_anybody(cast: Cast, app: Flask) -> None:
+    cast.alice.api("GET", "/accounts")
+    cast.carol.api("POST", "/accounts", json={"name": "Not hers", "kind": "asset", "currency": "EUR"})
+    submit(app.test_client(), "/sign-in", "/sign-in", {"email": "nobody@example.com", "password": "not the right one"})
+    text = scraped(app)
+    for line in (
+        'comptoir_job_oldest_wait_seconds{queue="imports"} ',
+        "comptoir_audit_seal_lag_seconds ",
+        'comptoir_migrations_behind{chain="platform"} 0.0',
+        'comptoir_migrations_behind{chain="tenant"} ',
+        'comptoir_workspaces{state="open"} ',
+        'comptoir_decisions_total{outcome="permit"} ',
+        'comptoir_decisions_total{outcome="deny"} ',
+        'comptoir_sign_ins_total{outcome="refused"} ',
+    ):
+        assert f"\n{line}" in text, line
+    assert "nobody@example.com" not in text
 
 
 def gauged(app: Flask, name: str) -> float:

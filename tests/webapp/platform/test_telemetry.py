@@ -33,6 +33,9 @@ trace.get_tracer_provider().force_flush()
 """
 
 
+REQUEST_ID = "ab" * 16
+"""What nginx writes into its access log; its trace goes by the same name."""
+
 QUEUED = """
 import json, sys
 from datetime import UTC, datetime
@@ -54,7 +57,10 @@ def queue():
     return ""
 
 app.add_url_rule("/queue-jobs", view_func=queue)
-assert app.test_client().get("/queue-jobs").status_code == 200
+client = app.test_client()
+assert client.get("/queue-jobs", headers={"traceparent": sys.argv[2]}).status_code == 200
+unsampled = {"traceparent": sys.argv[2].replace("-01", "-00").replace("ab", "cd")}
+assert client.get("/sign-in", headers=unsampled).status_code == 200
 trace.get_tracer_provider().force_flush()
 """
 
@@ -105,7 +111,12 @@ def heard(settings: Settings) -> Iterator[tuple[str, list[bytes]]]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield json.dumps({**asdict(settings), "otlp_endpoint": f"http://127.0.0.1:{server.server_port}"}), bodies
+        yield (
+            json.dumps(
+                {**asdict(settings), "otlp_endpoint": f"http://127.0.0.1:{server.server_port}", "trace_percent": 100}
+            ),
+            bodies,
+        )
     finally:
         server.shutdown()
         thread.join()
@@ -129,11 +140,15 @@ def about(span: Span) -> dict[str, str]:
 
 def test_a_job_is_traced_as_a_part_of_the_request_that_queued_it(heard: tuple[str, list[bytes]], owner: Engine) -> None:
     settings, bodies = heard
-    run(QUEUED, settings)
+    run(QUEUED, settings, f"00-{REQUEST_ID}-{REQUEST_ID[16:]}-01")
     run(WORKED, settings)
     found = spans(bodies)
     (request,) = [span for service, span in found if service == "comptoir-web" and "/queue-jobs" in span.name]
     jobs = [span for service, span in found if service == "comptoir-worker" and span.name == "job traced"]
+    assert request.trace_id.hex() == REQUEST_ID, "web goes on with the trace that nginx began"
+    assert not [span for _service, span in found if span.trace_id.hex() == "cd" * 16], "what nginx did not sample"
+    statements = [span for service, span in found if service == "comptoir-web" and "db.statement" in about(span)]
+    assert request.trace_id in {span.trace_id for span in statements}
     assert len(jobs) == 2
     for job in jobs:
         assert (job.trace_id, job.parent_span_id) == (request.trace_id, request.span_id)
