@@ -13,6 +13,11 @@ CREATE DATABASE comptoir OWNER comptoir_owner TEMPLATE template0 ENCODING 'UTF8'
 REVOKE ALL ON DATABASE comptoir FROM PUBLIC;
 REVOKE ALL ON DATABASE postgres FROM PUBLIC;
 
+-- Looks at statistics, for Prometheus; comes by the socket alone (ops/postgres/pg_ident.conf) and reads no workspace.
+CREATE ROLE comptoir_watcher LOGIN CONNECTION LIMIT 5;
+GRANT pg_monitor TO comptoir_watcher;
+GRANT CONNECT ON DATABASE postgres TO comptoir_watcher;
+
 -- PgBouncer looks passwords up by this role, which may do nothing else and lives in another database.
 CREATE ROLE pgbouncer LOGIN PASSWORD :'pooler_password';
 GRANT CONNECT ON DATABASE postgres TO pgbouncer;

@@ -1,5 +1,6 @@
 """Rules and runbooks: each alert fires when it should, says what to do, and nothing in it is left to be guessed."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -16,6 +17,21 @@ RULES = {
     for group in yaml.safe_load((PROMETHEUS / "rules.yml").read_text(encoding="utf-8"))["groups"]
     for rule in group["rules"]
 }
+CODE = "".join(
+    path.read_text(encoding="utf-8") for folder in ("webapp", "tenants") for path in (ROOT / folder).rglob("*.py")
+)
+TOLD = {
+    name + ending
+    for kind, name in re.findall(r'(Counter|Gauge|Histogram)\w*\(\s*"(comptoir_\w+)"', CODE)
+    for ending in {"Counter": ("_total",), "Gauge": ("",), "Histogram": ("_bucket", "_count", "_sum")}[kind]
+}
+TOLD_BY_BACKUPS = {
+    "comptoir_backup_last_success_timestamp_seconds",
+    "comptoir_drill_last_success_timestamp_seconds",
+    "comptoir_drill_success",
+    "comptoir_wal_archive_lag_seconds",
+}
+"""Written by the services of backups, read by node-exporter."""
 PARTS = ("What it means", "How to look", "What to do", "It is over when")
 
 
@@ -52,14 +68,62 @@ def test_the_rules_fire_when_they_should():
 
 
 def test_what_the_rules_ask_for_is_what_the_product_tells():
-    told = "".join(
-        path.read_text(encoding="utf-8")
-        for folder in ("webapp", "tenants", "ops/postgres")
-        for path in (ROOT / folder).rglob("*")
-        if path.suffix in {".py", ".sh"}
-    )
     asked = {name for rule in RULES.values() for name in re.findall(r"comptoir_\w+", rule["expr"])}
-    # The backups' own part tells these two families by a textfile.
-    asked = {name for name in asked if not re.match(r"comptoir_(drill|wal|backup_last)_", name)}
-    for name in asked:
-        assert re.sub(r"_(total|bucket)$", "", name) in told, name
+    assert asked <= TOLD | TOLD_BY_BACKUPS
+
+
+# Dashboards
+
+DASHBOARDS = {
+    path.stem: json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted((ROOT / "ops/grafana/dashboards").iterdir())
+}
+UNITS = {"bytes", "cpm", "d", "h", "ops", "percentunit", "reqps", "s", "short"}
+
+
+def test_there_are_four_dashboards_that_grafana_takes_as_they_are():
+    assert set(DASHBOARDS) == {"http", "jobs", "postgres", "business"}
+    provider = yaml.safe_load((ROOT / "ops/grafana/provisioning/dashboards/comptoir.yml").read_text(encoding="utf-8"))
+    assert [one["options"]["path"] for one in provider["providers"]] == ["/etc/comptoir/dashboards"]
+    for name, board in DASHBOARDS.items():
+        assert board["uid"] == f"comptoir-{name}"
+        assert board["schemaVersion"] >= 39
+        assert board["title"].startswith("Comptoir: ")
+        assert "id" not in board, "Grafana gives its own"
+        ids = [panel["id"] for panel in board["panels"]]
+        assert len(set(ids)) == len(ids) >= 8, name
+
+
+@pytest.mark.parametrize("name", sorted(DASHBOARDS))
+def test_every_panel_has_a_place_a_source_and_a_unit(name: str):
+    sources = yaml.safe_load((ROOT / "ops/grafana/provisioning/datasources/comptoir.yml").read_text(encoding="utf-8"))
+    known = {(one["type"], one["uid"]) for one in sources["datasources"]}
+    taken: set[tuple[int, int]] = set()
+    for panel in DASHBOARDS[name]["panels"]:
+        assert panel["type"] in {"stat", "timeseries"}
+        assert panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"] in UNITS, panel["title"]
+        for target in (panel, *panel["targets"]):
+            assert (target["datasource"]["type"], target["datasource"]["uid"]) in known
+        assert panel["targets"]
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        taken |= cells
+
+
+def test_what_the_dashboards_ask_of_the_product_is_what_it_tells():
+    asked = {
+        name
+        for board in DASHBOARDS.values()
+        for panel in board["panels"]
+        for target in panel["targets"]
+        for name in re.findall(r"comptoir_\w+", target["expr"])
+    }
+    assert asked <= TOLD | TOLD_BY_BACKUPS
