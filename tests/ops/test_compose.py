@@ -9,7 +9,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.production.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict] = COMPOSE["services"]
-ONCE = {"migrate"}
+ONCE = {"certbot", "migrate"}
 WITHOUT_A_COMMAND = {"collector", "nginx-exporter", "tempo"}
 """Their images hold one program and nothing to ask it with; Prometheus and Grafana notice when they are away."""
 
