@@ -12,7 +12,11 @@ import pytest
 from tests.production.load import Load
 from tests.production.stack import Stack, until
 
-STEPS = ("preflight", "save", "migrate", "files", "start", "gate", "switch", "drain", "stop", "workers")
+STEPS = ("preflight", "save", "migrate", "start", "files", "gate", "switch", "drain", "stop", "workers")
+MIGRATIONS = "/opt/comptoir/lib/python3.13/site-packages/webapp/_files/migrations"
+ADDS = ("tenant", "9001", "0001", "expand", "ALTER TABLE entry ADD COLUMN added text")
+TAKES_AWAY = ("tenant", "9002", "9001", "contract", "ALTER TABLE entry DROP COLUMN added")
+ADDS_TO_THE_PLATFORM = ("platform", "9001", "0001", "expand", "ALTER TABLE platform.heartbeat ADD COLUMN added text")
 NO_START = """["sh", "-c", "[ $0 != web ] || { echo 'no such module: money' >&2; exit 3; }; exec comptoir $0 $@"]"""
 NEVER_READY = NO_START.replace(
     "echo 'no such module: money' >&2; exit 3", "export COMPTOIR_REDIS_URL_FILE= COMPTOIR_REDIS_URL=redis://nowhere"
@@ -24,7 +28,11 @@ def versions(stack: Stack) -> Iterator[dict[str, str]]:
     """Return tags of images that are made from the one that runs: `next`, and two that are not fit to serve."""
     now = stack.setting("COMPTOIR_BLUE")
     tags = {name: f"{name}-{uuid4().hex[:8]}" for name in ("next", "broken", "deaf")}
-    for name, more in (("next", ""), ("broken", f"ENTRYPOINT {NO_START}\n"), ("deaf", f"ENTRYPOINT {NEVER_READY}\n")):
+    for name, more in (
+        ("next", migrations()),
+        ("broken", f"ENTRYPOINT {NO_START}\n"),
+        ("deaf", f"ENTRYPOINT {NEVER_READY}\n"),
+    ):
         text = f"FROM comptoir:{now}\nLABEL org.opencontainers.image.version={tags[name]}\n{more}"
         made = ["docker", "build", "-q", "-t", f"comptoir:{tags[name]}", "-"]
         subprocess.run(made, input=text, text=True, check=True, capture_output=True)
@@ -39,6 +47,23 @@ def load(stack: Stack, versions: dict[str, str]) -> Iterator[Load]:
     with Load(stack, "acme", stack.token("acme", "owner@acme.example")) as made:
         until(lambda: made.imported, seconds=120, what="a first statement is imported")
         yield made
+
+
+def migrations() -> str:
+    """Return the lines of a Dockerfile that lay migrations into an image: two that add, one that takes away."""
+    lines = ["USER 0"]
+    for chain, name, before, kind, statement in (ADDS, TAKES_AWAY, ADDS_TO_THE_PLATFORM):
+        text = (
+            f'from alembic import op\\nrevision = "{name}"\\ndown_revision = "{before}"\\nkind = "{kind}"\\n'
+            f'def upgrade():\\n    op.execute("{statement}")\\n'
+        )
+        lines.append(f"RUN printf '{text}' >{MIGRATIONS}/{chain}/versions/{name}.py")
+    return "\n".join([*lines, "USER 10001:10001", ""])
+
+
+def revision(stack: Stack) -> str:
+    """Return at which revision the workspace is."""
+    return stack.sql("SELECT schema_revision FROM platform.tenant WHERE slug = 'acme'")
 
 
 def tell(line: str) -> None:
@@ -72,6 +97,8 @@ def test_a_deploy_and_a_rollback_fail_no_request(stack: Stack, versions: dict[st
     seen = images(stack)
     assert seen["web-green"] == seen["worker"] == seen["clock"] == {versions["next"]}
     assert "web-blue" not in seen
+    assert "acme\t9001" in told
+    assert revision(stack) == "9001", "what takes away waits"
     all_is_kept(load)
 
     began = time.monotonic()
@@ -82,6 +109,7 @@ def test_a_deploy_and_a_rollback_fail_no_request(stack: Stack, versions: dict[st
     assert seen["web-blue"] == seen["worker"] == seen["clock"] == {versions["now"]}
     assert "web-green" not in seen
     assert taken < 60
+    assert revision(stack) == "9001", "the version before serves what was added to"
     all_is_kept(load)
 
 
@@ -125,4 +153,17 @@ def test_a_deploy_that_is_killed_at_each_step_goes_on(stack: Stack, versions: di
     seen = images(stack)
     assert seen["web-green"] == seen["worker"] == seen["clock"] == {versions["next"]}
     assert "web-blue" not in seen
+    all_is_kept(load)
+
+
+def test_what_takes_away_runs_when_the_way_back_is_given_up(stack: Stack, versions: dict[str, str], load: Load):
+    refused = stack.run(
+        *["ops/compose", "run", "--rm", "--no-deps", "-T", "migrate", "migrate", "--contract"], check=False
+    )
+    assert refused.returncode == 1
+    assert f"can still go back to {versions['now']}" in refused.stderr
+    assert revision(stack) == "9001"
+    stack.run("ops/deploy", "--finish")
+    assert revision(stack) == "9002"
+    assert "no version is known to go back to" in stack.run("ops/rollback", check=False).stderr
     all_is_kept(load)
