@@ -101,14 +101,17 @@ class Furnished:
 
 
 def work(workspace: Workspace) -> None:
-    """Run the workspace's queued jobs until there is none."""
+    """Run the workspace's queued jobs until none is due."""
     services = workspace.app.extensions[KEY]
     worker.prepare(services.settings)
     try:
         while True:
             with services.database.platform() as session:
                 ids = session.scalars(
-                    text("SELECT id FROM job WHERE tenant_id = :tenant AND state = 'queued' ORDER BY created_at"),
+                    text(
+                        "SELECT id FROM job WHERE tenant_id = :tenant AND state = 'queued' AND available_at <= now()"
+                        " ORDER BY created_at"
+                    ),
                     {"tenant": workspace.ref.id},
                 ).all()
             if not ids:

@@ -379,6 +379,11 @@ CREATE TABLE policy_version (
     activated_at timestamptz,
     activated_by uuid,
     retired_at timestamptz,
+    -- The newest replay of recorded decisions against it: who works on it, since when, and what came of it.
+    replay_job_id uuid,
+    replay_asked_at timestamptz,
+    replayed_at timestamptz,
+    replay jsonb,
     UNIQUE (store_id, number)
 )
 --;

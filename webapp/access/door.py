@@ -1,6 +1,6 @@
 """The guard at the doors of a workspace: decides for the request at hand, and sees that every refusal can be traced."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from prometheus_client import Counter
 
 from webapp.access.asker import Asker
 from webapp.access.extent import Extent
-from webapp.access.guard import Decision, Forbidden, decide, permitted
+from webapp.access.guard import About, Decision, Forbidden, decide, permitted
 from webapp.access.permissions import PER_ACCOUNT, TELLS, Permission, Role
 from webapp.audit.commands import record
 from webapp.kernel.actor import SYSTEM
@@ -20,6 +20,9 @@ from webapp.web.unit import after_roll_back
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 WRITES = "*:change"
 Within = Callable[[Extent], Collection[int] | None]
+Paths = Callable[[Sequence[int]], Iterable[tuple[int, ...]]]
+TOLD_MAX = 50
+"""So many accounts are told of one decision."""
 LISTENERS = "decision_listeners"
 """Under this name the application keeps who hears of every decision: `listener(decision, asker, tenant)`."""
 
@@ -33,31 +36,25 @@ def ask(permission: Permission, *, per_account: bool = False) -> Decision:
 
     What it may be about is `g.extent` where single accounts do; elsewhere it is all of them or nothing.
     """
-    extent = None
+    extent: Extent | None = None
+    about: About = None
     if per_account:
         g.extent = extent = g.rulebook.reach(permission, g.asker)
         g.unweighed = WRITES in permission.groups and request.method not in SAFE
     elif permission in PER_ACCOUNT:
-        extent = g.rulebook.extent(permission, g.asker)
-        forbids = extent.forbids if extent.is_all and extent.withheld else ()
-        forbids += g.rulebook.forbids_amounts(permission, g.asker)
-        extent = Extent(policies=forbids) if forbids else None
-    elif forbids := _told_besides(permission):
-        extent = Extent(policies=forbids)
-    _decided(permission, asker=g.asker, extent=extent)
+        extent, about = g.rulebook.hindrance(permission, g.asker), "all"
+    elif permission in TELLS:
+        extent = g.rulebook.hindrance(permission, g.asker)
+    _decided(permission, asker=g.asker, extent=extent, about=about)
     return g.decision
 
 
-def _told_besides(permission: Permission) -> tuple[str, ...]:
-    """Return the policies that withhold from whoever asks what this would tell of every account."""
-    withheld = (g.rulebook.extent(one, g.asker).forbids for one in TELLS.get(permission, ()))
-    return tuple(dict.fromkeys(name for forbids in withheld for name in forbids))
-
-
-def weigh(permission: Permission, *, account_ids: Collection[int], amount: tuple[str, int], within: Within) -> None:
+def weigh(
+    permission: Permission, *, account_ids: Collection[int], amount: tuple[str, int], within: Within, paths: Paths
+) -> None:
     """Decide on an amount that would be booked on accounts, for a view that was let in; raises Forbidden.
 
-    `within` tells the accounts that an extent reaches, None for all.
+    `within` tells the accounts that an extent reaches, None for all; `paths` accounts with all above them.
     """
     if g.extent.is_whole and not g.rulebook.weighs:
         return
@@ -65,16 +62,19 @@ def weigh(permission: Permission, *, account_ids: Collection[int], amount: tuple
     extent = g.rulebook.extent(permission, asker)
     reached = within(extent)
     if reached is not None and not set(account_ids) <= set(reached):
-        told = Extent(policies=extent.forbids if extent.withheld else extent.policies if extent.is_empty else ())
         let_in = g.decision, g.actor
+        # Those that it does not reach first, of which the log keeps some.
+        about = tuple(paths(sorted(set(account_ids), key=lambda one: one in reached)[:TOLD_MAX]))
         try:
-            _decided(permission, asker=asker, extent=told, is_elsewhere=not extent.is_empty)
+            _decided(permission, asker=asker, extent=extent.beyond, is_elsewhere=not extent.is_empty, about=about)
         finally:
             # Of many that are booked each for itself, others may follow: they are by what let the request in.
             g.decision, g.actor = let_in
 
 
-def _decided(permission: Permission, *, asker: Asker, extent: Extent | None, is_elsewhere: bool = False) -> None:
+def _decided(
+    permission: Permission, *, asker: Asker, extent: Extent | None, is_elsewhere: bool = False, about: About = None
+) -> None:
     """Decide, keep the decision, tell who listens, and write a refusal down; raises Forbidden."""
     decision = decide(
         permission,
@@ -85,6 +85,7 @@ def _decided(permission: Permission, *, asker: Asker, extent: Extent | None, is_
         is_elsewhere=is_elsewhere,
     )
     DECISIONS.labels("permit" if decision.permit else "deny").inc()
+    decision = replace(decision, about=about)
     g.decision = decision
     g.actor = replace(g.actor, decision_id=decision.id)
     for hear in current_app.extensions.get(LISTENERS, ()):
@@ -141,7 +142,7 @@ def permitted_wholly() -> frozenset[Permission]:
     """Return what whoever asks may with no account and no amount withheld from them: what they may give to others."""
     may, book, asker = permitted(asker=g.asker, rulebook=g.rulebook), g.rulebook, g.asker
     partly = {one for one in PER_ACCOUNT if not book.extent(one, asker).is_whole or book.forbids_amounts(one, asker)}
-    return may - partly - {one for one in TELLS if _told_besides(one)}
+    return may - partly - {one for one in TELLS if book.hindrance(one, asker)}
 
 
 def givable() -> frozenset[Permission]:

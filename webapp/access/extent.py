@@ -1,7 +1,7 @@
 """How far a permission reaches: all accounts of the workspace, or single ones with all below them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from webapp.access.engine import Outcome
@@ -50,6 +50,15 @@ class Extent:
     def reaches_as(self, other: "Extent") -> bool:
         """Tell whether it reaches the same accounts as another."""
         return (self.is_all, self.named, self.withheld) == (other.is_all, other.named, other.withheld)
+
+    def covers(self, paths: Collection[Sequence[int]]) -> bool:
+        """Tell whether it reaches every one of some accounts, each told with all above it."""
+        return all((self.is_all or self.named & {*one}) and not self.withheld & {*one} for one in paths)
+
+    @property
+    def beyond(self) -> "Extent":
+        """Return what is told of accounts that it does not reach: nothing is, by the policies that decided that."""
+        return Extent(policies=self.forbids if self.withheld else self.policies if self.is_empty else ())
 
     @property
     def is_empty(self) -> bool:

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from webapp.access.asker import Asker
 from webapp.access.engine import Outcome
@@ -28,6 +28,8 @@ ROLE_WORDS = {
 }
 """A role within a sentence."""
 SCOPE_POLICY = "token-scope"
+About = Literal["all"] | tuple[tuple[int, ...], ...] | None
+"""Which accounts a decision was about: all, some (each with all above it), or any that the permission reaches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Decision:
     missing: tuple[str, ...] = ()
     microseconds: int = 0
     id: str = ""
+    about: "About" = None
 
 
 class Forbidden(DomainError):

@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from webapp.access.asker import Asker, currencies_of, is_heavy, is_moody
 from webapp.access.engine import Compiled, Missing, Outcome, Request
 from webapp.access.extent import KIND, UNNAMED, Extent, account, extent_of
-from webapp.access.permissions import BOOKS, Permission, Role
+from webapp.access.permissions import BOOKS, TELLS, Permission, Role
 from webapp.access.scopes import Facts, Uid
 
 Answer = TypeVar("Answer")
@@ -151,6 +151,20 @@ class Rulebook:
     def lasts(self, permission: Permission, asker: Asker) -> bool:
         """Tell whether what permits is the same tomorrow, from elsewhere and with one factor."""
         return not set(self.answer(permission, asker).policies) <= self._moody
+
+    @_by_the_book_of_who_asks
+    def hindrance(self, permission: Permission, asker: Asker) -> Extent | None:
+        """Return what keeps a permission from the whole of the accounts, for a view that is about all of them.
+
+        An empty extent with the policies that withhold an account or look at an amount; None when nothing does.
+        """
+        if permission in TELLS:
+            withheld = [one for told in TELLS[permission] for one in self.extent(told, asker).forbids]
+            return Extent(policies=tuple(dict.fromkeys(withheld))) if withheld else None
+        extent = self.extent(permission, asker)
+        forbids = extent.forbids if extent.is_all and extent.withheld else ()
+        forbids += self.forbids_amounts(permission, asker)
+        return Extent(policies=forbids) if forbids else None
 
     @_by_the_book_of_who_asks
     def reach(self, permission: Permission, asker: Asker) -> Extent:

@@ -9,6 +9,7 @@ KINDS = {
     "identity.send_change": N_("Asking two mailboxes for a change of address"),
     "identity.send_link": N_("Sending a link by mail"),
     "policies.forget": N_("Forgetting old decisions of policy stores"),
+    "policies.replay": N_("Asking recorded decisions again"),
     "identity.tell_locked": N_("Telling a person of guesses"),
     "imports.check": N_("Reading a statement"),
     "imports.publish": N_("Booking a statement"),

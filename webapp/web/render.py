@@ -4,12 +4,12 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from babel.dates import format_date, format_datetime, format_time, get_datetime_format
+from babel.dates import format_date, format_datetime, format_time, format_timedelta, get_datetime_format
 from babel.numbers import format_compact_currency, format_currency, format_decimal, format_percent, get_currency_symbol
 from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
 from flask_babel import get_locale
@@ -220,6 +220,12 @@ def _apart(text: str) -> str:
     return text if is_plain else _RIGHT_TO_LEFT + text + _END
 
 
+def ago(value: datetime) -> str:
+    """Write how long ago an instant (UTC) was, in the reader's language; at least a minute."""
+    before = min(value - g.at, timedelta(seconds=-1))
+    return _apart(format_timedelta(before, granularity="minute", add_direction=True, locale=get_locale()))
+
+
 def count(value: int) -> str:
     """Write a whole number in the reader's language."""
     return format_decimal(value, locale=get_locale())
@@ -234,6 +240,7 @@ def install(app: Flask) -> None:
         "percent": percent,
         "day": day,
         "moment": moment,
+        "ago": ago,
         "count": count,
     }
     app.jinja_env.globals |= {"static_url": static_url, "may": lambda permission: frame().may(permission)}

@@ -1,6 +1,6 @@
 """Reads of accounts and balances; amounts in minor units, debit positive."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -9,7 +9,7 @@ from sqlalchemy import Row, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from tenants.money.accounts.models import Account, AccountBalance, AccountDay
-from tenants.money.accounts.rules import bare_number
+from tenants.money.accounts.rules import DEPTH_MAX, bare_number
 from webapp.access.extent import Extent
 from webapp.kernel.crypto import of_bound_tenant, ring_of
 
@@ -118,6 +118,21 @@ def ids_within(*, session: Session, extent: Extent) -> tuple[int, ...] | None:
         return None
     values = {"is_all": extent.is_all, "named": list(extent.named), "withheld": list(extent.withheld)}
     return tuple(session.scalars(_REACHED, values | {"limit": LIST_MAX}))
+
+
+_ABOVE = text("""
+    WITH RECURSIVE above AS (
+        SELECT id AS start, id, parent_id, 0 AS steps FROM account WHERE id = ANY (:ids)
+        UNION ALL SELECT b.start, a.id, a.parent_id, b.steps + 1 FROM account a JOIN above b ON a.id = b.parent_id
+        WHERE b.steps < :most
+    )
+    SELECT array_agg(id ORDER BY steps) FROM above GROUP BY start ORDER BY start
+""")
+
+
+def paths(*, session: Session, ids: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return each of these accounts with all above it, the nearest first (at most 8 above one)."""
+    return [tuple(path) for path in session.scalars(_ABOVE, {"ids": list(ids), "most": DEPTH_MAX})]
 
 
 def accounts_by_id(*, session: Session, ids: Collection[int]) -> dict[int, AccountView]:

@@ -1,7 +1,7 @@
 """Whether whoever asks may book what a view has read: on these accounts, up to these amounts."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from flask import g
 
@@ -33,6 +33,9 @@ def weigh(*drafts: EntryDraft) -> None:
             known[extent] = account_queries.ids_within(session=g.db, extent=extent)
         return known[extent]
 
+    def paths(ids: Sequence[int]) -> list[tuple[int, ...]]:
+        return account_queries.paths(session=g.db, ids=ids)
+
     for draft in drafts:
         accounts: dict[str, set[int]] = defaultdict(set)
         sums: dict[str, int] = defaultdict(int)
@@ -40,4 +43,5 @@ def weigh(*drafts: EntryDraft) -> None:
             accounts[posting.currency].add(posting.account_id)
             sums[posting.currency] += max(posting.minor, 0)
         for currency, minor in sums.items():
-            weigh_amount(g.decision.permission, account_ids=accounts[currency], amount=(currency, minor), within=within)
+            about = {"account_ids": accounts[currency], "amount": (currency, minor)}
+            weigh_amount(g.decision.permission, **about, within=within, paths=paths)

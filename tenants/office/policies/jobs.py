@@ -1,6 +1,6 @@
-"""The job that forgets recorded decisions; it queues itself again for the next day."""
+"""Jobs: forget recorded decisions, once a day, and ask them again of a version."""
 
-from tenants.office.policies import keeping
+from tenants.office.policies import keeping, replays
 from webapp.jobs.commands import enqueue
 from webapp.jobs.context import Handler, JobContext
 
@@ -28,4 +28,17 @@ def forget(context: JobContext) -> None:
         context.beat()
 
 
-HANDLERS: dict[str, Handler] = {keeping.FORGET: forget}
+def replay(context: JobContext) -> None:
+    """Ask a version the recorded decisions again; it writes one answer at its end, so a run that died is begun anew."""
+    with context.begin() as session:
+        replays.finish(
+            session=session,
+            clock=context.clock,
+            slug=context.arguments["store"],
+            number=context.arguments["number"],
+            job_id=context.claim.id,
+            beat=lambda done, total: context.beat(done=done, total=total),
+        )
+
+
+HANDLERS: dict[str, Handler] = {keeping.FORGET: forget, replays.REPLAY: replay}

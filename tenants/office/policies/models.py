@@ -64,6 +64,10 @@ class PolicyVersion(TenantBase):
     activated_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     activated_by: Mapped[UUID | None]
     retired_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    replay_job_id: Mapped[UUID | None]
+    replay_asked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    replayed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    replay: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
 
 class PolicyEntity(TenantBase):

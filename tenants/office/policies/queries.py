@@ -1,6 +1,6 @@
 """Reads of policy stores: stores, versions, entities, decisions; every list is bounded."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -280,6 +280,18 @@ def replayable(*, session: Session, store_id: int, limit: int) -> list[DecisionV
     query = select(*_DECISION).where(PolicyDecision.store_id == store_id, PolicyDecision.code != Code.SEARCHED)
     rows = session.execute(query.order_by(PolicyDecision.id.desc()).limit(limit))
     return [DecisionView(*row) for row in rows]
+
+
+def has_many(*, session: Session, store_id: int, count: int) -> bool:
+    """Tell whether more decisions than these are recorded, at least so many that a replay would take its time."""
+    query = select(PolicyDecision.id).where(PolicyDecision.store_id == store_id).offset(count).limit(1)
+    return session.execute(query).first() is not None
+
+
+def decisions_by_id(*, session: Session, store_id: int, ids: Collection[int]) -> dict[int, DecisionView]:
+    """Return recorded decisions of a store by their numbers (at most 501); those that were forgotten are left out."""
+    query = select(*_DECISION).where(PolicyDecision.store_id == store_id, PolicyDecision.id.in_(ids))
+    return {row[0]: DecisionView(*row) for row in session.execute(query.limit(DECISIONS_MAX))}
 
 
 def decisions(

@@ -1,4 +1,4 @@
-"""JSON API to try a version of a policy store: one request, or the recorded decisions again."""
+"""JSON API to try a version of a policy store: one request."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tenants.door import api_room
 from tenants.office.policies import trials
 from tenants.office.policies.rules import Party, Question
-from tenants.office.policies.shapes import PLAIN, PolicyDecisionOut, StorePath, decision_out
+from tenants.office.policies.shapes import PLAIN, StorePath
 from tenants.schemas import Body, Problem, whole
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
@@ -72,34 +72,6 @@ class TrialOut(BaseModel):
     microseconds: int
 
 
-class ReplayIn(Body):
-    """The version to ask; the draft when none is named."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"version": 2}]})
-
-    version: whole(1, 2**31 - 1) | None = None
-
-
-class ReplayedOut(BaseModel):
-    """A recorded decision that would change."""
-
-    recorded: PolicyDecisionOut
-    decision: bool
-    reason: str
-    policies: list[str]
-    because: str = Field(description="policies, or entities when the active version decides otherwise by now too")
-
-
-class ReplayOut(BaseModel):
-    """How recorded decisions would turn out; `changed` holds the newest 200 that change."""
-
-    version: int
-    asked: int
-    newly_permitted: int
-    newly_denied: int
-    changed: list[ReplayedOut]
-
-
 @bp.post(
     "/policy-stores/<store>/trial", responses={200: TrialOut}, operation_id="tryPolicyRequest", summary="Try a request"
 )
@@ -122,32 +94,4 @@ def try_request(path: StorePath, body: TrialIn) -> Response:
         policies=list(tried.answer.policies),
         missing=[{"policy": policy, "condition": condition} for policy, condition in tried.missing],
         microseconds=tried.answer.microseconds,
-    )
-
-
-@bp.post(
-    "/policy-stores/<store>/replay",
-    responses={200: ReplayOut},
-    operation_id="replayPolicyDecisions",
-    summary="Replay recorded decisions",
-)
-@requires(Permission.POLICIES_STORES_WRITE)
-def replay(path: StorePath, body: ReplayIn) -> Response:
-    """Ask a version the last 10,000 recorded decisions again, with today's entities; nothing is recorded."""
-    found = trials.replay(session=g.db, slug=path.store, number=body.version)
-    return jsonify(
-        version=found.version,
-        asked=found.asked,
-        newly_permitted=found.newly_permitted,
-        newly_denied=found.newly_denied,
-        changed=[
-            {
-                "recorded": decision_out(one.decision),
-                "decision": one.answer.permit,
-                "reason": one.answer.reason,
-                "policies": list(one.answer.policies),
-                "because": one.because,
-            }
-            for one in found.changed
-        ],
     )

@@ -22,6 +22,8 @@ from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound, St
 
 PEOPLE = 2
 """So many stand behind an activation where four eyes are wanted."""
+UNPLAYED: dict[str, None] = dict.fromkeys(("replay_job_id", "replay_asked_at", "replayed_at", "replay"))
+"""What a replay found is of the texts that were asked: a draft that is written anew was not replayed."""
 
 
 class NeedsOtherEyes(Conflict):
@@ -89,7 +91,7 @@ def save_draft(
         session.execute(
             update(PolicyVersion)
             .where(PolicyVersion.store_id == store.id, PolicyVersion.state == State.DRAFT)
-            .values(**values, changes=PolicyVersion.changes + 1)
+            .values(**values, **UNPLAYED, changes=PolicyVersion.changes + 1)
         )
         number = draft.number
     else:

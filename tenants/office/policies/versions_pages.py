@@ -1,4 +1,4 @@
-"""Versions of a policy store on pages: draft, look at, try, replay, activate, roll back."""
+"""Versions of a policy store on pages: draft, look at, try, activate, roll back."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from flask import Blueprint, Response, flash, g, request, url_for
 from flask_babel import gettext as _
 
 from tenants.door import PAGES_PREFIX, guard_room
-from tenants.office.policies import commands, forms, queries, trials, versions
+from tenants.office.policies import commands, forms, queries, replays, trials, versions
 from tenants.office.policies.difference import difference
 from tenants.office.policies.queries import StoreView
-from tenants.office.policies.rules import REASONS, REPLAY_MAX, WORKSPACE, Answer, State
+from tenants.office.policies.rules import REASONS, WORKSPACE, Answer, State
 from tenants.office.policies.trials import Trial
 from webapp.access.door import ask
 from webapp.access.guard import requires
@@ -136,21 +136,6 @@ def roll_back(store: str) -> Response:
     return see_other(url_for("office_policies.show_store", store=store))
 
 
-@bp.get("/policies/<store>/replay")
-@requires(Permission.POLICIES_STORES_WRITE)
-def replay(store: str) -> Response:
-    """Show which recorded decisions the draft would make otherwise."""
-    found = commands.found_store(session=g.db, slug=store)
-    made, refused = None, ""
-    try:
-        made = trials.replay(session=g.db, slug=store) if found.draft else None
-    except Conflict as error:
-        refused = translate(error.text, error.params)
-    return render(
-        "office/policies/replay.html", store=found, replay=made, refused=refused, reason_of=reason_of, most=REPLAY_MAX
-    )
-
-
 @bp.get("/policies/<store>/bench")
 @requires(Permission.POLICIES_STORES_WRITE)
 def bench(store: str) -> Response:
@@ -222,5 +207,6 @@ def _version(store: StoreView, number: int, *, status: int = 200, refused: str =
         if other
         else [],
         names=queries.names_of(session=g.db, ids=(version.changed_by, version.activated_by)),
+        replay=replays.replay_of(session=g.db, store=store, number=number),
         refused=refused,
     )

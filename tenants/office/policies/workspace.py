@@ -20,8 +20,8 @@ from tenants.office.policies.journal import Journal, Line
 from tenants.office.policies.rules import WORKSPACE, Answer, Code, Party, Question
 from webapp.access.asker import Asker
 from webapp.access.engine import Outcome
-from webapp.access.guard import Decision, decide, product_rulebook
-from webapp.access.permissions import PER_ACCOUNT, Permission, Role
+from webapp.access.guard import About, Decision, decide, product_rulebook
+from webapp.access.permissions import PER_ACCOUNT, TELLS, Permission, Role
 from webapp.access.policy_text import Finding
 from webapp.access.product import with_own
 from webapp.access.queries import Parts, own_policies
@@ -37,7 +37,7 @@ POLICIES_MAX = 1_000
 RECORDINGS_KEPT = 1_024
 PERSON = "Person"
 PERMISSIONS = frozenset(Permission)
-_SAID = ("role", "own_roles", "scopes", "second_factor", "network", "at", "currency", "amount")
+_SAID = ("role", "own_roles", "scopes", "second_factor", "network", "at", "currency", "amount", "accounts")
 _ACTIVE = text("""
     SELECT s.id, s.log_percent, coalesce(v.number, 0), coalesce(v.policies, '')
     FROM policy_store s LEFT JOIN policy_version v ON v.store_id = s.id AND v.state = 'active'
@@ -86,7 +86,7 @@ def recorder(journal: Journal, request_id: Callable[[], str]) -> Callable[[Decis
         if kept is None or not kept.percent:
             return
         answer = answer_of(decision)
-        question = question_of(decision.permission, asker)
+        question = question_of(decision.permission, asker, decision.about)
         journal.put(
             Line(
                 tenant.ref,
@@ -136,11 +136,16 @@ class WorkspacePoint:
         asked = self._ask(question)
         if isinstance(asked, Answer):
             return asked
-        permission, asker = asked
-        if permission in PER_ACCOUNT:
-            extent = (self._book.extent if asker.amount else self._book.reach)(permission, asker)
-            return answer_of(decide(permission, asker=asker, rulebook=self._book, extent=extent))
-        return answer_of(self._book.answer(permission, asker))
+        permission, asker, about = asked
+        how: dict[str, Any] = {"asker": asker, "rulebook": self._book}
+        if permission not in PER_ACCOUNT and permission not in TELLS:
+            return answer_of(self._book.answer(permission, asker))
+        if about == "all" or permission in TELLS:
+            return answer_of(decide(permission, **how, extent=self._book.hindrance(permission, asker)))
+        extent = (self._book.extent if asker.amount else self._book.reach)(permission, asker)
+        if about is not None and not extent.covers(about):
+            return answer_of(decide(permission, **how, extent=extent.beyond, is_elsewhere=not extent.is_empty))
+        return answer_of(decide(permission, **how, extent=extent))
 
     def decide_many(self, questions: Sequence[Question], *, keep: bool = True) -> list[Answer]:
         """Decide many questions, in their order."""
@@ -150,16 +155,16 @@ class WorkspacePoint:
     def missing(self, question: Question) -> list[tuple[str, str]]:
         """Return (policy, condition) for each policy that would have permitted if its condition held."""
         asked = self._ask(question)
-        return [] if isinstance(asked, Answer) else [(m.policy, m.condition) for m in self._book.missing(*asked)]
+        return [] if isinstance(asked, Answer) else [(m.policy, m.condition) for m in self._book.missing(*asked[:2])]
 
-    def _ask(self, question: Question) -> tuple[Permission, Asker] | Answer:
+    def _ask(self, question: Question) -> tuple[Permission, Asker, About] | Answer:
         if question.action not in PERMISSIONS:
             return Answer(False, Code.UNKNOWN_ACTION, detail=question.action)
         for party, kind in ((question.subject, PERSON), (question.resource, HERE.type)):
             if party.type != kind:
                 return Answer(False, Code.UNKNOWN_TYPE, detail=party.type)
         try:
-            return Permission(question.action), self._asker(question)
+            return Permission(question.action), self._asker(question), _about(question.resource.properties)
         except (ValueError, TypeError, AttributeError, KeyError, OverflowError):
             return Answer(False, Code.PROPERTY, detail=", ".join(_SAID))
 
@@ -190,13 +195,23 @@ class WorkspacePoint:
         )
 
 
+def _about(said: Mapping[str, Any]) -> About:
+    """Read which accounts it was about; raises ValueError, TypeError for what cannot be read."""
+    told = said.get("accounts")
+    if told is None or told == "all":
+        return told
+    if type(told) is not list or not all(type(one) is int for path in told for one in path):
+        raise TypeError
+    return tuple(tuple(path) for path in told)
+
+
 def answer_of(decision: Decision | Outcome) -> Answer:
     """Write a decision of the guard as a store answers."""
     code = Code.PERMITTED if decision.permit else Code.FORBIDDEN if decision.policies else Code.NOT_PERMITTED
     return Answer(decision.permit, code, decision.policies, ", ".join(decision.policies), decision.microseconds)
 
 
-def question_of(permission: Permission, asker: Asker) -> Question:
+def question_of(permission: Permission, asker: Asker, about: About = None) -> Question:
     """Write what the guard was asked so that it can be asked again."""
     properties: dict[str, Any] = {"role": asker.role.value}
     if asker.own_roles:
@@ -210,6 +225,6 @@ def question_of(permission: Permission, asker: Asker) -> Question:
         context = {**context, "scopes": sorted(asker.scopes)}
     if asker.amount is not None:
         context = {**context, "currency": asker.amount[0], "amount": asker.amount[1]}
-    return Question(
-        Party(PERSON, str(asker.person_id), properties), permission.value, Party(HERE.type, HERE.id), {}, context
-    )
+    accounts = {} if about is None else {"accounts": about if about == "all" else [list(path) for path in about]}
+    subject, resource = Party(PERSON, str(asker.person_id), properties), Party(HERE.type, HERE.id, accounts)
+    return Question(subject, permission.value, resource, {}, context)

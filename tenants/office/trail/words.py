@@ -81,6 +81,7 @@ ACTIONS: dict[str, str] = {
     "policy_store.exported": N_("Policy store exported"),
     "policy_store.imported": N_("Policy store imported"),
     "policy_store.read": N_("Policy store read"),
+    "policy_store.replayed": N_("Recorded decisions asked again of a version"),
     "policy_store.removed": N_("Policy store removed"),
     "reconciliation.corrected": N_("Statement of a reconciliation corrected"),
     "reconciliation.dropped": N_("Reconciliation given up"),

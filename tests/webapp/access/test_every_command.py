@@ -19,6 +19,7 @@ NO_EVENT = {
     "webapp.access.commands.drop_role": CALLED,
     "webapp.access.commands.write_grant": CALLED,
     "webapp.access.commands.end_grant": CALLED,
+    "tenants.office.policies.replays.finish": MACHINERY,
     "webapp.tenancy.commands.raise_access_revision": CALLED,
     "webapp.tenancy.commands.raise_stores_revision": CALLED,
     "webapp.tenancy.commands.set_own_roles": CALLED,

@@ -316,6 +316,9 @@ def _fill_tenant(connection: Connection, nest: Nest, start: int) -> dict[str, An
         created_by=person,
         changed_at=AT,
         changed_by=person,
+        replay_asked_at=AT,
+        replayed_at=AT,
+        replay=json.dumps({"refused": canary}),
     )
     connection.execute(
         text("INSERT INTO policy_entity (store_id, type, id) VALUES (:store, :kind, :canary)"),

@@ -183,7 +183,10 @@ def test_the_pages_do_what_the_calls_do(cast: Cast):
     bench = "/shop/bench?subject_type=user&subject_id=alice&action=read&resource_type=record&resource_id=record-1"
     assert "Permitted" in page(bench)
     page(bench.replace("subject_id=alice", "subject_id="), 422)
-    assert "Nothing would change" in page("/shop/replay")
+    assert "Not replayed yet" in page("/shop/versions/1/replay")
+    post("/shop/versions/1/replay")
+    assert "Nothing would change" in page("/shop/versions/1/replay")
+    assert "0 of 0 recorded decisions would change" in page("/shop/versions/1")
     post("/shop/versions/1/activation", changes="1")
     post("/shop/draft", schema_text=certification.SCHEMA, policies=STRICTER, note="Closed")
     shown = page("/shop/versions/2")

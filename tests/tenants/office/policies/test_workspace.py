@@ -171,7 +171,7 @@ def test_the_reserved_store_keeps_its_schema_its_name_and_its_place(cast: Cast):
     browser = cast.alice.browser()
     shown = browser.get(f"/t/{slug}/policies").text
     assert "Policies of this workspace" in shown
-    for path in ("", "/draft", "/versions/1", "/replay", "/decisions"):
+    for path in ("", "/draft", "/versions/1", "/versions/1/replay", "/decisions"):
         assert browser.get(f"/t/{slug}/policies/{WORKSPACE}{path}").status_code == 200, path
     tried = f"/bench?subject_type=Person&subject_id={cast.dave.id}&action=ledger:accounts:write"
     assert (
