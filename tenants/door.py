@@ -161,6 +161,7 @@ def _introduce(place: Place, *, scopes: frozenset[str] | None) -> None:
         second_factor=bool(g.get("second_factor")),
         network=request.remote_addr or "",
         at=g.at,
+        zone=g.tenant.time_zone,
     )
 
 

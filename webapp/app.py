@@ -41,7 +41,7 @@ from tenants.money.periods import pages as periods_pages
 from tenants.money.reconciliations import api as reconciliations_api
 from tenants.money.reconciliations import lines_api
 from tenants.money.reconciliations import pages as reconciliations_pages
-from tenants.office.access import answers, grants_api, roles_api
+from tenants.office.access import answers, grants_api, roles_api, time_zone_api, time_zone_pages
 from tenants.office.access import api as office_access_api
 from tenants.office.access import pages as office_access_pages
 from tenants.office.exports import api as exports_api
@@ -152,6 +152,7 @@ API_ROOMS = (
     members_api.bp,
     office_access_api.bp,
     roles_api.bp,
+    time_zone_api.bp,
     grants_api.bp,
     policies_api.bp,
     versions_api.bp,
@@ -192,6 +193,7 @@ PAGE_ROOMS = (
     exports_pages.bp,
     members_pages.bp,
     office_access_pages.bp,
+    time_zone_pages.bp,
     catalogue.bp,
     changes.bp,
     openapi.bp,

@@ -92,6 +92,8 @@ CREATE TABLE platform.tenant (
     name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
     schema_revision text NOT NULL,
     base_currency text NOT NULL DEFAULT 'EUR' CHECK (base_currency ~ '^[A-Z]{3}$'),
+    -- In which hours and days of conditions are meant: a name of the IANA time zone database.
+    time_zone text NOT NULL DEFAULT 'UTC' CHECK (length(time_zone) BETWEEN 1 AND 64),
     is_demo boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL,
     suspended_at timestamptz,
@@ -521,7 +523,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON platform.sign_in_lock, platform.email_ch
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.totp, platform.recovery_code, platform.passkey,
     platform.half_sign_in, platform.passkey_challenge TO comptoir_platform
 --;
-GRANT SELECT, UPDATE (name, is_demo, suspended_at, sso_only, access_revision, stores_revision, second_factor_roles, origins) ON platform.tenant
+GRANT SELECT, UPDATE (name, is_demo, suspended_at, sso_only, access_revision, stores_revision, second_factor_roles, origins, time_zone) ON platform.tenant
     TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE (master_id, wrapped, retired_at) ON platform.data_key TO comptoir_platform

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from webapp.access.permissions import Permission, Role
 from webapp.access.policy_text import tokens
@@ -32,12 +33,14 @@ class Asker:
     second_factor: bool = False
     network: str = ""
     at: datetime = field(default=datetime(1970, 1, 1, tzinfo=UTC))
+    zone: str = "UTC"
+    """The workspace's time zone, in which hours and days are meant (IANA)."""
     amount: tuple[str, int] | None = None
     """What would be booked: a currency and minor units."""
 
     def context(self, permission: Permission) -> dict[str, Any]:
         """Return what policies may ask about the request."""
-        at = self.at.astimezone(UTC)
+        here, now = self.at.astimezone(ZoneInfo(self.zone)), self.at.astimezone(UTC)
         booked = {"currency": self.amount[0], "amount": self.amount[1]} if self.amount else {}
         return booked | {
             "token": self.scopes is not None,
@@ -45,9 +48,9 @@ class Asker:
             "scope": permission.scope,
             "second_factor": self.second_factor,
             "network": {"__extn": {"fn": "ip", "arg": self.network or "0.0.0.0"}},  # noqa: S104 - an address that nobody has
-            "minute": at.hour * 60 + at.minute,
-            "weekday": at.isoweekday(),
-            "now": {"__extn": {"fn": "datetime", "arg": at.strftime("%Y-%m-%dT%H:%M:%SZ")}},
+            "minute": here.hour * 60 + here.minute,
+            "weekday": here.isoweekday(),
+            "now": {"__extn": {"fn": "datetime", "arg": now.strftime("%Y-%m-%dT%H:%M:%SZ")}},
         }
 
 

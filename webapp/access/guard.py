@@ -133,7 +133,7 @@ def _why_not(
             "permission": permission.value,
         }
     if missing:
-        return condition_words(missing[0])
+        return condition_words(missing[0], asker.zone)
     return (
         N_("Your role here is %(role)s. It does not include “%(permission)s”. An owner can change that."),
         {"role": Word(ROLE_WORDS[asker.role]), "permission": Word(PERMISSION_WORDS[permission])},

@@ -19,7 +19,10 @@ _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00")
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """When something is permitted: everything that is named must hold. Times are UTC, minutes of the day."""
+    """When something is permitted: everything that is named must hold.
+
+    Times are minutes of the day in the workspace's time zone.
+    """
 
     second_factor: bool = False
     networks: tuple[str, ...] = ()
@@ -129,9 +132,9 @@ def clock(minute: int) -> str:
 
 _SAID = (
     (re.compile(re.escape(SECOND_FACTOR)), N_("This is permitted to you only after signing in with a second factor.")),
-    (re.compile(re.escape(WEEK)), N_("This is permitted to you only from Monday to Friday (UTC).")),
-    (re.compile(r"context\.minute >= (?P<time>\d+)"), N_("This is permitted to you only from %(time)s on (UTC).")),
-    (re.compile(r"context\.minute < (?P<time>\d+)"), N_("This is permitted to you only until %(time)s (UTC).")),
+    (re.compile(re.escape(WEEK)), N_("This is permitted to you only from Monday to Friday (%(zone)s).")),
+    (re.compile(r"context\.minute >= (?P<time>\d+)"), N_("This is permitted to you only from %(time)s on (%(zone)s).")),
+    (re.compile(r"context\.minute < (?P<time>\d+)"), N_("This is permitted to you only until %(time)s (%(zone)s).")),
     (
         re.compile(r'context\.now < datetime\("(?P<moment>[^"]+)"\)'),
         N_("This was permitted to you until %(moment)s."),
@@ -141,8 +144,8 @@ _AMOUNT = re.compile(r'\(context has amount && context\.currency == "(\w+)" && c
 _NETWORK = re.compile(r'isInRange\(ip\("([^"]+)"\)\)')
 
 
-def condition_words(condition: str) -> tuple[str, dict[str, Any]]:
-    """Say to a person which condition was missing; one that was written as Cedar is told as it is."""
+def condition_words(condition: str, zone: str = "UTC") -> tuple[str, dict[str, Any]]:
+    """Say to a person which condition was missing, hours by their zone; one written as Cedar is told as it is."""
     for pattern, message in _SAID:
         if found := pattern.fullmatch(condition):
             params: dict[str, Any] = found.groupdict()
@@ -150,7 +153,7 @@ def condition_words(condition: str) -> tuple[str, dict[str, Any]]:
                 params["time"] = clock(int(params["time"]))
             if "moment" in params:
                 params["moment"] = datetime.fromisoformat(params["moment"])
-            return message, params
+            return message, params | {"zone": zone}
     if most := _AMOUNT.fullmatch(condition):
         amount = {"amount": decimal(int(most[2]), most[1]), "currency": most[1]}
         return N_("This is permitted to you only up to %(amount)s %(currency)s for each entry."), amount

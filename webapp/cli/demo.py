@@ -34,7 +34,14 @@ def ensure_demo(settings: Settings) -> None:
         if found is None:
             engine = owner_engine(settings.database_url)
             tenant = create_tenant(
-                engine, tenant_id=new_id(), slug=SLUG, name="Atelier Rivage", base_currency="EUR", at=at, is_demo=True
+                engine,
+                tenant_id=new_id(),
+                slug=SLUG,
+                name="Atelier Rivage",
+                base_currency="EUR",
+                time_zone="Europe/Paris",
+                at=at,
+                is_demo=True,
             )
             engine.dispose()
         else:

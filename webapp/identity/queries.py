@@ -148,7 +148,7 @@ _BEARER = text("""
         coalesce(p.id, s.id), coalesce(p.email, s.name), coalesce(p.name, s.name), coalesce(p.language, 'en'),
         coalesce(p.theme, 'system'), coalesce(p.density, 'comfortable'), coalesce(p.is_operator, false),
         coalesce(s.role, m.role), w.id, w.slug, w.name, w.base_currency, w.is_demo, w.suspended_at, w.sso_only,
-        w.access_revision, w.stores_revision, w.second_factor_roles, coalesce(m.own_roles, '{}')
+        w.access_revision, w.stores_revision, w.second_factor_roles, w.time_zone, coalesce(m.own_roles, '{}')
     FROM platform.token t
         JOIN platform.tenant w ON w.id = t.tenant_id
         LEFT JOIN platform.person p ON p.id = t.person_id

@@ -165,7 +165,13 @@ def _asked() -> tuple[Any, dict[str, Any]]:
         raise BadRequest(reason=_("Its workspace lets people in only through its single sign-on. Open it first."))
     grant.redirect_uri = grant.request.payload.redirect_uri
     rulebook = rulebook_of(session=g.db, tenant_id=client.tenant_id, revision=place.tenant.access_revision)
-    asker = Asker(role=Role(place.role), own_roles=place.own_roles, person_id=g.person.id, at=g.at)
+    asker = Asker(
+        role=Role(place.role),
+        own_roles=place.own_roles,
+        person_id=g.person.id,
+        at=g.at,
+        zone=place.tenant.time_zone,
+    )
     useful = {permission.scope for permission in permitted(asker=asker, rulebook=rulebook)}
     wanted = grant.client.get_allowed_scope(grant.request.payload.scope).split()
     scopes = [one for one in dict.fromkeys(wanted) if one in useful]

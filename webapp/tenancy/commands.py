@@ -249,6 +249,11 @@ def set_origins(*, session: Session, tenant_id: UUID, origins: list[str]) -> Non
     session.execute(update(Tenant).where(Tenant.id == tenant_id).values(origins=origins))
 
 
+def set_time_zone(*, session: Session, tenant_id: UUID, zone: str) -> None:
+    """Keep the time zone in which a workspace means hours and days."""
+    session.execute(update(Tenant).where(Tenant.id == tenant_id).values(time_zone=zone))
+
+
 def set_suspended(*, session: Session, actor: Actor, at: datetime, slug: str, suspended: bool) -> None:
     """Stop or resume a workspace: a suspended one lets nobody in and keeps everything.
 

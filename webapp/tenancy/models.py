@@ -22,6 +22,7 @@ class Tenant(PlatformBase):
     name: Mapped[str] = mapped_column(Text)
     schema_revision: Mapped[str] = mapped_column(Text)
     base_currency: Mapped[str] = mapped_column(Text)
+    time_zone: Mapped[str] = mapped_column(Text, server_default="UTC")
     is_demo: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(Instant)
     suspended_at: Mapped[datetime | None] = mapped_column(Instant)

@@ -221,6 +221,7 @@ def create_tenant(
     base_currency: str,
     at: datetime,
     is_demo: bool = False,
+    time_zone: str = "UTC",
     fill: Callable[[psycopg.Connection[Any], TenantRef], None] | None = None,
 ) -> TenantRef:
     """Make a workspace with its role and schema in one transaction.
@@ -233,9 +234,9 @@ def create_tenant(
         driver = _driver(connection)
         try:
             driver.execute(
-                "INSERT INTO platform.tenant (id, slug, name, schema_revision, base_currency, is_demo, created_at)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s)",
-                (tenant_id, slug, name, revision, base_currency, is_demo, at),
+                "INSERT INTO platform.tenant (id, slug, name, schema_revision, base_currency, is_demo, created_at,"
+                " time_zone) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+                (tenant_id, slug, name, revision, base_currency, is_demo, at, time_zone),
             )
         except errors.UniqueViolation:
             raise SlugTaken(slug=slug) from None

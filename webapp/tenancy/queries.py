@@ -32,6 +32,8 @@ class TenantView:
     """Raised by every change of a policy store that a decision of it can depend on."""
     second_factor_roles: Sequence[str] = ()
     """Roles whose members get in with a second factor only."""
+    time_zone: str = "UTC"
+    """In which hours and days of conditions are meant (IANA)."""
 
     @property
     def ref(self) -> TenantRef:
@@ -80,13 +82,14 @@ _TENANT = (
     Tenant.access_revision,
     Tenant.stores_revision,
     Tenant.second_factor_roles,
+    Tenant.time_zone,
 )
 
 
 # Asked with every request: a ready text costs a tenth of what building the expression costs.
 _MEMBERSHIP = text("""
     SELECT m.role, t.id, t.slug, t.name, t.base_currency, t.is_demo, t.suspended_at, t.sso_only, t.access_revision,
-        t.stores_revision, t.second_factor_roles, m.own_roles
+        t.stores_revision, t.second_factor_roles, t.time_zone, m.own_roles
     FROM platform.tenant t JOIN platform.membership m ON m.tenant_id = t.id
     WHERE t.slug = :slug AND m.person_id = :person_id
 """)

@@ -41,7 +41,7 @@ def answer_of(person_id: UUID | None, permission: str, account_id: int | None = 
     path: list[int] = current_app.extensions[ACCOUNT_PATH](account_id) if account_id is not None else []
     if path and permission and permission not in PER_ACCOUNT:
         raise NotFound
-    about = {"rulebook": g.rulebook, "at": g.at, "path": path}
+    about = {"rulebook": g.rulebook, "at": g.at, "zone": g.tenant.time_zone, "path": path}
     members = queries.members(session=g.db)
     member = next((one for one in members if one.person_id == person_id), None)
     if (person_id and member is None) or (permission and permission not in set(Permission)):

@@ -107,30 +107,44 @@ def is_account(*, session: Session, account_id: int) -> bool:
 
 
 def explain(
-    *, member: Member, permission: Permission, rulebook: Rulebook, at: datetime, path: Sequence[int] = ()
+    *,
+    member: Member,
+    permission: Permission,
+    rulebook: Rulebook,
+    at: datetime,
+    zone: str = "UTC",
+    path: Sequence[int] = (),
 ) -> Decision:
     """Tell whether a member may, and by which policy; as if they asked now, in the browser, with one factor.
 
     With a `path` it is about one account: itself and those above it, the nearest first.
     """
-    return decide(permission, asker=_asker(member, at), rulebook=rulebook, path=path)
+    return decide(permission, asker=_asker(member, at, zone), rulebook=rulebook, path=path)
 
 
 def who_may(
-    *, among: list[Member], permission: Permission, rulebook: Rulebook, at: datetime, path: Sequence[int] = ()
+    *,
+    among: list[Member],
+    permission: Permission,
+    rulebook: Rulebook,
+    at: datetime,
+    zone: str = "UTC",
+    path: Sequence[int] = (),
 ) -> list[Member]:
     """Return the members who may, as if they asked now."""
-    asked = {"permission": permission, "rulebook": rulebook, "at": at, "path": path}
+    asked = {"permission": permission, "rulebook": rulebook, "at": at, "zone": zone, "path": path}
     return [one for one in among if explain(member=one, **asked).permit]
 
 
-def may_do(*, member: Member, rulebook: Rulebook, at: datetime, path: Sequence[int] = ()) -> frozenset[Permission]:
+def may_do(
+    *, member: Member, rulebook: Rulebook, at: datetime, zone: str = "UTC", path: Sequence[int] = ()
+) -> frozenset[Permission]:
     """Return everything that a member may, as if they asked now; of an account what can be given on accounts."""
     if not path:
-        return permitted(asker=_asker(member, at), rulebook=rulebook)
-    asked = {"member": member, "rulebook": rulebook, "at": at, "path": path}
+        return permitted(asker=_asker(member, at, zone), rulebook=rulebook)
+    asked = {"member": member, "rulebook": rulebook, "at": at, "zone": zone, "path": path}
     return frozenset(one for one in PER_ACCOUNT if explain(permission=one, **asked).permit)
 
 
-def _asker(member: Member, at: datetime) -> Asker:
-    return Asker(member.role, member.own_roles, member.person_id, at=at)
+def _asker(member: Member, at: datetime, zone: str) -> Asker:
+    return Asker(member.role, member.own_roles, member.person_id, at=at, zone=zone)

@@ -11,7 +11,7 @@ Chosen = Annotated[list[str], Field(min_length=1, max_length=200, examples=[["le
 
 
 class ConditionsIn(Body):
-    """When it is permitted: everything that is said must hold. Times of the day are UTC."""
+    """When it is permitted: everything that is said must hold. Times of the day are of the workspace's time zone."""
 
     second_factor: bool = False
     networks: list[str] = Field([], max_length=10, examples=[["192.0.2.0/24"]])

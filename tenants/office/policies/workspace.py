@@ -127,6 +127,8 @@ class WorkspacePoint:
         with on_platform(session):
             others = own_policies(session=session, tenant_id=tenant.id, without=policies_of)
             members = tenancy.members(session=session, tenant_id=tenant.id)
+            found = tenancy.tenant_by_id(session=session, tenant_id=tenant.id)
+        self._zone = found.time_zone if found is not None else "UTC"
         self._members = {str(one.person_id): (one.role, tuple(one.own_roles)) for one in members}
         compiled = with_own((*others, (WORKSPACE, policies)))
         self._book = Rulebook(compiled, is_own=True, for_owners=product_rulebook())
@@ -191,6 +193,7 @@ class WorkspacePoint:
             context.get("second_factor") is True,
             network,
             at.astimezone(UTC),
+            self._zone,
             (context["currency"], context["amount"]) if "amount" in context else None,
         )
 

@@ -114,6 +114,7 @@ ACTIONS: dict[str, str] = {
     "tenant.second_factor_required": N_("Roles that need a second factor chosen"),
     "tenant.sso_only_changed": N_("Single sign-on made the only way or not"),
     "tenant.suspended": N_("Workspace suspended"),
+    "tenant.time_zone_changed": N_("Time zone changed"),
     "token.created": N_("API token made"),
     "token.revoked": N_("API token revoked"),
     "token.rotated": N_("API token given a new secret"),

@@ -70,6 +70,7 @@ NO_EVENT = {
     "webapp.keys.commands.rewrap_some": MACHINERY,
     "webapp.mail.commands.send_mail": CALLED,
     "webapp.tenancy.commands.set_origins": CALLED,
+    "webapp.tenancy.commands.set_time_zone": CALLED,
     "webapp.identity.notices.tell": CALLED,
     "webapp.identity.lockout.count_attempt": "a guess that sets a lock has its event, by note_locks",
     "webapp.identity.lockout.forgive": "goes with the session that is opened, which is an event",

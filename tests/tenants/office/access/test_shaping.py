@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -192,6 +193,50 @@ def test_what_is_shaped_holds_before_the_schema_adds_and_never_takes_away(
         assert refused.missing
         assert refused.reason % refused.params
         assert all("if this holds" not in condition_words(one)[0] for one in refused.missing)
+
+
+def test_hours_and_days_are_meant_in_the_time_zone_of_the_workspace(cast: Cast):
+    # Half past five in winter is an hour later in Paris, and two in summer; a Sunday evening is a Monday in Tokyo.
+    hours = role_policy("desk", {Permission.JOBS_JOBS_WRITE}, Conditions(hours=(480, 1080), working_days=True))
+    book = Rulebook(with_own((("own:desk", hours),)), is_own=True)
+    for at, zone, permit in (
+        ("2026-01-05T17:30", "UTC", True),
+        ("2026-01-05T17:30", "Europe/Paris", False),
+        ("2026-01-05T16:30", "Europe/Paris", True),
+        ("2026-07-06T16:30", "Europe/Paris", False),
+        ("2026-07-06T06:30", "Europe/Paris", True),
+        ("2026-01-04T23:30", "Asia/Tokyo", True),
+        ("2026-01-04T23:30", "UTC", False),
+    ):
+        moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
+        decision = decide(
+            Permission.JOBS_JOBS_WRITE, asker=Asker(Role.AUDITOR, ("desk",), at=moment, zone=zone), rulebook=book
+        )
+        assert decision.permit is permit, (at, zone)
+        assert permit or decision.params["zone"] == zone, "the refusal says in which zone"
+    alice, base = cast.alice, f"/t/{cast.acme.slug}"
+    assert alice.api("GET", "/time-zone").json == {"time_zone": "UTC"}
+    assert alice.api("PUT", "/time-zone", json={"time_zone": "Mars/Base"}).json["errors"][0]["pointer"] == "/time_zone"
+    assert alice.post(f"{base}/time-zone", {"time_zone": "Mars/Base"}).status_code == 422
+    assert cast.dave.api("PUT", "/time-zone", json={"time_zone": "Asia/Tokyo"}).status_code == 403
+    assert alice.post(f"{base}/time-zone", {"time_zone": "Asia/Tokyo"}).status_code == 303
+    assert alice.api("PUT", "/time-zone", json={"time_zone": "Europe/Paris"}).json == {"time_zone": "Europe/Paris"}
+    shown = alice.browser()
+    for path in ("/time-zone", "/access/roles", "/access/grants"):
+        assert "Europe/Paris" in shown.get(base + path).text, path
+    events = alice.api("GET", "/audit-events?action=tenant.time_zone_changed").json["data"]
+    assert [one["difference"]["time_zone"] for one in events] != []
+    # What is asked with every request knows the zone, of a session and of a token.
+    role = {"name": "desk", "title": "Desk", "permissions": ["jobs:jobs:write"]}
+    now = datetime.now(UTC).astimezone(ZoneInfo("Asia/Tokyo"))
+    open_now = {"begins": f"{now.hour:02d}:00", "ends": "24:00" if now.hour == 23 else f"{now.hour + 1:02d}:00"}
+    made = alice.api("POST", "/access/roles", json=role | {"conditions": open_now})
+    assert made.status_code == 201, made.text
+    alice.api("PUT", "/access/roles/desk/members", json={"person_ids": [str(cast.carol.id)]})
+    for zone, permit in (("Asia/Tokyo", True), ("Europe/Paris", False)):
+        assert alice.api("PUT", "/time-zone", json={"time_zone": zone}).status_code == 200
+        assert ("jobs:jobs:write" in cast.carol.api("GET", "/access/own").json["permissions"]) is permit, zone
+        assert ("jobs:write" in cast.carol.browser().get(f"{base}/access").text) is permit, zone
 
 
 def test_conditions_that_cannot_be_read_are_refused_at_their_fields():
