@@ -179,6 +179,9 @@ def _is_within(other: Asker, mine: Asker) -> bool:
     theirs = permitted(asker=other, rulebook=book)
     if not theirs <= {one for one in permitted(asker=mine, rulebook=book) if book.lasts(one, mine)}:
         return False
+    # A policy that forbids something at another hour, or from elsewhere, is no way around it either.
+    if not all(book.forbids(one, mine) <= book.forbids(one, other) for one in theirs):
+        return False
     for one in PER_ACCOUNT:
         here, limits = book.extent(one, mine), book.forbids_amounts(one, mine)
         goes_as_far = here.is_whole or here.reaches_as(book.extent(one, other))

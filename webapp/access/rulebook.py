@@ -167,6 +167,14 @@ class Rulebook:
         return Extent(policies=forbids) if forbids else None
 
     @_by_the_book_of_who_asks
+    def forbids(self, permission: Permission, asker: Asker) -> frozenset[str]:
+        """Return the policies that may forbid somebody a permission: on some account, at some hour, from somewhere."""
+        principal, facts, accounts = self._on_accounts(permission, asker)
+        act, asked = action(permission), (HERE, *(accounts if KIND in permission.kinds else ()))
+        applicable = (one for uid in asked for one in self.compiled.applicable(principal, act, uid, facts))
+        return frozenset(one.id for one in applicable if one.effect == "forbid")
+
+    @_by_the_book_of_who_asks
     def reach(self, permission: Permission, asker: Asker) -> Extent:
         """Return the accounts that a permission reaches, those besides where it does so up to an amount only."""
         found = self.extent(permission, asker)

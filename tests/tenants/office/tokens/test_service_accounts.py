@@ -101,6 +101,45 @@ def test_nobody_gives_a_machine_more_than_they_have(cast: Cast) -> None:
     assert wider.json["errors"][0]["pointer"] == "/scopes"
 
 
+def test_what_is_forbidden_to_who_makes_a_machine_is_forbidden_to_the_machine(cast: Cast) -> None:
+    """A forbid on admins (whatever its condition is now) keeps them from machines of roles that it does not reach."""
+    alice, dave = cast.alice, cast.dave
+    assert alice.api("PUT", f"/members/{dave.id}", json={"role": "admin"}).status_code == 200
+    body = {"name": "Before", "role": "member"}
+    before = dave.api("POST", "/service-accounts", json=body)
+    assert before.status_code == 201, before.text
+    admins = 'forbid (principal in Role::"admin", action == Action::"ledger:entries:write", resource)\n'
+    everybody = 'forbid (principal, action == Action::"ledger:entries:write", resource)\n'
+    weekends = "when { context.weekday == 9 };\n"
+    for number, (policies, status) in enumerate(
+        (
+            (admins + weekends, 422),
+            (everybody + weekends, 201),
+            (admins.replace('Role::"admin"', f'Person::"{dave.id}"').replace(" in ", " == ") + weekends, 422),
+            (admins.replace("resource", 'resource in Account::"7"') + weekends, 422),
+            (admins.replace('"admin"', '"accountant"') + weekends, 201),
+        ),
+        start=1,
+    ):
+        written = alice.api("PUT", "/policy-stores/workspace/draft", json={"schema_text": "", "policies": policies})
+        assert written.status_code == 200, written.text
+        on = f"/policy-stores/workspace/versions/{written.json['number']}/activation"
+        assert alice.api("POST", on, json={}).status_code == 200
+        made = dave.api("POST", "/service-accounts", json=body | {"name": f"After {number}"})
+        assert made.status_code == status, f"{policies}: {made.text}"
+        if status == 422:
+            assert made.json["errors"][0]["pointer"] == "/role"
+            # Nor do they make tokens for one that was there; what reads only was not forbidden to them.
+            token = {"name": "t", "scopes": ["ledger:read"]}
+            tokens = f"/service-accounts/{before.json['id']}/tokens"
+            assert dave.api("POST", tokens, json=token).json["code"] == "service_account_role"
+            assert (
+                dave.api("POST", "/service-accounts", json={"name": f"R{number}", "role": "auditor"}).status_code == 201
+            )
+    page = dave.browser().get(f"/t/{cast.acme.slug}/service-accounts").text
+    assert 'value="member"' in page
+
+
 @pytest.mark.parametrize("name", ["alice@example.org", " ", "a\u202eb", "x" * 101])
 def test_a_machine_is_never_called_like_a_person(cast: Cast, name: str) -> None:
     answer = cast.alice.post(f"/t/{cast.acme.slug}/service-accounts", {"name": name, "role": "auditor"})
