@@ -234,6 +234,7 @@ FIELDS: dict[str, str] = {
     "state": N_("State"),
     "tags": N_("Tags"),
     "undone_by": N_("Undone by"),
+    "time_zone": N_("Time zone"),
     "until": N_("Until"),
     "version": N_("Version"),
 }
