@@ -72,6 +72,11 @@ def weigh(
             g.decision, g.actor = let_in
 
 
+def refuse(permission: Permission, extent: Extent) -> None:
+    """Refuse what is about an account that a permission does not reach; raises Forbidden."""
+    _decided(permission, asker=g.asker, extent=extent.beyond, is_elsewhere=not extent.is_empty)
+
+
 def _decided(
     permission: Permission, *, asker: Asker, extent: Extent | None, is_elsewhere: bool = False, about: About = None
 ) -> None:

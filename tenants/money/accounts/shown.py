@@ -3,16 +3,16 @@
 Doors that let in who may on single accounts only (`requires(…, per_account=True)`) read accounts here.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
-from flask import g
+from flask import Blueprint, g, request
 
 from tenants.money.accounts import queries
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.tree import choices
-from webapp.access.door import ask
+from webapp.access.door import SAFE, ask, refuse
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import NotFound
 
@@ -72,6 +72,54 @@ def known_account(account_id: int) -> AccountView:
     if account is None or (within is not None and account_id not in within):
         raise NotFound
     return account
+
+
+def kept_ids(permission: Permission = Permission.LEDGER_ACCOUNTS_READ) -> tuple[int, ...] | None:
+    """Return the accounts that are not withheld from whoever asks, for rooms with permissions of the whole workspace.
+
+    Those are the accounts that a permission on accounts reaches; None for all, also where nothing speaks of it.
+    """
+    extent = g.rulebook.reach(permission, replace(g.asker, scopes=None))
+    if extent.is_empty and not extent.policies:
+        return None
+    return queries.ids_within(session=g.db, extent=extent)
+
+
+def keep_account(account_id: int | None) -> None:
+    """Let a request be about an account that is not withheld: else it is not there, or may not be booked on.
+
+    Raises NotFound, Forbidden.
+    """
+    within = kept_ids()
+    if within is not None and account_id not in within:
+        raise NotFound
+    if request.method in SAFE:
+        return
+    booked = kept_ids(Permission.LEDGER_ENTRIES_WRITE)
+    if booked is not None and account_id not in booked:
+        refuse(
+            Permission.LEDGER_ENTRIES_WRITE,
+            g.rulebook.reach(Permission.LEDGER_ENTRIES_WRITE, replace(g.asker, scopes=None)),
+        )
+
+
+def kept_accounts(**asked: Any) -> list[AccountView]:
+    """Return accounts as `queries.accounts` does, of those that are not withheld."""
+    within = kept_ids()
+    found = queries.accounts(session=g.db, ids=within, **asked)
+    return found if within is None else [_rooted(one, within) for one in found]
+
+
+def keep_within(room: Blueprint, parameter: str, account_of: Callable[[int], int | None]) -> None:
+    """Weigh every page and call of a room with its account: `parameter` of the address names a row, which has one."""
+
+    @room.before_request
+    def weigh_account() -> None:
+        named = request.view_args or {}
+        if parameter in named:
+            keep_account(account_of(int(named[parameter])))
+        elif "account_id" in named:
+            keep_account(int(named["account_id"]))
 
 
 def account_choices() -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tenants.door import api_room
 from tenants.idempotency import once
 from tenants.lists import fields_of, page_of
+from tenants.money.accounts.shown import keep_account, keep_within, kept_ids
 from tenants.money.holds import commands, queries
 from tenants.money.holds.queries import HoldView
 from tenants.money.holds.rules import HoldDraft
@@ -36,6 +37,7 @@ from webapp.web.pagination import answer_page, cut, read_cursor
 from webapp.web.state import services
 
 bp = api_room("api_holds", __name__, tag="holds")
+keep_within(bp, "hold_id", lambda key: queries.account_of(session=g.db, hold_id=key))
 
 StateName = Literal["active", "captured", "released", "expired"]
 
@@ -140,6 +142,7 @@ def list_holds(path: WorkspacePath, query: HoldsQuery) -> Response:
     position = read_cursor("holds", query.cursor)
     rows = queries.holds(
         session=g.db,
+        within=kept_ids(),
         limit=query.limit + 1,
         before_id=position[0] if position else None,
         account_id=query.account_id,
@@ -160,6 +163,7 @@ def place_hold(path: WorkspacePath, body: HoldIn) -> Response:
         draft = HoldDraft(
             body.account_id, minor_of(body.amount, body.currency), body.currency, body.description, body.expires_at
         )
+        keep_account(body.account_id)
         hold = commands.place_hold(session=g.db, actor=g.actor, at=g.at, draft=draft, job_id=services().new_id())
         return hold_out(hold), 201, f"/api/v1/t/{g.slug}/holds/{hold.id}"
 
@@ -182,6 +186,7 @@ def capture_hold(path: HoldPath, body: CaptureIn) -> Response:
 
     def act() -> tuple[Any, int, str]:
         currency = _found(path.hold_id).currency
+        keep_account(body.to_account_id)
         hold = commands.capture_hold(
             session=g.db,
             actor=g.actor,

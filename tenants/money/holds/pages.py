@@ -8,11 +8,12 @@ from flask_babel import gettext as _
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.names import spoken_name
+from tenants.money.accounts.shown import keep_account, keep_within, kept_accounts, kept_ids
 from tenants.money.holds import commands, queries
 from tenants.money.holds.forms import read_capture, read_hold
 from tenants.money.holds.queries import HoldView
 from tenants.money.holds.rules import State
-from webapp.access.guard import requires
+from webapp.access.guard import Forbidden, requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import DomainError, NotFound
 from webapp.web.fields import decimal_sign, field_errors
@@ -23,6 +24,7 @@ from webapp.web.state import services
 
 bp = Blueprint("money_holds", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
+keep_within(bp, "hold_id", lambda key: queries.account_of(session=g.db, hold_id=key))
 
 
 @bp.get("/holds")
@@ -37,11 +39,14 @@ def list_holds() -> Response:
 @moves_money
 def place_hold() -> Response:
     """Place a hold."""
-    currencies = {one.id: one.currency for one in account_queries.accounts(session=g.db, kinds=("asset",))}
+    currencies = {one.id: one.currency for one in kept_accounts(kinds=("asset",))}
     try:
         draft = read_hold(request.form, currencies=currencies, decimal_sign=decimal_sign())
+        keep_account(draft.account_id)
         with g.db.begin_nested():
             commands.place_hold(session=g.db, actor=g.actor, at=g.at, draft=draft, job_id=services().new_id())
+    except (Forbidden, NotFound):
+        raise
     except DomainError as error:
         return _list(request.form, field_errors(error), status=422)
     flash(_("The money is held."), "success")
@@ -63,6 +68,7 @@ def capture_hold(hold_id: int) -> Response:
     hold = _found(hold_id)
     try:
         capture = read_capture(request.form, currency=hold.currency, today=g.at.date(), decimal_sign=decimal_sign())
+        keep_account(capture.to_account_id)
         with g.db.begin_nested():
             commands.capture_hold(
                 session=g.db,
@@ -74,6 +80,8 @@ def capture_hold(hold_id: int) -> Response:
                 minor=capture.minor,
                 description=capture.description,
             )
+    except (Forbidden, NotFound):
+        raise
     except DomainError as error:
         return _hold(_found(hold_id), request.form, field_errors(error), status=422)
     flash(_("It is booked."), "success")
@@ -95,12 +103,13 @@ def _list(values: Any, errors: dict[str, str], *, status: int = 200) -> Response
     everything = request.args.get("all") == "1"
     rows = queries.holds(
         session=g.db,
+        within=kept_ids(),
         limit=LIMIT_DEFAULT + 1,
         before_id=position[0] if position else None,
         state=None if everything else State.ACTIVE.value,
     )
     page, cursor = cut(rows, LIMIT_DEFAULT, "holds", lambda row: [row.id])
-    accounts = account_queries.accounts(session=g.db, kinds=("asset",))
+    accounts = kept_accounts(kinds=("asset",))
     return render(
         "money/holds/list.html",
         status=status,
@@ -115,7 +124,7 @@ def _list(values: Any, errors: dict[str, str], *, status: int = 200) -> Response
 
 
 def _hold(hold: HoldView, values: Any, errors: dict[str, str], *, status: int = 200) -> Response:
-    accounts = [one for one in account_queries.accounts(session=g.db) if one.currency == hold.currency]
+    accounts = [one for one in kept_accounts() if one.currency == hold.currency]
     return render(
         "money/holds/hold.html",
         status=status,

@@ -1,5 +1,6 @@
 """Reads of holds; amounts in minor units; always bounded."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -38,6 +39,11 @@ def hold(*, session: Session, hold_id: int) -> HoldView | None:
     return None if row is None else HoldView(*row)
 
 
+def account_of(*, session: Session, hold_id: int) -> int | None:
+    """Return the account of a hold."""
+    return session.scalar(select(Hold.account_id).where(Hold.id == hold_id))
+
+
 def holds(
     *,
     session: Session,
@@ -45,8 +51,9 @@ def holds(
     before_id: int | None = None,
     account_id: int | None = None,
     state: str | None = None,
+    within: Collection[int] | None = None,
 ) -> list[HoldView]:
-    """Return at most `limit` holds, newest first, older than `before_id`."""
+    """Return at most `limit` holds, newest first, older than `before_id`; on accounts `within` these."""
     query = select(*_HOLD).order_by(Hold.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(Hold.id < before_id)
@@ -54,4 +61,6 @@ def holds(
         query = query.where(Hold.account_id == account_id)
     if state is not None:
         query = query.where(Hold.state == state)
+    if within is not None:
+        query = query.where(Hold.account_id.in_(within))
     return [HoldView(*row) for row in session.execute(query)]

@@ -9,6 +9,7 @@ from flask_openapi3 import APIBlueprint
 
 from tenants.door import api_room
 from tenants.idempotency import once
+from tenants.money.accounts.shown import keep_within
 from tenants.money.imports import exports, queries, stated
 from tenants.money.imports.presentation import balance_out, import_out, too_large
 from tenants.money.imports.queries import ImportView
@@ -19,6 +20,7 @@ from webapp.kernel.errors import NotFound
 def imports_room(name: str, module: str) -> APIBlueprint:
     """Make the blueprint of a door of imports: a body that is too large is answered with the size that is taken."""
     blueprint = api_room(name, module, tag="imports", answers={413: Problem})
+    keep_within(blueprint, "import_id", lambda key: queries.account_of(session=g.db, import_id=key))
     blueprint.register_error_handler(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, too_large)
     return blueprint
 

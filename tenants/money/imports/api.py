@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, g, jsonify, request
 
 from tenants.idempotency import once
+from tenants.money.accounts.shown import keep_account, kept_ids
 from tenants.money.imports import commands, queries, receiving
 from tenants.money.imports.answers import accepted, imports_room, whole_import
 from tenants.money.imports.presentation import import_out
@@ -39,7 +40,7 @@ def list_imports(path: WorkspacePath, query: ImportQuery) -> Response:
     """List imports, newest first; balances are left to the single import."""
     position = read_cursor("imports", query.cursor)
     before = (datetime.fromisoformat(position[0]), int(position[1])) if position else None
-    found = queries.imports(session=g.db, limit=query.limit + 1, before=before)
+    found = queries.imports(session=g.db, limit=query.limit + 1, before=before, within=kept_ids())
     page, cursor = cut(found, query.limit, "imports", lambda one: [one.created_at.isoformat(), one.id])
     data = [import_out(one, g.at) | {"balances": []} for one in page]
     return answer_page(data, cursor)
@@ -56,6 +57,8 @@ def create_import(path: WorkspacePath, form: UploadIn) -> Response:
     if form.publish == "auto":
         ask(Permission.IMPORTS_IMPORTS_PUBLISH)
     upload = receiving.Upload(form.account_id, upload_file.filename or "", form.format, form.publish == "auto")
+
+    keep_account(form.account_id)
 
     def act() -> tuple[Any, int, str]:
         import_id = receiving.receive(

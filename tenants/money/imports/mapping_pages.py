@@ -5,7 +5,8 @@ from flask_babel import gettext as _
 
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts import queries as account_queries
-from tenants.money.imports import commands, preview
+from tenants.money.accounts.shown import keep_within
+from tenants.money.imports import commands, preview, queries
 from tenants.money.imports.answers import found_import
 from tenants.money.imports.forms import (
     DATE_FORMS,
@@ -34,6 +35,7 @@ from webapp.web.state import services
 
 bp = Blueprint("money_mappings", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
+keep_within(bp, "import_id", lambda key: queries.account_of(session=g.db, import_id=key))
 
 
 @bp.get("/imports/<int:import_id>/mapping")

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, current_app, g, request, url_for
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.rules import Kind
+from tenants.money.accounts.shown import keep_account, keep_within, kept_accounts, kept_ids
 from tenants.money.imports import commands, queries, receiving
 from tenants.money.imports.import_page import PAGE_ROWS, STATES, href_of, import_page, told
 from tenants.money.imports.presentation import choice, too_large
@@ -25,6 +26,7 @@ from webapp.web.state import services
 
 bp = Blueprint("money_imports", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
+keep_within(bp, "import_id", lambda key: queries.account_of(session=g.db, import_id=key))
 bp.register_error_handler(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, too_large)
 
 
@@ -38,9 +40,9 @@ def list_imports() -> Response:
 def _list(*, values: dict[str, str], errors: dict[str, str], status: int = 200) -> Response:
     position = read_cursor("imports", request.args.get("cursor"))
     before = (datetime.fromisoformat(position[0]), int(position[1])) if position else None
-    found = queries.imports(session=g.db, limit=PAGE_ROWS + 1, before=before)
+    found = queries.imports(session=g.db, limit=PAGE_ROWS + 1, before=before, within=kept_ids())
     page, cursor = cut(found, PAGE_ROWS, "imports", lambda one: [one.created_at.isoformat(), one.id])
-    homes = account_queries.accounts(session=g.db, kinds=[Kind.ASSET, Kind.LIABILITY])
+    homes = kept_accounts(kinds=[Kind.ASSET, Kind.LIABILITY])
     accounts = [one for one in homes if one.closed_on is None]
     if not values.get("account_id"):
         values["account_id"] = str(page[0].account_id if page else accounts[0].id if accounts else "")
@@ -76,6 +78,7 @@ def create_import() -> Response:
         if code is not None:
             account = str(account_queries.id_by_code(session=g.db, code=code) or "")
         account_id = int(account) if account.isascii() and account.isdecimal() and len(account) < 19 else 0  # noqa: PLR2004 - a bigint's digits
+        keep_account(account_id)
         with g.db.begin_nested():
             import_id = receiving.receive(
                 session=g.db,

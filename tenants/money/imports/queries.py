@@ -1,6 +1,6 @@
 """Reads of imports and their rows; amounts in minor units; always bounded."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
@@ -103,11 +103,24 @@ def imported(*, session: Session, import_id: int) -> ImportView | None:
     return None if row is None else _with_jobs(session, [_import_view(session, row)])[0]
 
 
-def imports(*, session: Session, limit: int, before: tuple[datetime, int] | None = None) -> list[ImportView]:
-    """Return at most `limit` imports, newest first, older than `before`."""
+def account_of(*, session: Session, import_id: int) -> int | None:
+    """Return the account into which an import goes."""
+    return session.scalar(select(Import.account_id).where(Import.id == import_id))
+
+
+def imports(
+    *,
+    session: Session,
+    limit: int,
+    before: tuple[datetime, int] | None = None,
+    within: Collection[int] | None = None,
+) -> list[ImportView]:
+    """Return at most `limit` imports, newest first, older than `before`; into accounts `within` these."""
     query = select(*_IMPORT).order_by(Import.created_at.desc(), Import.id.desc()).limit(limit)
     if before is not None:
         query = query.where(tuple_(Import.created_at, Import.id) < before)
+    if within is not None:
+        query = query.where(Import.account_id.in_(within))
     return _with_jobs(session, [_import_view(session, row) for row in session.execute(query).all()])
 
 

@@ -5,7 +5,8 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from tenants.door import PAGES_PREFIX, guard_room
-from tenants.money.imports import corrections, decisions, reversal
+from tenants.money.accounts.shown import keep_within
+from tenants.money.imports import corrections, decisions, queries, reversal
 from tenants.money.imports.answers import csv_answer, found_import
 from tenants.money.imports.import_page import ROW_STATES, href_of, import_page, row_form, told
 from tenants.money.imports.rules import Decision
@@ -17,6 +18,7 @@ from webapp.web.render import see_other
 
 bp = Blueprint("money_import_rows", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
+keep_within(bp, "import_id", lambda key: queries.account_of(session=g.db, import_id=key))
 
 POSITION_DIGITS = 9
 

@@ -7,6 +7,7 @@ from flask import Response, g, jsonify
 from tenants.door import api_room
 from tenants.idempotency import once
 from tenants.money.accounts import queries as accounts
+from tenants.money.accounts.shown import keep_account, keep_within
 from tenants.money.reconciliations import commands, queries
 from tenants.money.reconciliations.presentation import draft_in, found_reconciliation, reconciliation_out
 from tenants.money.reconciliations.queries import ReconciliationView
@@ -27,6 +28,7 @@ from webapp.web.contract import promises
 from webapp.web.pagination import answer_page, cut, read_cursor
 
 bp = api_room("api_reconciliations", __name__, tag="reconciliations")
+keep_within(bp, "reconciliation_id", lambda key: queries.account_of(session=g.db, reconciliation_id=key))
 
 
 def _made(view: ReconciliationView) -> tuple[Any, int, str]:
@@ -130,6 +132,8 @@ def finish(path: ReconciliationPath, body: CompletionIn) -> Response:
     def act() -> tuple[Any, int, str]:
         other = body.adjustment_account_id
         adjustment = None if other is None else Adjustment(other, body.adjustment_description)
+        if other is not None:
+            keep_account(other)
         view = commands.finish(
             session=g.db, actor=g.actor, at=g.at, reconciliation_id=path.reconciliation_id, adjustment=adjustment
         )

@@ -5,6 +5,7 @@ from datetime import date
 from flask import Response, g, jsonify
 
 from tenants.door import api_room
+from tenants.money.accounts.shown import keep_within
 from tenants.money.reconciliations import commands, queries
 from tenants.money.reconciliations.presentation import found_reconciliation, line_out
 from tenants.money.reconciliations.shapes import LineList, LineQuery, ReconciliationPath, TicksIn, TicksOut
@@ -14,6 +15,7 @@ from webapp.access.permissions import Permission
 from webapp.web.pagination import answer_page, cut, read_cursor
 
 bp = api_room("api_reconciliation_lines", __name__, tag="reconciliations")
+keep_within(bp, "reconciliation_id", lambda key: queries.account_of(session=g.db, reconciliation_id=key))
 
 
 @bp.get(

@@ -10,13 +10,14 @@ from tenants.door import PAGES_PREFIX, guard_room
 from tenants.money.accounts import queries as accounts
 from tenants.money.accounts.names import by_id, spoken
 from tenants.money.accounts.queries import AccountView
+from tenants.money.accounts.shown import keep_account, keep_within, kept_accounts
 from tenants.money.accounts.tree import KIND_NAMES, choices, turned
 from tenants.money.ledger import queries as ledger
 from tenants.money.reconciliations import commands, queries
 from tenants.money.reconciliations.forms import read_adjustment, read_statement
 from tenants.money.reconciliations.queries import Line, ReconciliationView
 from tenants.money.reconciliations.rules import STATEMENT_KINDS
-from webapp.access.guard import requires
+from webapp.access.guard import Forbidden, requires
 from webapp.access.permissions import Permission
 from webapp.identity import queries as identity
 from webapp.kernel.db import on_platform
@@ -27,6 +28,7 @@ from webapp.web.render import render, see_other
 
 bp = Blueprint("money_reconciliations", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
+keep_within(bp, "reconciliation_id", lambda key: queries.account_of(session=g.db, reconciliation_id=key))
 
 PAGE = 100
 
@@ -88,7 +90,7 @@ def tick(reconciliation_id: int) -> Response:
     line = queries.line(session=g.db, view=view, entry_id=entry_id) if entry_id else None
     if line is None or request.headers.get("HX-Request-Type") != "partial":
         return see_other(_href(view.id) + (f"#line-{entry_id}" if entry_id else ""))
-    account, known = _account(view.account_id), by_id(accounts.accounts(session=g.db))
+    account, known = _account(view.account_id), by_id(kept_accounts())
     row = _rows([line], account, known)[0]
     return render("money/reconciliations/ticked.html", one=row, values={}, errors={}, **_figures(view, account, known))
 
@@ -100,10 +102,14 @@ def finish(reconciliation_id: int) -> Response:
     view = _found(reconciliation_id)
     try:
         adjustment = read_adjustment(request.form, _("Reconciliation adjustment"))
+        if adjustment is not None:
+            keep_account(adjustment.account_id)
         with g.db.begin_nested():
             done = commands.finish(
                 session=g.db, actor=g.actor, at=g.at, reconciliation_id=view.id, adjustment=adjustment
             )
+    except (Forbidden, NotFound):
+        raise
     except DomainError as error:
         return _page(view, request.form, field_errors(error), status=422)
     flash(_("The account is reconciled. What was ticked is closed now."), "success")
@@ -184,7 +190,7 @@ def _list(account: AccountView, values: Any, errors: dict[str, str], *, status: 
 
 def _page(view: ReconciliationView, values: Any, errors: dict[str, str], *, status: int = 200) -> Response:
     account = _account(view.account_id)
-    known = by_id(accounts.accounts(session=g.db))
+    known = by_id(kept_accounts())
     purpose = f"reconciliation/{view.id}"
     position = read_cursor(purpose, request.args.get("cursor"))
     before = (date.fromisoformat(position[0]), int(position[1])) if position else None
@@ -228,7 +234,8 @@ def _rows(lines: list[Line], account: AccountView, known: dict[int, AccountView]
     rows = []
     for line in lines:
         entry = entries[line.entry_id]
-        others = list(dict.fromkeys(known[p.account_id].name for p in entry.postings if p.account_id != account.id))
+        ids = [p.account_id for p in entry.postings if p.account_id != account.id and p.account_id in known]
+        others = list(dict.fromkeys(known[one].name for one in ids))
         rows.append(
             {
                 "entry": entry,

@@ -97,6 +97,11 @@ def reconciliation(*, session: Session, reconciliation_id: int) -> Reconciliatio
     return None if row is None else ReconciliationView(*row)
 
 
+def account_of(*, session: Session, reconciliation_id: int) -> int | None:
+    """Return the account that a reconciliation is of."""
+    return session.scalar(select(Reconciliation.account_id).where(Reconciliation.id == reconciliation_id))
+
+
 def reconciliations(
     *, session: Session, account_id: int, limit: int, before_id: int | None = None
 ) -> list[ReconciliationView]:

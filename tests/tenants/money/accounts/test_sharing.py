@@ -1,5 +1,6 @@
 """Single accounts are shared with who may not see the books; lists show exactly what single checks permit."""
 
+import io
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,8 +16,10 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from tenants.money.accounts import queries as account_queries
+from tenants.money.holds import queries as hold_queries
+from tenants.money.imports import queries as import_queries
 from tenants.money.ledger import api, weighing
-from tests.cast import Person, Workspace, make_workspace
+from tests.cast import Person, Workspace, add_person, make_workspace
 from tests.tenants.money.stage import move, open_account
 from tests.webapp.tenancy.routes import Caller, calls
 from webapp.access.asker import Asker
@@ -186,13 +189,88 @@ def test_a_list_shows_exactly_what_single_checks_permit(shop: Shop):
             within = account_queries.ids_within(session=session, extent=extent)
             listed = account_queries.accounts(session=session, ids=within)
             shown = {one.id for one in listed} & set(ids)
+            for insert in PLANTED:
+                session.execute(text(insert), {"ids": ids, "who": shop.alice.id})
+            held = {one.account_id for one in hold_queries.holds(session=session, limit=500, within=within)}
+            brought = {one.account_id for one in import_queries.imports(session=session, limit=500, within=within)}
             single = {one for one in ids if book.answer_on(PERMISSION, asker, _path(ids, tree, one)).permit}
             assert shown == single, written
+            assert held & set(ids) == single, "holds are those of the accounts that are shown"
+            assert brought & set(ids) == single, "so are imports"
             seen.add(len(shown) * 10 // len(ids))
             session.rollback()
 
     holds()
     assert {0, 10} < seen, "some saw nothing, some everything, and some a part"
+
+
+PLANTED = (
+    "INSERT INTO hold (account_id, amount, currency, placed_at, placed_by)"
+    " SELECT unnest(CAST(:ids AS bigint[])), 1, 'EUR', now(), :who",
+    "INSERT INTO import (account_id, state, file_name, size_bytes, sha256, created_at, created_by, changed_at)"
+    " SELECT unnest(CAST(:ids AS bigint[])), 'cancelled', 'a.csv', 1, '', now(), :who, now()",
+)
+
+
+def test_an_account_that_is_withheld_is_withheld_from_its_holds_imports_and_reconciliations(shop: Shop):
+    """A policy withholds an account from an accountant: what is of it is not there, what is of others is."""
+    alice, ids = shop.alice, shop.ids
+    dana = add_person(shop.where, Role.ACCOUNTANT, "dana")
+    move(shop.where, ids["Client"], ids["Bank"], 100_00)
+    made: dict[str, dict[str, int]] = {"Bank": {}, "Client": {}}
+    for name, found in made.items():
+        held = {"account_id": ids[name], "amount": "1.00", "currency": "EUR", "description": f"held {name}"}
+        file = {"account_id": str(ids[name]), "file": (io.BytesIO(b"Date;Label;Amount\n"), f"{name}.csv")}
+        begun = {"date": "2026-11-20", "balance": "0.00"}
+        if name == "Client":
+            move(shop.where, ids["Bank"], ids["Client"], 9_00)
+        for kind, answer in (
+            ("holds", alice.api("POST", "/holds", json=held)),
+            ("imports", alice.api("POST", "/imports", data=file, content_type="multipart/form-data")),
+            ("reconciliations", alice.api("POST", f"/accounts/{ids[name]}/reconciliations", json=begun)),
+        ):
+            assert answer.status_code in {201, 202}, f"{kind} {name}: {answer.text}"
+            found[kind] = answer.json["id"]
+    _decide(alice, f'forbid (principal in Role::"accountant", action, resource in Account::"{ids["Bank"]}");')
+    for kind in ("holds", "imports"):
+        listed = {one["id"] for one in dana.api("GET", f"/{kind}").json["data"]}
+        assert listed == {made["Client"][kind]}, kind
+        assert {one["id"] for one in alice.api("GET", f"/{kind}").json["data"]} > listed, "owners see all"
+        page = shop.page(dana, f"/{kind}?all=1").text
+        assert "Bank" not in page and "Client" in page, kind
+    for name, status in (("Bank", 404), ("Client", 200)):
+        for kind, one in made[name].items():
+            assert dana.api("GET", f"/{kind}/{one}").status_code == status, (kind, name)
+            assert shop.page(dana, f"/{kind}/{one}").status_code == status, (kind, name)
+        where = f"/accounts/{ids[name]}/reconciliations"
+        assert dana.api("GET", where).status_code == shop.page(dana, where).status_code == status
+    bank, slug = made["Bank"], shop.where.slug
+    for path in (f"holds/{bank['holds']}/release", f"imports/{bank['imports']}/cancellation"):
+        assert dana.post(f"/t/{slug}/{path}", {}).status_code == 404, path
+    assert dana.api("DELETE", f"/imports/{bank['imports']}").status_code == 404
+    assert dana.api("DELETE", f"/reconciliations/{bank['reconciliations']}").status_code == 404
+    taken = {"to_account_id": ids["Bank"], "description": "x"}
+    assert dana.api("POST", f"/holds/{made['Client']['holds']}/capture", json=taken).status_code == 404
+    held = {"account_id": ids["Bank"], "amount": "1.00", "currency": "EUR", "description": "x"}
+    assert dana.api("POST", "/holds", json=held).status_code == 404
+    # Whoever may see an account and not book on it places no hold there, which would be booked.
+    _decide(
+        alice,
+        'forbid (principal in Role::"accountant", action == Action::"ledger:entries:write",'
+        f' resource in Account::"{ids["Bank"]}");',
+    )
+    assert dana.api("GET", f"/holds/{bank['holds']}").status_code == 200
+    refused = dana.api("POST", "/holds", json=held)
+    assert (refused.status_code, refused.json["policies"]) == (403, ["workspace"]), refused.text
+    assert dana.api("POST", f"/holds/{bank['holds']}/release").status_code == 403
+
+
+def _decide(alice: Person, policies: str) -> None:
+    """Let these policies of the workspace decide."""
+    store = "/policy-stores/workspace"
+    written = alice.api("PUT", f"{store}/draft", json={"schema_text": "", "policies": policies})
+    assert written.status_code == 200, written.text
+    assert alice.api("POST", f"{store}/versions/{written.json['number']}/activation", json={}).status_code == 200
 
 
 def _planted(session: Session, parent: int | None) -> int:
