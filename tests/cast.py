@@ -46,7 +46,7 @@ class Person:
     @property
     def actor(self) -> Actor:
         """Return the actor for direct calls of commands."""
-        return Actor(person_id=self.id, label=self.email, via="session")
+        return Actor(person_id=self.id, label="", via="session")
 
     def sign_in(self, session: Session) -> None:
         """Open a session that lasts a day; for ten minutes nothing asks for a confirmation."""

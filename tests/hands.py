@@ -12,6 +12,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from webapp import worker
+from webapp.jobs import commands
+from webapp.kernel.db import Database
 from webapp.settings import Settings
 from webapp.web.state import KEY
 
@@ -60,10 +62,31 @@ def letters(settings: Settings, to: str) -> list[str]:
 
 def told(app: Flask, to: str) -> list[str]:
     """Return the kinds of letters that wait for one address, by name, without what belongs to signing in."""
-    with app.extensions[KEY].database.platform() as session:
-        query = text("SELECT arguments ->> 'letter' FROM job WHERE arguments ->> 'to' = :to ORDER BY 1")
-        found = session.scalars(query, {"to": to}).all()
+    found = sorted(job.arguments["letter"] for job in queued(app.extensions[KEY].database, to=to))
     return [kind for kind in found if kind not in {"device_signed_in", "password_changed"}]
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A job as its row says, its arguments opened."""
+
+    id: UUID
+    tenant_id: UUID | None
+    kind: str
+    state: str
+    attempts: int
+    available_at: datetime
+    created_by: UUID
+    arguments: dict[str, Any]
+
+
+def queued(database: Database, **named: str) -> list[Queued]:
+    """Return the jobs of every state whose arguments say all that is named."""
+    columns = "id, tenant_id, kind, state, attempts, available_at, created_by, arguments_sealed"
+    with database.platform() as session:
+        rows = session.execute(text(f"SELECT {columns} FROM job ORDER BY created_at")).all()
+        jobs = [Queued(*row[:-1], commands._opened(session, row[0], row[-1])) for row in rows]
+    return [one for one in jobs if named.items() <= one.arguments.items()]
 
 
 def link_in(letter: str) -> str:

@@ -3,8 +3,9 @@ CREATE SCHEMA IF NOT EXISTS platform
 --;
 CREATE TABLE platform.person (
     id uuid PRIMARY KEY,
-    email text NOT NULL CHECK (length(email) BETWEEN 3 AND 254),
-    name text NOT NULL CHECK (length(name) <= 200),
+    email_sealed bytea NOT NULL,
+    email_blind bytea NOT NULL UNIQUE,
+    name_sealed bytea NOT NULL,
     password_hash text,
     language text NOT NULL DEFAULT 'en' CHECK (language IN ('en', 'fr', 'ar')),
     theme text NOT NULL DEFAULT 'system' CHECK (theme IN ('system', 'light', 'dark')),
@@ -14,8 +15,6 @@ CREATE TABLE platform.person (
     disabled_at timestamptz,
     email_verified_at timestamptz
 )
---;
-CREATE UNIQUE INDEX person_email ON platform.person (lower(email))
 --;
 CREATE TABLE platform.session (
     secret_hash bytea PRIMARY KEY,
@@ -167,7 +166,7 @@ CREATE INDEX access_grant_newest ON platform.access_grant (tenant_id, created_at
 CREATE TABLE platform.invitation (
     id uuid PRIMARY KEY,
     tenant_id uuid NOT NULL REFERENCES platform.tenant (id) ON DELETE CASCADE,
-    email text NOT NULL CHECK (length(email) BETWEEN 3 AND 254),
+    email_sealed bytea NOT NULL,
     role text NOT NULL CHECK (role IN ('owner', 'admin', 'accountant', 'technician', 'member', 'auditor', 'customer')),
     secret_hash bytea NOT NULL UNIQUE,
     created_at timestamptz NOT NULL,
@@ -244,11 +243,12 @@ CREATE TABLE platform.sso_provider (
 CREATE TABLE platform.sso_identity (
     scope uuid NOT NULL,
     issuer text NOT NULL,
-    subject text NOT NULL CHECK (length(subject) BETWEEN 1 AND 255),
+    subject_blind bytea NOT NULL,
+    subject_sealed bytea NOT NULL,
     person_id uuid NOT NULL REFERENCES platform.person (id) ON DELETE CASCADE,
     linked_at timestamptz NOT NULL,
     used_at timestamptz NOT NULL,
-    PRIMARY KEY (scope, issuer, subject)
+    PRIMARY KEY (scope, issuer, subject_blind)
 )
 --;
 CREATE INDEX sso_identity_person ON platform.sso_identity (person_id)
@@ -323,8 +323,8 @@ CREATE INDEX one_time_link_person ON platform.one_time_link (person_id)
 CREATE TABLE platform.email_change (
     id uuid PRIMARY KEY,
     person_id uuid NOT NULL REFERENCES platform.person (id) ON DELETE CASCADE,
-    old_email text NOT NULL CHECK (length(old_email) BETWEEN 3 AND 254),
-    new_email text NOT NULL CHECK (length(new_email) BETWEEN 3 AND 254),
+    old_sealed bytea NOT NULL,
+    new_sealed bytea NOT NULL,
     old_hash bytea NOT NULL UNIQUE,
     new_hash bytea NOT NULL UNIQUE,
     created_at timestamptz NOT NULL,
@@ -341,7 +341,7 @@ CREATE TABLE platform.job (
     tenant_id uuid REFERENCES platform.tenant (id) ON DELETE CASCADE,
     kind text NOT NULL,
     queue text NOT NULL CHECK (queue IN ('default', 'imports', 'mail')),
-    arguments jsonb NOT NULL,
+    arguments_sealed bytea NOT NULL,
     state text NOT NULL DEFAULT 'queued'
         CHECK (state IN ('queued', 'running', 'done', 'parked', 'cancelled')),
     attempts integer NOT NULL DEFAULT 0,
@@ -461,7 +461,7 @@ CREATE INDEX platform_audit_object ON platform.audit_event (object_type, object_
 --;
 CREATE INDEX platform_audit_action ON platform.audit_event (action, id)
 --;
-CREATE INDEX platform_audit_actor ON platform.audit_event (lower(actor_label), id)
+CREATE INDEX platform_audit_actor ON platform.audit_event (actor_id, id)
 --;
 CREATE INDEX platform_audit_through ON platform.audit_event (through_id, id)
 --;

@@ -453,7 +453,7 @@ CREATE INDEX audit_object ON audit_event (object_type, object_id, id)
 --;
 CREATE INDEX audit_action ON audit_event (action, id)
 --;
-CREATE INDEX audit_actor ON audit_event (lower(actor_label), id)
+CREATE INDEX audit_actor ON audit_event (actor_id, id)
 --;
 CREATE INDEX audit_through ON audit_event (through_id, id)
 --;

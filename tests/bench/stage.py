@@ -24,7 +24,10 @@ from webapp.embedded.postgres import EmbeddedPostgres
 from webapp.embedded.valkey import EmbeddedValkey
 from webapp.identity import people, tokens
 from webapp.kernel.actor import Actor
+from webapp.kernel.crypto import KeyRing
+from webapp.kernel.data_keys import DataKeys
 from webapp.kernel.db import Database, TenantRef, app_url, owner_engine
+from webapp.kernel.masters import MasterSource
 from webapp.tenancy import commands as tenancy
 from webapp.tenancy.provisioning import create_tenant, prepare_database
 
@@ -85,6 +88,7 @@ def stage() -> Iterator[Stage]:
             owner = owner_engine(database_url)
             prepare_database(owner, SECRET)
             database = Database(app_url(database_url, SECRET))
+            database.keys = KeyRing(MasterSource(MASTER, ""), DataKeys(app_url(database_url, SECRET)))
             yield Stage(database_url, redis_url, folder, owner, database)
             database.close()
             owner.dispose()

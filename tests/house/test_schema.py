@@ -23,7 +23,6 @@ BY_HAND = {
     "idempotency": "written by ready texts alone, on the hot path",
     "entry_words": "an expression over a configuration of text search",
     "posting_amount": "an expression",
-    "person_email": "an expression",
 }
 """Names that head.sql has and the models leave out, with the reason."""
 

@@ -24,6 +24,9 @@ from tenants.money.accounts.queries import accounts
 from tenants.money.imports import sealing
 from tests.cast import Cast, Person
 from tests.furnished import work
+from webapp.identity import queries as people
+from webapp.kernel.clock import utc_now
+from webapp.tenancy import queries as tenancy
 from webapp.web.state import KEY
 
 NAUGHTY: list[str] = json.loads((Path(__file__).parents[1] / "data" / "blns.json").read_text(encoding="utf-8"))
@@ -389,7 +392,7 @@ class TestForms:
     def test_profile(self, hand: Hand) -> None:
         def taken(one: Texts, _answer: Any) -> None:
             with hand.cast.app.extensions[KEY].database.platform() as session:
-                kept = session.scalar(text("SELECT name FROM person WHERE id = :id"), {"id": hand.alice.id})
+                kept = people.people(session=session, ids={hand.alice.id})[hand.alice.id].name
             assert kept == one["name"]
 
         form = Form("/profile", {"name": "Alice"}, lambda _: {"language": "en", "theme": "dark", "density": "compact"})
@@ -410,8 +413,9 @@ class TestForms:
 
         def taken(one: Texts, _answer: Any) -> None:
             with hand.cast.app.extensions[KEY].database.platform() as session:
-                query = text("DELETE FROM invitation WHERE tenant_id = :tenant RETURNING email")
-                kept = session.scalars(query, {"tenant": hand.cast.acme.ref.id}).all()
+                tenant = {"tenant_id": hand.cast.acme.ref.id}
+                kept = [one.email for one in tenancy.open_invitations(session=session, at=utc_now(), **tenant)]
+                session.execute(text("DELETE FROM invitation WHERE tenant_id = :tenant_id"), tenant)
             assert kept == [one["email"].strip()]
 
         refused = fill(hand, form, taken)

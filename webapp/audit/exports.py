@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -88,9 +88,11 @@ def proof_lines(
     search: Search,
     keys: list[PublicKey],
     at: datetime,
+    names_of: Callable[[list[Event]], dict[str, str]],
 ) -> Iterator[bytes]:
     """Yield an export with its proof, line by line; `name` is the workspace's short name.
 
+    Events name people by their ids; what `names_of` says that they are called is told at the end, beside the proof.
     Seals within the span are whole; of events that the search leaves out only the hashes are told.
     """
     asked = {key: written(value) if isinstance(value, datetime) else value for key, value in asdict(search).items()}
@@ -109,17 +111,18 @@ def proof_lines(
     checkpoints = _checkpoints(session, chain, reach)
     if anchor := checkpoints.pop(reach.after, None):
         yield _line(anchor)
-    shown = 0
+    shown, people = 0, {}
     for row in _seals(session, reach):
         matching = _matching(session, search, row["event_ids"])
         shown += len(matching)
+        people |= names_of(list(matching.values()))
         for event in row["event_ids"]:
             if event in matching:
                 yield event_line(matching[event]) + b"\n"
         yield _line(_seal(chain, row, set(matching), _withheld(session, search, row["event_ids"], matching)))
         if checkpoint := checkpoints.pop(row["number"], None):
             yield _line(checkpoint)
-    yield _line({"type": "end", "events": shown})
+    yield _line({"type": "end", "events": shown, "people": people})
 
 
 def _line(value: dict[str, Any]) -> bytes:
@@ -199,7 +202,11 @@ def _seal(chain: Chain, row: dict[str, Any], shown: set[int], withheld: set[int]
     return said
 
 
-def csv_lines(*, session: Session, search: Search) -> Iterator[bytes]:
+Named = Callable[[list[Event]], list[Event]]
+"""Tells events with what people are called now."""
+
+
+def csv_lines(*, session: Session, search: Search, named: Named) -> Iterator[bytes]:
     """Yield what a search finds as CSV (RFC 4180), oldest last; texts that a spreadsheet would run are marked.
 
     The first line begins with a byte order mark so that spreadsheets read UTF-8. Without proof.
@@ -207,7 +214,7 @@ def csv_lines(*, session: Session, search: Search) -> Iterator[bytes]:
     yield b"\xef\xbb\xbf" + _row(Event.__dataclass_fields__)
     before: int | None = None
     while page := queries.events(session=session, limit=ROWS_AT_ONCE, search=search, before_id=before):
-        for event in page:
+        for event in named(page):
             cells = {name: str(getattr(event, name)) for name in Event.__dataclass_fields__}
             cells |= {"at": written(event.at), "difference": json.dumps(event.difference, ensure_ascii=False)}
             yield _row(harmless(cell) for cell in cells.values())

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Identity, Index, Integer, LargeBinary, Text, text
+from sqlalchemy import BigInteger, DateTime, Identity, Index, Integer, LargeBinary, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -80,7 +80,7 @@ class AuditEvent(_Event, TenantBase):
     __table_args__ = (
         Index("audit_object", "object_type", "object_id", "id"),
         Index("audit_action", "action", "id"),
-        Index("audit_actor", text("lower(actor_label)"), "id"),
+        Index("audit_actor", "actor_id", "id"),
         Index("audit_through", "through_id", "id"),
         Index("audit_at", "at", postgresql_using="brin", postgresql_with={"pages_per_range": 16}),
     )
@@ -93,7 +93,7 @@ class PlatformAuditEvent(_Event, PlatformBase):
     __table_args__ = (
         Index("platform_audit_object", "object_type", "object_id", "id"),
         Index("platform_audit_action", "action", "id"),
-        Index("platform_audit_actor", text("lower(actor_label)"), "id"),
+        Index("platform_audit_actor", "actor_id", "id"),
         Index("platform_audit_through", "through_id", "id"),
         Index("platform_audit_at", "at", postgresql_using="brin", postgresql_with={"pages_per_range": 16}),
     )

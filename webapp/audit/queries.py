@@ -23,11 +23,13 @@ GLANCE_MAX = 5000
 class Search:
     """What is looked for; empty means any. Times are UTC, `end` is excluded.
 
-    `words` must all begin a word of the event; `actor` is the label of then, in any case of its letters.
+    `words` must all begin a word of the event; `actor` is the label of a machine or of the system, in any case of its
+    letters; people are sought by `actor_id`.
     """
 
     words: str = ""
     actor: str = ""
+    actor_id: str = ""
     action: str = ""
     object_type: str = ""
     object_id: str = ""
@@ -67,13 +69,17 @@ def sources(search: Search, also: str = "") -> tuple[list[str], dict[str, object
     if search.actor:
         parts.append("lower(e.actor_label) = :actor")
         values["actor"] = search.actor.lower()
+    if search.actor_id:
+        parts.append("e.actor_id = CAST(:actor_id AS uuid)")
+        values["actor_id"] = search.actor_id
     for name, sign in (("start", ">="), ("end", "<")):
         if (instant := getattr(search, name)) is not None:
             parts.append(f"e.at {sign} :{name}")
             values[name] = instant
     where = " AND ".join(parts) or "true"
-    wanted = words_of(search.words)
-    if search.words and not wanted:
+    # A label has no index of its own: its words lead there.
+    wanted = words_of(search.words, search.actor)
+    if search.words and not words_of(search.words):
         return ["FROM audit_event e WHERE false"], {}
     if not (wanted or search.via):
         return [f"FROM audit_event e WHERE {where}"], values

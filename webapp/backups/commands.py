@@ -130,7 +130,7 @@ def plan(*, session: Session, actor: Actor, at: datetime, hour: int, new_id: Cal
             session=session,
             actor=actor,
             at=at,
-            job_id=new_id(),
+            job_id=backup_id,
             kind=TAKE,
             arguments=arguments,
             delay=max(begins - at, timedelta(0)),

@@ -100,8 +100,7 @@ def kept(*, session: Session, at: datetime, after_slug: str = "", limit: int = L
             LEFT JOIN LATERAL (SELECT * FROM platform.backup b WHERE b.tenant_id = t.id
                 ORDER BY b.began_at DESC LIMIT 1) AS l ON true
             LEFT JOIN LATERAL (SELECT progress_done, progress_total FROM platform.job j
-                WHERE j.kind = 'backups.take' AND j.state = 'running' AND j.arguments ->> 'backup' = l.id::text
-                    AND l.state = 'running' AND j.created_at > :late LIMIT 1) AS j ON true
+                WHERE j.id = l.id AND j.state = 'running' AND l.state = 'running') AS j ON true
         WHERE t.slug > :after ORDER BY t.slug LIMIT :limit
     """  # noqa: S608 - a constant of ours
     values = {"late": at - LATE_AFTER, "after": after_slug, "limit": limit}

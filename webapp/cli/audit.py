@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from sqlalchemy.orm import Session
 
+from tenants.office.trail.naming import names_of
 from webapp.audit import exports, offline, seals, signing
 from webapp.audit.commands import record
 from webapp.audit.queries import Search
@@ -17,6 +18,7 @@ from webapp.cli.installation import ACTOR, Installation, on_installation
 from webapp.cli.refusals import Refusal
 from webapp.kernel.clock import utc_now
 from webapp.kernel.crypto import new_ring
+from webapp.kernel.db import bind_platform, bind_tenant
 from webapp.tenancy import queries
 
 
@@ -104,10 +106,24 @@ def export(place: Installation, slug: str | None, output: Path) -> None:
     """Write a whole trail as JSON lines with the proof, as far as it is sealed and signed."""
     name, chain = _chains(place, slug, platform=slug is None)[0]
     keys = [key for key in _keys(place) if key.vouched]
-    with Session(place.engine) as session, session.begin(), output.open("wb") as file:
+    with (
+        Session(place.engine) as session,
+        session.begin(),
+        place.database.begin() as reader,
+        output.open("wb") as file,
+    ):
+        bind_tenant(reader, chain.tenant) if chain.tenant else bind_platform(reader)
         seals.enter(session, chain)
         file.writelines(
-            exports.proof_lines(session=session, chain=chain, name=name, search=Search(), keys=keys, at=place.at)
+            exports.proof_lines(
+                session=session,
+                chain=chain,
+                name=name,
+                search=Search(),
+                keys=keys,
+                at=place.at,
+                names_of=lambda events: names_of(session=reader, events=events),
+            )
         )
         record(
             session=session,

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from webapp.cli.person import make_sign_in_link
 from webapp.identity import links, queries
 from webapp.kernel.clock import utc_now
+from webapp.kernel.crypto import new_ring
 from webapp.kernel.db import Database, app_url
 from webapp.kernel.ids import new_secret
 from webapp.settings import Settings
@@ -22,6 +23,7 @@ def sign_in_lines(settings: Settings, base_url: str) -> list[str]:
     database = Database(
         app_url(settings.database_url, settings.secret_key), pool_size=1, pooler=settings.database_pooler
     )
+    database.keys = new_ring(settings)
     try:
         with database.platform() as session:
             return [*_operator(session, at, base_url), *_demo(session, at, base_url)]

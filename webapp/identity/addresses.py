@@ -1,21 +1,23 @@
 """Acts on the address of a person: prove that it is theirs, change it with a yes from both mailboxes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from webapp.audit.commands import record
-from webapp.identity import queries
+from webapp.identity import contacts, queries
 from webapp.identity.links import MailedLinkSpent, spend_links
 from webapp.identity.models import EmailChange, Person
 from webapp.identity.notices import tell
 from webapp.identity.rules import hash_secret, is_email
 from webapp.jobs.commands import enqueue
 from webapp.kernel.actor import Actor
+from webapp.kernel.crypto import of_person, ring_of
 from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound
 
 CHANGE_LIFE = timedelta(days=1)
@@ -45,7 +47,26 @@ class Change:
     new_confirmed_at: datetime | None
 
 
-_CHANGE = [getattr(EmailChange, name) for name in Change.__dataclass_fields__]
+_CHANGE = (
+    EmailChange.id,
+    EmailChange.person_id,
+    EmailChange.old_sealed,
+    EmailChange.new_sealed,
+    EmailChange.expires_at,
+    EmailChange.old_confirmed_at,
+    EmailChange.new_confirmed_at,
+)
+
+
+def _context(side: Side, person_id: UUID, change_id: UUID) -> str:
+    return f"{of_person(f'email_change.{side}', person_id)}/{change_id}"
+
+
+def _opened(session: Session, row: Sequence[Any]) -> Change:
+    ring, (change_id, person_id, old, new) = ring_of(session), row[:4]
+    old = ring.open(bytes(old), context=_context("old", person_id, change_id)).decode()
+    new = ring.open(bytes(new), context=_context("new", person_id, change_id)).decode()
+    return Change(change_id, person_id, old, new, *row[4:])
 
 
 def verified_at(*, session: Session, person_id: UUID) -> datetime | None:
@@ -59,7 +80,7 @@ def note_verified(*, session: Session, actor: Actor, at: datetime, person_id: UU
         update(Person)
         .where(Person.id == person_id, Person.email_verified_at.is_(None))
         .values(email_verified_at=at)
-        .returning(Person.email),
+        .returning(Person.id),
     ).first()
     if row is not None:
         record(
@@ -69,7 +90,6 @@ def note_verified(*, session: Session, actor: Actor, at: datetime, person_id: UU
             action="person.email_verified",
             object_type="person",
             object_id=person_id,
-            difference={"email": (row[0], row[0])},
         )
 
 
@@ -81,7 +101,7 @@ def open_change(*, session: Session, at: datetime, person_id: UUID) -> Change | 
         .order_by(EmailChange.created_at.desc())
         .limit(1),
     ).first()
-    return None if row is None else Change(*row)
+    return None if row is None else _opened(session, row)
 
 
 def ask_to_change(
@@ -107,12 +127,13 @@ def ask_to_change(
     if new.casefold() == old.casefold():
         raise Invalid(errors=(FieldError("email", "same", N_("This is your address already.")),))
     _end(session, at, person_id)
+    ring = ring_of(session)
     session.execute(
         insert(EmailChange).values(
             id=change_id,
             person_id=person_id,
-            old_email=old,
-            new_email=new,
+            old_sealed=ring.seal(old.encode(), context=_context("old", person_id, change_id)),
+            new_sealed=ring.seal(new.encode(), context=_context("new", person_id, change_id)),
             old_hash=hash_secret(secrets[0]),
             new_hash=hash_secret(secrets[1]),
             created_at=at,
@@ -126,7 +147,7 @@ def ask_to_change(
         action="person.email_change_asked",
         object_type="person",
         object_id=person_id,
-        difference={"email": (old, new)},
+        difference={"change_id": (None, str(change_id))},
     )
     arguments = {"person_id": str(person_id), "old": old, "new": new, "secrets": list(secrets)}
     enqueue(session=session, actor=actor, at=at, job_id=job_id, kind=SEND_CHANGE, arguments=arguments, queue="mail")
@@ -176,7 +197,7 @@ def change_of_link(*, session: Session, at: datetime, secret: str) -> tuple[Chan
     ).first()
     if row is None:
         raise MailedLinkSpent
-    return Change(*row[1:]), "old" if row[0] == hashed else "new"
+    return _opened(session, row[1:]), "old" if row[0] == hashed else "new"
 
 
 def confirm_change(*, session: Session, actor: Actor, at: datetime, secret: str) -> Change | None:
@@ -194,7 +215,7 @@ def confirm_change(*, session: Session, actor: Actor, at: datetime, secret: str)
         action="person.email_change_confirmed",
         object_type="person",
         object_id=change.person_id,
-        difference={"mailbox": (None, side)},
+        difference={"mailbox": (None, side), "change_id": (None, str(change.id))},
     )
     if (change.new_confirmed_at if side == "old" else change.old_confirmed_at) is None:
         return change
@@ -221,10 +242,11 @@ def _change(
     *,
     verified_at: datetime | None,
 ) -> None:
-    if queries.person_by_email(session=session, email=emails[1]) is not None:
+    if queries.is_taken(session=session, email=emails[1]):
         raise AddressTaken
     _end(session, at, person_id)
-    session.execute(update(Person).where(Person.id == person_id).values(email=emails[1], email_verified_at=verified_at))
+    kept = contacts.sealed_email(session=session, person_id=person_id, email=emails[1])
+    session.execute(update(Person).where(Person.id == person_id).values(**kept, email_verified_at=verified_at))
     # Links that lie in the former mailbox open nothing any more.
     spend_links(session=session, at=at, person_id=person_id, purposes=("magic", "reset", "verify"))
     record(
@@ -234,7 +256,6 @@ def _change(
         action="person.email_changed",
         object_type="person",
         object_id=person_id,
-        difference={"email": emails},
     )
     told = {"old": emails[0], "new": emails[1]}
     for to in emails:

@@ -120,7 +120,7 @@ def recognise_token() -> Bearer | None:
         g.networks, g.is_machine = found.networks, found.machine_role is not None
         if parts is not None:
             tokens.touch_token(session=session, token_id=found.token_id, used_at=found.used_at, at=g.at)
-        remember(found.person, via="token", through_id=found.token_id)
+        remember(found.person, via="token", through_id=found.token_id, label=found.person.name if g.is_machine else "")
     return found
 
 
@@ -130,15 +130,15 @@ def _of_access_token(text: str) -> Bearer | None:
     return recognise(text) if recognise is not None and text.count(".") == JWT_DOTS else None
 
 
-def remember(person: PersonView, *, via: Via, through_id: str = "") -> None:
+def remember(person: PersonView, *, via: Via, through_id: str = "", label: str = "") -> None:
     """Keep the person for the rest of the request: pages, commands and logs name the same actor.
 
-    `through_id` is the id of the session or of the token that they came with.
+    `through_id` is the id of the session or of the token that they came with, `label` what a machine is called.
     """
     g.person = person
     g.actor = Actor(
         person_id=person.id,
-        label=person.email,
+        label=label,
         via=via,
         request_id=g.get("request_id", ""),
         source_address=request.remote_addr or "",

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
+from webapp.identity import contacts
 from webapp.identity.models import HalfSignIn, Person
 from webapp.identity.rules import hash_secret
 
@@ -35,11 +36,13 @@ def begin_halfway(*, session: Session, at: datetime, secret: str, person_id: UUI
 def halfway_of(*, session: Session, at: datetime, secret: str) -> Halfway | None:
     """Return who is half signed in with this secret; None if nobody is, or not any more."""
     row = session.execute(
-        select(HalfSignIn.person_id, Person.email, HalfSignIn.target)
+        select(HalfSignIn.person_id, Person.email_sealed, HalfSignIn.target)
         .join(Person, Person.id == HalfSignIn.person_id)
         .where(HalfSignIn.secret_hash == hash_secret(secret), HalfSignIn.expires_at > at, Person.disabled_at.is_(None)),
     ).first()
-    return None if row is None else Halfway(*row)
+    if row is None:
+        return None
+    return Halfway(row[0], contacts.opened_email(session=session, person_id=row[0], kept=row[1]), row[2])
 
 
 def end_halfway(*, session: Session, secret: str) -> None:

@@ -10,15 +10,17 @@ is committed, before the password is looked at: fifty at once count as fifty. Un
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from hashlib import sha256
+from uuid import UUID
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from webapp.audit.commands import record
+from webapp.identity import queries
 from webapp.identity.models import Lock
 from webapp.kernel.actor import Actor
+from webapp.kernel.crypto import of_platform, ring_of
 from webapp.kernel.errors import N_, DomainError
 
 QUIET = timedelta(minutes=15)
@@ -27,6 +29,7 @@ STEPS = tuple(timedelta(minutes=minutes) for minutes in (5, 10, 20, 40))
 FORGET_AFTER = timedelta(days=1)
 """After so long without a failure the next lock is the shortest again."""
 SWEEP_MAX = 20
+MARK_LENGTH = 16
 TELL_LOCKED = "identity.tell_locked"
 """Kind of the job that tells a person of guesses."""
 
@@ -111,9 +114,13 @@ class Attempt:
     locks: tuple[Step, ...]
 
 
-def key_of(limit: Limit, *parts: str) -> bytes:
-    """Return the key under which a limit is counted for an account, a network, a device."""
-    return sha256("\0".join((limit.name, *parts)).encode()).digest()
+def key_of(session: Session, limit: Limit, *parts: str) -> bytes:
+    """Return the key under which a limit is counted for an account, a network, a device.
+
+    It is a keyed mark: whoever has a copy of the table learns nothing by trying addresses. A rotation of the keys
+    begins the counts anew.
+    """
+    return ring_of(session).blind("\0".join((limit.name, *parts)), context=of_platform("sign_in_lock.key"))
 
 
 def count_attempt(
@@ -130,12 +137,14 @@ def count_attempt(
     Commit before the password is looked at. Raises TooManyAttempts, and then counts nothing.
     """
     account = email.strip().casefold()
-    keys = {key_of(DEVICE, account, device): DEVICE}
+    keys = {key_of(session, DEVICE, account, device): DEVICE}
     if not device:
         keys = {
-            key_of(PAIR, account, network): PAIR,
-            key_of(NETWORK, network): replace(NETWORK, failures_max=network_failures_max, again=network_failures_max),
-            key_of(ACCOUNT, account): ACCOUNT,
+            key_of(session, PAIR, account, network): PAIR,
+            key_of(session, NETWORK, network): replace(
+                NETWORK, failures_max=network_failures_max, again=network_failures_max
+            ),
+            key_of(session, ACCOUNT, account): ACCOUNT,
         }
     before = _hold(session, keys, at)
     until = max((state.locked_until for state in before.values() if state.locked_until), default=at)
@@ -174,12 +183,12 @@ def give_back(*, session: Session, at: datetime, attempt: Attempt) -> None:
 
 def forget(*, session: Session, email: str) -> None:
     """Let an account be tried from everywhere again: its owner proved by mail who they are."""
-    session.execute(delete(Lock).where(Lock.key == key_of(ACCOUNT, email.strip().casefold())))
+    session.execute(delete(Lock).where(Lock.key == key_of(session, ACCOUNT, email.strip().casefold())))
 
 
 def may_write(*, session: Session, at: datetime, email: str, limit: Limit) -> bool:
     """Tell whether a mail of a kind may go to an address now, and count it; nobody's mailbox is filled by strangers."""
-    key = key_of(limit, email.strip().casefold())
+    key = key_of(session, limit, email.strip().casefold())
     before = _hold(session, {key: limit}, at)[key]
     if before.locked_until and before.locked_until > at:
         return False
@@ -188,7 +197,12 @@ def may_write(*, session: Session, at: datetime, email: str, limit: Limit) -> bo
 
 
 def note_locks(*, session: Session, actor: Actor, at: datetime, attempt: Attempt) -> None:
-    """Write the locks that a failed attempt set into the platform's trail, one event for each."""
+    """Write the locks that a failed attempt set into the platform's trail, one event for each.
+
+    An account is named by its person; where nobody has the address, by a mark that tells no address.
+    """
+    known: UUID | str | None = queries.id_by_email(session=session, email=attempt.account)
+    account = known or key_of(session, ACCOUNT, attempt.account).hex()[:MARK_LENGTH]
     for one in attempt.locks:
         of_network = one.limit == NETWORK.name
         record(
@@ -197,7 +211,7 @@ def note_locks(*, session: Session, actor: Actor, at: datetime, attempt: Attempt
             at=at,
             action="sign_in.locked",
             object_type="network" if of_network else "sign_in",
-            object_id=attempt.network if of_network else attempt.account,
+            object_id=attempt.network if of_network else account,
             difference={"limit": (None, one.limit), "minutes": (None, one.minutes), "step": (None, one.step)},
         )
 

@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, LargeBinary, Tex
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
+from webapp.identity.rules import address_key
 from webapp.kernel.db import PlatformBase
 from webapp.kernel.sealed import sealed
 
@@ -20,8 +21,11 @@ class Person(PlatformBase):
     __tablename__ = "person"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    email: Mapped[str] = mapped_column(Text)
-    name: Mapped[str] = mapped_column(Text)
+    email_sealed: Mapped[bytes] = mapped_column(
+        LargeBinary, info=sealed("person.email/person/{id}", said=address_key, marked="person.email/platform")
+    )
+    email_blind: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    name_sealed: Mapped[bytes] = mapped_column(LargeBinary, info=sealed("person.name/person/{id}"))
     password_hash: Mapped[str | None] = mapped_column(Text)
     language: Mapped[str] = mapped_column(Text)
     theme: Mapped[str] = mapped_column(Text)
@@ -214,8 +218,8 @@ class EmailChange(PlatformBase):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     person_id: Mapped[UUID] = mapped_column(ForeignKey(_PERSON, ondelete="CASCADE"))
-    old_email: Mapped[str] = mapped_column(Text)
-    new_email: Mapped[str] = mapped_column(Text)
+    old_sealed: Mapped[bytes] = mapped_column(LargeBinary, info=sealed("email_change.old/person/{person_id}/{id}"))
+    new_sealed: Mapped[bytes] = mapped_column(LargeBinary, info=sealed("email_change.new/person/{person_id}/{id}"))
     old_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     new_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     created_at: Mapped[datetime] = mapped_column(Instant)

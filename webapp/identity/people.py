@@ -3,11 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, update
 from sqlalchemy.orm import Session
 
-from webapp.audit.commands import record
-from webapp.identity import queries
+from webapp.audit.commands import Difference, record
+from webapp.identity import contacts, queries
 from webapp.identity.links import spend_first_operator_links, spend_links
 from webapp.identity.models import HalfSignIn, Passkey, Person, RecoveryCode, Totp
 from webapp.identity.notices import tell
@@ -46,19 +46,19 @@ def add_person(
     email = email.strip()
     if errors := person_errors(email=email, name=name, password=password):
         raise Invalid(errors=tuple(errors))
-    if queries.person_by_email(session=session, email=email) is not None:
+    if queries.is_taken(session=session, email=email):
         raise EmailTaken(email=email)
     session.execute(
         insert(Person).values(
             id=person_id,
-            email=email,
-            name=name,
+            name_sealed=contacts.sealed_name(session=session, person_id=person_id, name=name),
             password_hash=None if password is None else hash_password(password),
             language=language,
             theme="system",
             density="comfortable",
             is_operator=is_operator,
             created_at=at,
+            **contacts.sealed_email(session=session, person_id=person_id, email=email),
         ),
     )
     if is_operator:
@@ -70,7 +70,7 @@ def add_person(
         action="person.added",
         object_type="person",
         object_id=person_id,
-        difference={"email": (None, email), "is_operator": (None, is_operator)},
+        difference={"is_operator": (None, is_operator)},
     )
     return person_id
 
@@ -93,11 +93,16 @@ def change_preferences(
     after = {"name": name, "language": language, "theme": theme, "density": density}
     if errors := preference_errors(**after):
         raise Invalid(errors=tuple(errors))
-    before = session.execute(
-        select(Person.name, Person.language, Person.theme, Person.density).where(Person.id == person_id),
-    ).one()
-    session.execute(update(Person).where(Person.id == person_id).values(**after))
-    difference = {key: (getattr(before, key), value) for key, value in after.items() if getattr(before, key) != value}
+    before = queries.people(session=session, ids={person_id})[person_id]
+    looks = {"language": language, "theme": theme, "density": density}
+    kept = {"name_sealed": contacts.sealed_name(session=session, person_id=person_id, name=name), **looks}
+    session.execute(update(Person).where(Person.id == person_id).values(**kept))
+    difference: Difference = {
+        key: (getattr(before, key), value) for key, value in looks.items() if getattr(before, key) != value
+    }
+    if before.name != name:
+        # The trail is never changed, so it says that there is another name, and no name.
+        difference["new_name"] = (None, True)
     record(
         session=session,
         actor=actor,

@@ -126,7 +126,7 @@ def post_new_password(secret: str) -> Response:
     recognise_session()
     person_id = _whose(secret)
     person = queries.people(session=g.db, ids={person_id})[person_id]
-    g.actor = replace(anonymous(), person_id=person.id, label=person.email)
+    g.actor = replace(anonymous(), person_id=person.id)
     try:
         passwords.set_password(
             session=g.db,

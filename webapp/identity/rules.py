@@ -51,6 +51,16 @@ def is_email(text: str) -> bool:
     return len(text) <= EMAIL_LENGTH_MAX and _EMAIL.fullmatch(text) is not None
 
 
+def address_key(email: str) -> str:
+    """Return what two addresses have in common that differ in the case of their letters only.
+
+    It is hexadecimal, so that nothing else about them is taken for equal. A letter that only looks like one of ASCII
+    when it is lower (the Kelvin sign) stays what it is: another mailbox.
+    """
+    low = (letter if letter.lower().isascii() and not letter.isascii() else letter.lower() for letter in email.strip())
+    return "".join(low).encode().hex()
+
+
 def is_name(text: str, length_max: int) -> bool:
     """Tell whether the text can be a name: it shows something, and a column can hold it as it was typed."""
     return bool(text.strip()) and len(text) <= length_max and "\x00" not in text

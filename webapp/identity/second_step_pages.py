@@ -86,7 +86,7 @@ def _use(half: Halfway) -> None:
     bind_platform(session)
     recovery_code = request.form.get("recovery_code", "").strip()
     if recovery_code:
-        actor = replace(g.actor, person_id=half.person_id, label=half.email)
+        actor = replace(g.actor, person_id=half.person_id)
         is_right = use_recovery_code(session=session, actor=actor, at=at, person_id=half.person_id, code=recovery_code)
     else:
         typed = request.form.get("code", "")

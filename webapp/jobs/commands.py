@@ -3,6 +3,8 @@
 Enqueue in the transaction of the act; everything else on a transaction bound to the platform.
 """
 
+import json
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +18,7 @@ from sqlalchemy.orm import Session
 from webapp import __version__
 from webapp.jobs.models import Heartbeat, Job
 from webapp.kernel.actor import Actor
+from webapp.kernel.crypto import of_platform, ring_of
 from webapp.kernel.db import on_platform
 from webapp.kernel.errors import N_, Conflict, NotFound, Word
 
@@ -30,6 +33,8 @@ SWEEP_MAX = 500
 FORGET_AFTER = timedelta(hours=1)
 """Heartbeats of processes that ended so long ago are deleted."""
 
+_ARGUMENTS = "job.arguments"
+_ADDRESS = re.compile(r"[^\s@<>()\[\]{}'\",;]+@[^\s@<>()\[\]{}'\",;]+")
 _TENANT = table("tenant", column("id"), column("suspended_at"), schema="platform")
 _OPEN = ~exists().where(_TENANT.c.id == Job.tenant_id, _TENANT.c.suspended_at.is_not(None))
 """Jobs of a suspended workspace wait until it is resumed."""
@@ -96,7 +101,7 @@ def enqueue(
         "tenant_id": tenant.id if tenant else None,
         "kind": kind,
         "queue": queue,
-        "arguments": arguments,
+        "arguments_sealed": _sealed(session, job_id, arguments),
         "state": "queued",
         "attempts": 0,
         "created_at": at,
@@ -133,7 +138,7 @@ def claim(*, session: Session, job_id: UUID, at: datetime) -> Claim | None:
             Job.id,
             Job.kind,
             Job.tenant_id,
-            Job.arguments,
+            Job.arguments_sealed,
             Job.attempts,
             Job.started_at,
             Job.created_by,
@@ -143,7 +148,20 @@ def claim(*, session: Session, job_id: UUID, at: datetime) -> Claim | None:
             Job.trace,
         ),
     ).first()
-    return None if row is None else Claim(*row)
+    if row is None:
+        return None
+    return Claim(*row[:3], _opened(session, row[0], row[3]), *row[4:])
+
+
+def _sealed(session: Session, job_id: UUID, arguments: dict[str, Any]) -> bytes:
+    """Seal what a job is told: addresses, links that open an account, whatever a letter says."""
+    return ring_of(session).seal(json.dumps(arguments).encode(), context=f"{of_platform(_ARGUMENTS)}/{job_id}")
+
+
+def _opened(session: Session, job_id: UUID, kept: bytes) -> dict[str, Any]:
+    context = f"{of_platform(_ARGUMENTS)}/{job_id}"
+    found: dict[str, Any] = json.loads(ring_of(session).open(bytes(kept), context=context))
+    return found
 
 
 def _runs(claim: Claim) -> ColumnElement[bool]:
@@ -185,7 +203,7 @@ def fail(
     One that does not count (the database went away) is tried again after `delay`, as if it had not been begun.
     """
     parked = counts and claim.attempts >= ATTEMPTS_MAX
-    values: dict[str, Any] = {"error": error[:2000], "heartbeat_at": at}
+    values: dict[str, Any] = {"error": without_addresses(error)[:2000], "heartbeat_at": at}
     if not counts:
         values |= {
             "state": "queued",
@@ -199,6 +217,11 @@ def fail(
         values |= {"state": "queued", "available_at": at + timedelta(seconds=2**claim.attempts), "delivered_at": None}
     session.execute(update(Job).where(_runs(claim)).values(values))
     return parked
+
+
+def without_addresses(error: str) -> str:
+    """Return the words of a failure without what may be a person's address: a mail server repeats whom it refuses."""
+    return _ADDRESS.sub("…@…", error)
 
 
 def cancel(*, session: Session, job_id: UUID, tenant_id: UUID | None, at: datetime) -> None:
@@ -251,9 +274,10 @@ def retry(*, session: Session, job_id: UUID, tenant_id: UUID | None, at: datetim
 
 def forget_arguments(*, session: Session, job_id: UUID, keep: tuple[str, ...]) -> None:
     """Drop what a job was told, but for the fields to keep: a letter that was sent needs its one-time link no more."""
-    arguments = session.scalar(select(Job.arguments).where(Job.id == job_id)) or {}
-    kept = {name: value for name, value in arguments.items() if name in keep}
-    session.execute(update(Job).where(Job.id == job_id).values(arguments=kept))
+    kept = session.scalar(select(Job.arguments_sealed).where(Job.id == job_id).with_for_update())
+    if kept is not None:
+        left = {name: value for name, value in _opened(session, job_id, kept).items() if name in keep}
+        session.execute(update(Job).where(Job.id == job_id).values(arguments_sealed=_sealed(session, job_id, left)))
 
 
 def sweep(*, session: Session, at: datetime) -> list[tuple[str, UUID]]:

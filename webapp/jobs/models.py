@@ -1,14 +1,13 @@
 """Job rows: the truth about background work; Valkey only carries their ids."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, Text, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, LargeBinary, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.kernel.db import PlatformBase
+from webapp.kernel.sealed import sealed
 
 Instant = DateTime(timezone=True)
 
@@ -28,7 +27,7 @@ class Job(PlatformBase):
     tenant_id: Mapped[UUID | None] = mapped_column(ForeignKey("platform.tenant.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(Text)
     queue: Mapped[str] = mapped_column(Text)
-    arguments: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    arguments_sealed: Mapped[bytes] = mapped_column(LargeBinary, info=sealed("job.arguments/platform/{id}"))
     state: Mapped[str] = mapped_column(Text)
     attempts: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(Instant)

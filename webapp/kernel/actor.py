@@ -16,6 +16,7 @@ class Actor:
 
     person_id: UUID
     label: str
+    """What a service account or the work of the system is called; empty for a person, whom their id names."""
     via: Via
     request_id: str = ""
     source_address: str = ""

@@ -170,9 +170,12 @@ class KeyRing:
         """Return the mark by which an equal text is found (HMAC-SHA-256); case, width and spaces make no difference."""
         return self.blinds(text, context=context)[-1]
 
-    def blinds(self, text: str, *, context: str) -> tuple[bytes, ...]:
-        """Return the marks of a text under every live key, the current one last: what a search must look for."""
-        return self._scope(context, fresh=True).marks(text, context=context)
+    def blinds(self, text: str, *, context: str, anew: bool = False) -> tuple[bytes, ...]:
+        """Return the marks of a text under every live key, the current one last: what a search must look for.
+
+        With `anew` the keys are read from the database first, for who must not miss a mark that another process made.
+        """
+        return self._scope(context, fresh=True, anew=anew).marks(text, context=context)
 
     def current(self, tenant_id: UUID | None) -> int:
         """Return the id of the data key that seals for a workspace (None: the platform), read anew."""
@@ -198,7 +201,7 @@ class KeyRing:
         with self._lock:
             self._scopes.clear()
 
-    def _scope(self, context: str, *, fresh: bool = False, knowing: int | None = None) -> OpenKeys:
+    def _scope(self, context: str, *, fresh: bool = False, anew: bool = False, knowing: int | None = None) -> OpenKeys:
         match = _CONTEXT.fullmatch(context)
         if match is None:
             raise ValueError(f"{context!r} is no context: use of_tenant, of_person or of_platform")
@@ -206,6 +209,7 @@ class KeyRing:
         scope = self._scopes.get(tenant_id)
         if (
             scope is None
+            or anew
             or (fresh and self._monotonic() - scope.read_at > REFRESH_SECONDS)
             or (knowing is not None and knowing not in scope.seal)
         ):

@@ -24,6 +24,7 @@ class SealedColumn:
     context: str
     said: Callable[[str], str] = str
     at_once: int = BATCH_MAX
+    marked: str = ""
 
     @property
     def blind(self) -> str:
@@ -35,15 +36,22 @@ class SealedColumn:
         """Return the context of one row's value."""
         return self.context.format(**{**row, "tenant": tenant})
 
+    def mark_context_of(self, row: Mapping[str, Any], tenant: object) -> str:
+        """Return the context of one row's mark."""
+        return self.marked or self.context_of(row, tenant)
 
-def sealed(context: str, *, said: Callable[[str], str] = str, at_once: int = BATCH_MAX) -> dict[str, Any]:
+
+def sealed(
+    context: str, *, said: Callable[[str], str] = str, at_once: int = BATCH_MAX, marked: str = ""
+) -> dict[str, Any]:
     """Return what is said beside a sealed column: `mapped_column(LargeBinary, info=sealed("totp.secret/person/{id}"))`.
 
     The braces name columns of the same row; {tenant} is the workspace whose schema the table lies in. `said` turns the
     plain value into what its mark is of, where a column with the same name and `_blind` stands beside it. So many rows
-    as `at_once` are sealed anew together: fewer where values are large.
+    as `at_once` are sealed anew together: fewer where values are large. `marked` is the context of the mark where it
+    is another: a value that belongs to one row and is looked for among all.
     """
-    return {_CONTEXT: (context, said, at_once)}
+    return {_CONTEXT: (context, said, at_once, marked)}
 
 
 def sealed_columns(metadata: MetaData) -> list[SealedColumn]:

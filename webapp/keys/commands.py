@@ -134,7 +134,9 @@ def reseal_some(
         plain = ring.open(bytes(row[column.name]), context=context)
         values: dict[str, Any] = {column.name: ring.seal(plain, context=context)}
         if column.blind:
-            values[column.blind] = ring.blind(column.said(plain.decode()), context=context)
+            values[column.blind] = ring.blind(
+                column.said(plain.decode()), context=column.mark_context_of(row, tenant_id)
+            )
         own = [key == row[key.name] for key in table.primary_key]
         session.execute(update(table).where(*own).values(**values))
     return [tuple(row[key.name] for key in table.primary_key) for row in rows]

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from webapp.identity.queries import Bearer, PersonView
+from webapp.identity.queries import Bearer, PersonView, person_view
 from webapp.oauth.models import OauthClient, OauthGrant, OauthKey
 from webapp.oauth.rules import KEY_VERIFIES, Claims
 
@@ -131,7 +131,7 @@ def programs(*, session: Session, person_id: UUID, at: datetime) -> list[Program
 
 
 _OF_PERSON = text("""
-    SELECT p.id, p.email, p.name, p.language, p.theme, p.density, p.is_operator
+    SELECT p.id, p.email_sealed, p.name_sealed, p.language, p.theme, p.density, p.is_operator
     FROM platform.oauth_grant g
         JOIN platform.oauth_client c ON c.id = g.client_id
         JOIN platform.person p ON p.id = g.person_id
@@ -161,7 +161,7 @@ def bearer(*, session: Session, claims: Claims, at: datetime) -> Bearer | None:
         known = None if row is None else (row[0], row[1], PersonView(*row[2:]))
     else:
         row = session.execute(_OF_PERSON, told).first() if _is_uuid(claims.grant) else None
-        known = None if row is None else ([], None, PersonView(*row))
+        known = None if row is None else ([], None, person_view(session, row))
     return None if known is None else Bearer(claims.grant, claims.tenant_id, claims.scopes, at, *known)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.kernel.db import PlatformBase
 from webapp.kernel.sealed import sealed
+from webapp.sso.rules import subject_key
 
 Instant = DateTime(timezone=True)
 
@@ -36,7 +37,13 @@ class SsoIdentity(PlatformBase):
 
     scope: Mapped[UUID] = mapped_column(primary_key=True)
     issuer: Mapped[str] = mapped_column(Text, primary_key=True)
-    subject: Mapped[str] = mapped_column(Text, primary_key=True)
+    subject_blind: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    subject_sealed: Mapped[bytes] = mapped_column(
+        LargeBinary,
+        info=sealed(
+            "sso_identity.subject/person/{person_id}", said=subject_key, marked="sso_identity.subject/platform"
+        ),
+    )
     person_id: Mapped[UUID] = mapped_column(ForeignKey("platform.person.id", ondelete="CASCADE"))
     linked_at: Mapped[datetime] = mapped_column(Instant)
     used_at: Mapped[datetime] = mapped_column(Instant)

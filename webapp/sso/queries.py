@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from webapp.kernel.crypto import of_tenant, ring_of
+from webapp.kernel.crypto import of_platform, of_tenant, ring_of
 from webapp.sso.models import SsoIdentity, SsoProvider
-from webapp.sso.rules import Proof, Provider
+from webapp.sso.rules import Proof, Provider, subject_key
 
 SECRET = "sso_provider.client_secret"  # noqa: S105 - the name of a column
+SUBJECT = "sso_identity.subject"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,16 @@ def provider_of(*, session: Session, tenant_id: UUID) -> Provider | None:
 
 def person_of(*, session: Session, scope: UUID, proof: Proof) -> UUID | None:
     """Return the person that a subject of an issuer is within a scope."""
-    query = select(SsoIdentity.person_id).where(
-        SsoIdentity.scope == scope, SsoIdentity.issuer == proof.issuer, SsoIdentity.subject == proof.subject
-    )
-    return session.scalar(query)
+    return session.scalar(select(SsoIdentity.person_id).where(*is_identity(session, scope, proof)))
+
+
+def is_identity(session: Session, scope: UUID, proof: Proof, *, anew: bool = False) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions of an identity: providers call people as they like, some by their address.
+
+    With `anew` no mark of a key that another process made is missed.
+    """
+    marks = ring_of(session).blinds(subject_key(proof.subject), context=of_platform(SUBJECT), anew=anew)
+    return SsoIdentity.scope == scope, SsoIdentity.issuer == proof.issuer, SsoIdentity.subject_blind.in_(marks)
 
 
 def issuers_of(*, session: Session, scope: UUID, person_id: UUID) -> set[str]:

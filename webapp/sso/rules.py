@@ -43,6 +43,11 @@ class Provider:
         return self.tenant_id or INSTALLATION
 
 
+def subject_key(subject: str) -> str:
+    """Return a subject in the form of which a mark is made: in hexadecimal, so that its case makes a difference."""
+    return subject.encode().hex()
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """Whom a provider vouches for; `email` is empty unless the provider says that it is verified."""

@@ -15,6 +15,7 @@ from webapp.audit.commands import record
 from webapp.identity.rules import hash_secret, is_email
 from webapp.identity.sessions import ask_for_renewal
 from webapp.kernel.actor import Actor
+from webapp.kernel.crypto import ring_of
 from webapp.kernel.errors import N_, Conflict, FieldError, Invalid, NotFound
 from webapp.tenancy import queries
 from webapp.tenancy.models import Invitation, Membership, Tenant
@@ -154,7 +155,7 @@ def invite(
         insert(Invitation).values(
             id=invitation_id,
             tenant_id=tenant_id,
-            email=email,
+            email_sealed=ring_of(session).seal(email.encode(), context=queries.context_of_invitation(invitation_id)),
             role=role.value,
             secret_hash=hash_secret(secret),
             created_at=at,
@@ -169,7 +170,7 @@ def invite(
         action="invitation.sent",
         object_type="invitation",
         object_id=invitation_id,
-        difference={"email": (None, email), "role": (None, role.value)},
+        difference={"role": (None, role.value)},
     )
 
 

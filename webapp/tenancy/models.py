@@ -7,6 +7,7 @@ from sqlalchemy import ARRAY, BigInteger, DateTime, ForeignKey, Index, LargeBina
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.kernel.db import PlatformBase
+from webapp.kernel.sealed import sealed
 
 Instant = DateTime(timezone=True)
 
@@ -54,7 +55,7 @@ class Invitation(PlatformBase):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("platform.tenant.id", ondelete="CASCADE"))
-    email: Mapped[str] = mapped_column(Text)
+    email_sealed: Mapped[bytes] = mapped_column(LargeBinary, info=sealed("invitation.email/platform/{id}"))
     role: Mapped[str] = mapped_column(Text)
     secret_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     created_at: Mapped[datetime] = mapped_column(Instant)

@@ -1,6 +1,6 @@
 """Reads of the registry, on a transaction bound to the platform."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from webapp.kernel.crypto import of_platform, ring_of
 from webapp.kernel.db import TenantRef
 from webapp.tenancy.models import Invitation, Membership, Tenant
 
@@ -174,10 +175,29 @@ def members(*, session: Session, tenant_id: UUID) -> list[MemberView]:
     return [MemberView(*row) for row in rows]
 
 
+_INVITATION = (
+    Invitation.id,
+    Invitation.email_sealed,
+    Invitation.role,
+    Invitation.created_at,
+    Invitation.expires_at,
+)
+
+
+def context_of_invitation(invitation_id: UUID) -> str:
+    """Return the context under which the address of an invitation is sealed."""
+    return f"{of_platform('invitation.email')}/{invitation_id}"
+
+
+def _invitation(session: Session, row: Sequence[Any]) -> InvitationView:
+    email = ring_of(session).open(bytes(row[1]), context=context_of_invitation(row[0])).decode()
+    return InvitationView(row[0], email, *row[2:])
+
+
 def open_invitations(*, session: Session, tenant_id: UUID, at: datetime) -> list[InvitationView]:
     """Return a workspace's open invitations, newest first (at most 500)."""
     rows = session.execute(
-        select(Invitation.id, Invitation.email, Invitation.role, Invitation.created_at, Invitation.expires_at)
+        select(*_INVITATION)
         .where(
             Invitation.tenant_id == tenant_id,
             Invitation.accepted_at.is_(None),
@@ -187,7 +207,16 @@ def open_invitations(*, session: Session, tenant_id: UUID, at: datetime) -> list
         .order_by(Invitation.created_at.desc())
         .limit(LIST_MAX),
     )
-    return [InvitationView(*row) for row in rows]
+    return [_invitation(session, row) for row in rows]
+
+
+def invited(*, session: Session, ids: Collection[UUID], tenant_id: UUID | None) -> dict[str, str]:
+    """Return the addresses of invitations, open or over, by id (at most 500); of one workspace if named."""
+    query = select(*_INVITATION).where(Invitation.id.in_(list(ids)[:LIST_MAX]))
+    if tenant_id is not None:
+        query = query.where(Invitation.tenant_id == tenant_id)
+    rows = session.execute(query) if ids else ()
+    return {str(row[0]): _invitation(session, row).email for row in rows}
 
 
 def invitation_by_secret(
@@ -198,7 +227,7 @@ def invitation_by_secret(
 ) -> tuple[InvitationView, TenantView] | None:
     """Return an open invitation and its workspace by the hash of the link's secret."""
     row = session.execute(
-        select(Invitation.id, Invitation.email, Invitation.role, Invitation.created_at, Invitation.expires_at, *_TENANT)
+        select(*_INVITATION, *_TENANT)
         .join(Tenant, Tenant.id == Invitation.tenant_id)
         .where(
             Invitation.secret_hash == secret_hash,
@@ -207,7 +236,7 @@ def invitation_by_secret(
             Invitation.expires_at > at,
         ),
     ).first()
-    return None if row is None else (InvitationView(*row[:5]), TenantView(*row[5:]))
+    return None if row is None else (_invitation(session, row[:5]), TenantView(*row[5:]))
 
 
 def owners_count(*, session: Session, tenant_id: UUID) -> int:

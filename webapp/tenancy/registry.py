@@ -33,7 +33,7 @@ def ask_to_create(
         action="tenant.asked_for",
         object_type="tenant",
         object_id=tenant_id,
-        difference={name: (None, asked[name]) for name in ("slug", "name", "base_currency", "owner_email")},
+        difference={name: (None, asked[name]) for name in ("slug", "name", "base_currency")},
     )
     return enqueue(
         session=session,

@@ -6,6 +6,7 @@ an attempt to sign in (by flask-limiter).
 """
 
 import hashlib
+import hmac
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from typing import Any, TypeVar
@@ -64,7 +65,8 @@ def limit_sign_in(view: View) -> View:
 
     def who() -> str:
         typed = request.form.get("email", "").strip().casefold()
-        return f"{network()}/{hashlib.sha256(typed.encode()).hexdigest()[:16]}"
+        key = services().settings.secret_key.encode()
+        return f"{network()}/{hmac.new(key, b'sign-in of ' + typed.encode(), hashlib.sha256).hexdigest()[:16]}"
 
     def quota(factor: int) -> Callable[[], str]:
         return lambda: f"{services().settings.sign_in_per_5_minutes * factor} per {SIGN_IN_SECONDS} seconds"

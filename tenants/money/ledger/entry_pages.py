@@ -14,6 +14,7 @@ from tenants.money.ledger.elsewhere import found_entry, shown_entry, with_elsewh
 from tenants.money.ledger.history import History, history_of
 from tenants.money.ledger.queries import EntryView
 from tenants.money.ledger.weighing import weigh, weighed
+from tenants.office.trail.naming import named
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.audit import queries as audit
@@ -58,6 +59,7 @@ def show_entry(entry_id: int) -> Response:
         raise NotFound
     search = audit.Search(object_type="entry", object_id=str(entry_id))
     events = [] if is_part else audit.events(session=g.db, limit=EVENTS_MAX, search=search)
+    events = named(session=g.db, events=events)
     ids = {entry.created_by} if entry else set()
     ids |= {version.by for version in history.versions}
     with on_platform(g.db) as platform:

@@ -91,7 +91,7 @@ def invite(
         action="invitation.sent",
         object_type="invitation",
         object_id=invitation_id,
-        difference={"email": (None, email), "role": (None, draft.role.value)},
+        difference={"role": (None, draft.role.value)},
     )
     send_mail(
         session=session,
@@ -136,7 +136,7 @@ def change_role(*, session: Session, actor: Actor, at: datetime, person_id: UUID
         told = {
             "workspace": registry.tenant_name(session=session, tenant_id=tenant.id),
             "role": role.value,
-            "by": actor.label,
+            "by": people.called(session=session, actor=actor),
         }
         tell(session=session, actor=actor, at=at, person_id=person_id, kind="role_changed", params=told)
         withdrawn = []
@@ -152,7 +152,7 @@ def change_role(*, session: Session, actor: Actor, at: datetime, person_id: UUID
         action="member.role_changed",
         object_type="member",
         object_id=person_id,
-        difference={"email": (before.email, before.email), "role": (before.role, role.value)},
+        difference={"role": (before.role, role.value)},
     )
 
 
@@ -169,7 +169,10 @@ def remove_member(*, session: Session, actor: Actor, at: datetime, person_id: UU
                 tokens.revoke_token(
                     session=session, actor=actor, at=at, tenant_id=tenant.id, token_id=token.id, person_id=person_id
                 )
-        told = {"workspace": registry.tenant_name(session=session, tenant_id=tenant.id), "by": actor.label}
+        told = {
+            "workspace": registry.tenant_name(session=session, tenant_id=tenant.id),
+            "by": people.called(session=session, actor=actor),
+        }
         tell(session=session, actor=actor, at=at, person_id=person_id, kind="member_removed", params=told)
         withdrawn = tenancy.revoke_invitations_of(
             session=session, actor=actor, at=at, tenant_id=tenant.id, person_id=person_id
@@ -182,7 +185,7 @@ def remove_member(*, session: Session, actor: Actor, at: datetime, person_id: UU
         action="member.removed",
         object_type="member",
         object_id=person_id,
-        difference={"email": (before.email, None), "role": (before.role, None)},
+        difference={"role": (before.role, None)},
     )
 
 

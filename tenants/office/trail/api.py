@@ -10,10 +10,12 @@ from tenants.door import api_room
 from tenants.lists import fields_of, page_of
 from tenants.office.trail import reading
 from tenants.office.trail.forms import FIELDS, search_for
+from tenants.office.trail.naming import named, sought
 from tenants.schemas import Asked, Day, Id, Instant, ListQuery, Narrowing, WorkspacePath, instant
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.audit import queries
+from webapp.audit.rules import Event
 from webapp.audit.seals import Chain
 from webapp.kernel.errors import NotFound
 from webapp.web.pagination import answer_page, cut, read_cursor
@@ -55,7 +57,10 @@ class EventFilters(Asked):
     object_id: str | None = Field(None, max_length=200, pattern="^[^\\x00]*$", description="Together with object_type.")
     action: str | None = Field(None, max_length=100, pattern="^[^\\x00]*$")
     actor: str | None = Field(
-        None, max_length=254, pattern="^[^\\x00]*$", description="The acting person's address as it was then."
+        None,
+        max_length=254,
+        pattern="^[^\\x00]*$",
+        description="The address or the id of who acted; of a service account its name.",
     )
     via: Literal["session", "token", "job", "cli", "link"] | None = None
     through_id: str | None = Field(
@@ -83,7 +88,7 @@ class EventPath(WorkspacePath):
     event_id: Id
 
 
-def event_out(event: queries.Event) -> dict[str, Any]:
+def event_out(event: Event) -> dict[str, Any]:
     """Write an event for JSON."""
     plain = ("id", "via", "action", "object_type", "object_id", "difference")
     where = ("request_id", "source_address", "through_id", "decision_id")
@@ -107,12 +112,12 @@ def list_events(path: WorkspacePath, query: EventQuery) -> Response:
         search=_search(query),
     )
     page, cursor = cut(rows, query.limit, "audit-events", lambda row: [row.id])
-    return answer_page([event_out(row) for row in page], cursor)
+    return answer_page([event_out(row) for row in named(session=g.db, events=page)], cursor)
 
 
 def _search(query: EventFilters) -> queries.Search:
     texts = query.model_dump(include=set(FIELDS) - {"date_from", "date_to"}, exclude_none=True)
-    return search_for(texts, query.date_from, query.date_to)
+    return sought(session=g.db, search=search_for(texts, query.date_from, query.date_to))
 
 
 @bp.get(
@@ -149,4 +154,4 @@ def get_event(path: EventPath) -> Response:
     found = queries.event(session=g.db, event_id=path.event_id)
     if found is None:
         raise NotFound
-    return jsonify(event_out(found))
+    return jsonify(event_out(*named(session=g.db, events=[found])))

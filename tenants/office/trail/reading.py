@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 
 from tenants.office.trail import words
 from tenants.office.trail.forms import WAYS, search_of, values_of
+from tenants.office.trail.naming import named, names_of, sought
 from tenants.office.trail.rules import changes_of
 from webapp.audit import exports, queries
 from webapp.audit.commands import record
@@ -61,21 +62,24 @@ def show(place: Place) -> Response:
     """Show a page of the bound trail: what the address asks for, newest first."""
     filters = values_of(request.args)
     search, errors = search_of(filters)
+    search = sought(session=g.db, search=search)
     given = {name: text for name, text in filters.items() if text}
     position = read_cursor("audit-events", request.args.get("cursor"))
     rows = queries.events(session=g.db, limit=PAGE_ROWS + 1, search=search, before_id=position[0] if position else None)
     page, older = cut(rows, PAGE_ROWS, "audit-events", lambda row: [row.id])
+    people = names_of(session=g.db, events=page)
     sealed = queries.sealed(session=g.db)
     return render(
         "office/trail/trail.html",
         status=422 if errors else 200,
         events=page,
+        people=people,
         changes_of=changes_of,
         action_options=_options(words.ACTIONS, filters["action"]),
         object_options=_options(words.OBJECTS, filters["object_type"]),
         via_options=[(one, _(VIA_NAMES[one])) for one in WAYS],
         **names(),
-        filters=filters,
+        filters=filters | {"actor": people.get(filters["actor"], filters["actor"])},
         errors={name: _(error) for name, error in errors.items()},
         filtered=bool(given),
         sealed=sealed,
@@ -118,6 +122,7 @@ def give_asked(place: Place) -> Response:
     """
     asked = values_of(request.args)
     search, errors = search_of(asked)
+    search = sought(session=g.db, search=search)
     return show(place) if errors else give(place, search, request.args.get("format", ""), asked)
 
 
@@ -136,7 +141,7 @@ def give(place: Place, search: Search, file_format: str, asked: dict[str, str]) 
         action="trail.exported",
         object_type="trail",
         object_id=place.chain.name,
-        difference={"format": (None, file_format), "filters": (None, {key: one for key, one in asked.items() if one})},
+        difference={"format": (None, file_format), "filters": (None, _told(asked, search))},
     )
     tell(
         session=g.db,
@@ -147,12 +152,24 @@ def give(place: Place, search: Search, file_format: str, asked: dict[str, str]) 
         actor=g.actor,
     )
     if file_format == "csv":
-        lines = exports.csv_lines(session=g.db, search=search)
+        lines = exports.csv_lines(session=g.db, search=search, named=lambda events: named(session=g.db, events=events))
     else:
         lines = exports.proof_lines(
-            session=g.db, chain=place.chain, name=place.name, search=search, keys=_keys(), at=g.at
+            session=g.db,
+            chain=place.chain,
+            name=place.name,
+            search=search,
+            keys=_keys(),
+            at=g.at,
+            names_of=lambda events: names_of(session=g.db, events=events),
         )
     return _file(lines, place.name, file_format, g.at)
+
+
+def _told(asked: dict[str, str], search: Search) -> dict[str, str]:
+    """Return what was asked for as the trail keeps it: a person by their id, and no address."""
+    kept = asked | {"actor": search.actor_id or search.actor}
+    return {name: "…@…" if "@" in text else text for name, text in kept.items() if text}
 
 
 def give_script() -> Response:

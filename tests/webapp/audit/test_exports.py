@@ -14,9 +14,10 @@ import pytest
 from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from tests.cast import Cast, Workspace, make_workspace
+from tests.hands import told
 from tests.webapp.audit.test_seals import act
 from webapp.audit import offline
 from webapp.audit.exports import harmless
@@ -26,7 +27,6 @@ from webapp.audit.seals import Chain
 from webapp.kernel.clock import utc_now
 from webapp.kernel.crypto import KeyRing, ring_of
 from webapp.kernel.db import Database
-from webapp.web.state import KEY
 
 Lines = list[bytes]
 
@@ -209,10 +209,7 @@ def test_a_spreadsheet_runs_nothing_of_an_export_and_the_reading_is_an_event(cas
     (event,) = cast.alice.api("GET", "/audit-events?action=trail.exported").json["data"]
     assert event["actor"] == cast.carol.email
     assert event["difference"] == {"format": [None, "csv"], "filters": [None, {"action": "account.opened"}]}
-    with cast.app.extensions[KEY].database.platform() as session:
-        query = "SELECT arguments->>'letter', arguments->>'to' FROM platform.job WHERE created_by = :carol"
-        told = session.execute(text(query), {"carol": cast.carol.id}).all()
-    assert ("export_made", cast.carol.email) in [tuple(row) for row in told]
+    assert "export_made" in told(cast.app, cast.carol.email)
     assert cast.app.view_functions["office_trail.export"].confirm is True
     assert cast.app.view_functions["platform_trail.export"].confirm is True
     assert cast.mallory.browser().get(page).status_code == 404

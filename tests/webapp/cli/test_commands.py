@@ -51,7 +51,8 @@ def comptoir(
     """Run `comptoir …` in this process, on the test servers."""
     for name in [name for name in os.environ if name.startswith("COMPTOIR_")]:
         monkeypatch.delenv(name)
-    for name, value in (("DATABASE_URL", settings.database_url), ("SECRET_KEY", SECRET)):
+    masters = ("MASTER_KEYS_FILE", settings.master_keys_file)
+    for name, value in (("DATABASE_URL", settings.database_url), ("SECRET_KEY", SECRET), masters):
         monkeypatch.setenv(f"COMPTOIR_{name}", value)
     monkeypatch.chdir(tmp_path)
 

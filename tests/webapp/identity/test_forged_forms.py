@@ -76,7 +76,9 @@ WAYS_OUT = ("/sign-out", "/sign-in", "/sessions/revocation")
 def test_no_form_of_a_person_writes_what_it_does_not_ask_for(cast: Cast) -> None:
     client = cast.bob.browser()
     mine = {"id": str(cast.mallory.id), "person_id": str(cast.mallory.id), "tenant_id": str(cast.bravo.ref.id)}
-    query = text("SELECT id, email, email_verified_at, is_operator, password_hash, disabled_at, created_at FROM person")
+    query = text(
+        "SELECT id, email_blind, email_verified_at, is_operator, password_hash, disabled_at, created_at FROM person"
+    )
     places = text("SELECT tenant_id, person_id, role FROM membership ORDER BY 1, 2")
     database = cast.app.extensions[KEY].database
     with database.platform() as session:

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from tests.cast import newcomer
 from tests.hands import Clock, letters, submit, work
 from webapp.app import create_app
-from webapp.identity import lockout
+from webapp.identity import lockout, queries
 from webapp.identity.attempts import LOCKS
 from webapp.identity.lockout import ACCOUNT, NETWORK, PAIR, Attempt, State, TooManyAttempts, counted, uncounted
 from webapp.kernel.db import Database
@@ -217,7 +217,7 @@ def test_each_lock_is_on_record_and_counted_and_told_once_a_day(
     with database.platform() as session:
         rows = session.execute(
             text("SELECT object_type, difference FROM audit_event WHERE action = 'sign_in.locked' AND object_id = :id"),
-            {"id": email},
+            {"id": str(queries.id_by_email(session=session, email=email))},
         ).all()
     assert [(kind, told["minutes"], told["step"]) for kind, told in rows] == [
         ("sign_in", [None, 5], [None, 1]),

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
 
 from tests.cast import Cast, newcomer
-from tests.hands import letters, submit, work
+from tests.hands import letters, queued, submit, work
 from webapp.identity.notices import KINDS, tell
 from webapp.mail.letters import write
 from webapp.settings import Settings
@@ -119,11 +118,9 @@ def test_acts_on_an_account_are_told_to_whom_they_concern_and_refused_ones_are_n
         "New token of a service account in Acme",
     ]
     assert f"It was changed by {cast.alice.email}." in "".join(letters(settings, cast.bob.email)).replace("=\r\n", "")
-    with cast.app.extensions[KEY].database.platform() as session:
-        kept = session.execute(
-            text("SELECT tenant_id, arguments FROM job WHERE arguments ->> 'to' = :to"), {"to": cast.bob.email}
-        ).all()
-    assert {(row[0], "values" in row[1]) for row in kept} == {(None, False)}, "no workspace reads what a person is told"
+    kept = queued(cast.app.extensions[KEY].database, to=cast.bob.email)
+    told = {(job.tenant_id, "values" in job.arguments) for job in kept}
+    assert told == {(None, False)}, "no workspace reads what a person is told"
 
 
 def test_a_new_password_is_told_in_the_readers_language(app: Flask, settings: Settings) -> None:

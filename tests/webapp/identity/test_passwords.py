@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher, Type, extract_parameters
 from flask import Flask
-from sqlalchemy import text
 
 from tests.cast import STAGE, newcomer
 from tests.hands import submit
@@ -26,8 +25,9 @@ def person(app: Flask, password: str) -> tuple[str, str]:
     """Add a person; return the address and what the database keeps of the password."""
     email = newcomer(app, password)
     with app.extensions[KEY].database.platform() as session:
-        stored = session.scalar(text("SELECT password_hash FROM person WHERE email = :email"), {"email": email})
-    return email, str(stored)
+        stored = queries.password_hash(session=session, email=email)
+    assert stored
+    return email, stored[1]
 
 
 def signs_in(app: Flask, email: str, password: str) -> bool:

@@ -17,9 +17,10 @@ from tenants.money.accounts import queries as accounts
 from tenants.money.accounts.commands import open_account
 from tenants.money.accounts.rules import AccountDraft, Kind
 from tests import hands
-from tests.cast import STAGE, Cast
+from tests.cast import STAGE, Cast, newcomer
 from tests.webapp.cli.test_commands import PROGRAM, Run, comptoir  # noqa: F401
 from webapp.audit import signing
+from webapp.identity import queries as people
 from webapp.kernel.clock import utc_now
 from webapp.kernel.crypto import sealed_by
 from webapp.kernel.db import PlatformBase, TenantBase
@@ -27,7 +28,7 @@ from webapp.kernel.sealed import SUFFIX, sealed_columns
 from webapp.keys import commands, jobs, places
 from webapp.keys.queries import scopes
 from webapp.settings import Settings
-from webapp.web.state import KEY
+from webapp.web.state import KEY, Services
 
 IBAN = "FR7630006000011234567890189"
 
@@ -36,6 +37,15 @@ def key_ids(cast: Cast) -> set[int]:
     with cast.acme.begin() as session:
         rows = session.execute(text("SELECT iban_sealed FROM account WHERE iban_sealed IS NOT NULL"))
         return {sealed_by(bytes(row[0])) for row in rows}
+
+
+def find_people(services: Services, *emails: str) -> None:
+    """See that people are found by their addresses, whichever key marks them, and that nobody else gets one."""
+    with services.database.platform() as session:
+        for email in emails:
+            found = people.person_by_email(session=session, email=email.upper())
+            assert found and found.email == email
+            assert people.is_taken(session=session, email=email.upper())
 
 
 @contextmanager
@@ -59,14 +69,13 @@ def test_keys_are_rotated_and_retired_while_everything_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     services = cast.app.extensions[KEY]
-    monkeypatch.setenv("COMPTOIR_MASTER_KEYS_FILE", settings.master_keys_file)
     monkeypatch.setattr(jobs.queries, "BATCH_MAX", 2)
     monkeypatch.setattr(commands.reseal_some, "__kwdefaults__", {"after": None, "limit": 2})
     draft = AccountDraft("Bank", Kind.ASSET, "EUR", iban=IBAN)
     with cast.acme.begin() as session:
         for number in range(5):
             open_account(session=session, actor=STAGE, at=utc_now(), draft=replace(draft, name=f"Bank {number}"))
-    before = key_ids(cast)
+    before, email = key_ids(cast), newcomer(cast.app, None)
 
     assert comptoir("keys", "list").code == 0
     # A process of its own: it has loaded nothing but what the command loads.
@@ -80,6 +89,7 @@ def test_keys_are_rotated_and_retired_while_everything_runs(
     assert key_ids(cast) == before, "nothing is sealed anew before every process knows the new key"
     with cast.acme.begin() as session:
         assert accounts.ids_by_bank_number(session=session, said=[IBAN])[IBAN], "searches go on meanwhile"
+    find_people(services, email)
 
     soon = hands.Clock(utc_now() + timedelta(minutes=1))
     with killed_when(lambda: len(key_ids(cast)) == 2):
@@ -109,6 +119,7 @@ def test_keys_are_rotated_and_retired_while_everything_runs(
     listed = comptoir("keys", "list").out
     assert "test" not in listed and " old" not in listed and "platform" not in listed.replace("data\tplatform", "")
     services.keys.forget()
+    find_people(services, email)
     assert IBAN in cast.carol.browser().get(f"/t/{cast.acme.slug}/accounts").text
     assert comptoir("keys", "retire").out.startswith("0 data keys"), "there is nothing left to retire"
 
@@ -118,6 +129,7 @@ def test_keys_that_no_file_holds_are_not_made_by_the_command(
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delenv("COMPTOIR_MASTER_KEYS_FILE")
     monkeypatch.setenv("COMPTOIR_MASTER_KEYS", Path(settings.master_keys_file).read_text(encoding="utf-8"))
     refused = comptoir("keys", "rotate")
     assert refused.code == 1
@@ -149,10 +161,14 @@ SEALERS = {
     "tenants/money/imports/sealing.py": "import_",
     "tenants/money/accounts/commands.py": "account.",
     "webapp/audit/signing.py": "audit_key.",
+    "webapp/identity/addresses.py": "email_change.",
+    "webapp/identity/contacts.py": "person.",
     "webapp/identity/totp.py": "totp.",
+    "webapp/jobs/commands.py": "job.",
     "webapp/keys/commands.py": "",
     "webapp/oauth/signing.py": "oauth_key.",
-    "webapp/sso/commands.py": "sso_provider.",
+    "webapp/sso/commands.py": "sso_",
+    "webapp/tenancy/commands.py": "invitation.",
 }
 """Who seals, and the beginning of the context; `webapp/keys` seals anew what is found by it."""
 PASSING = {"webapp/sso/confirming.py": "minutes, in Valkey: gone long before a key is retired"}

@@ -19,10 +19,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from sqlalchemy import text
 
 from tests.cast import Cast
-from tests.hands import Clock, work
+from tests.hands import Clock, queued, work
 from webapp.kernel.db import Database
 from webapp.mail.delivery import MailServerUnsafe, deliver, post_of
 from webapp.mail.letters import Letter, envelope
@@ -155,13 +154,10 @@ def test_a_letter_waits_while_the_server_is_away_and_leaves_once(
     waits = []
     for _ in range(3):
         work(by_mail, "mail.send", clock=clock)
-        with database.platform() as session:
-            row = session.execute(
-                text("SELECT state, attempts, available_at FROM job WHERE arguments ->> 'to' = :to"), {"to": email_of}
-            ).one()
-        assert row[:2] == ("queued", 0), "the server's absence is not held against the letter"
-        waits.append(round((row[2] - clock.at).total_seconds()))
-        clock.at = row[2]
+        (job,) = queued(database, to=email_of)
+        assert (job.state, job.attempts) == ("queued", 0), "the server's absence is not held against the letter"
+        waits.append(round((job.available_at - clock.at).total_seconds()))
+        clock.at = job.available_at
     assert waits[0] == 15
     assert 14 <= waits[1] <= 18
     assert 28 <= waits[2] <= 36, "each time about as long as it has waited already"
@@ -174,9 +170,6 @@ def test_a_letter_waits_while_the_server_is_away_and_leaves_once(
         work(by_mail, "mail.send", clock=clock)
     (letter,) = [one for to, one in mailbox.letters if to == [email_of]]
     assert "Acme" in letter["Subject"]
-    with database.platform() as session:
-        row = session.execute(
-            text("SELECT state, arguments FROM job WHERE arguments ->> 'to' = :to"), {"to": email_of}
-        ).one()
-    assert row[0] == "done"
-    assert "values" not in row[1], "the link is forgotten"
+    (job,) = queued(database, to=email_of)
+    assert job.state == "done"
+    assert "values" not in job.arguments, "the link is forgotten"

@@ -348,6 +348,7 @@ def _fill_tenant(connection: Connection, nest: Nest, start: int) -> dict[str, An
 
 def _fill_platform(connection: Connection, nest: Nest) -> dict[str, Any]:
     tenant, person, canary = str(nest.workspace.ref.id), str(nest.owner.id), nest.canary
+    keys: KeyRing = nest.workspace.app.extensions[KEY].keys
     ids = {
         "job": uuid4(),
         "invitation": uuid4(),
@@ -359,9 +360,9 @@ def _fill_platform(connection: Connection, nest: Nest) -> dict[str, Any]:
     _fill_export(connection, nest, ids["export"])
     connection.execute(
         text(
-            "INSERT INTO platform.job (id, tenant_id, kind, queue, arguments, state, created_at, created_by,"
+            "INSERT INTO platform.job (id, tenant_id, kind, queue, arguments_sealed, state, created_at, created_by,"
             " available_at, finished_at, error)"
-            " VALUES (:id, :tenant, :canary, 'default', CAST(:words AS jsonb), 'parked', :at, :person, :at, :at,"
+            " VALUES (:id, :tenant, :canary, 'default', :words, 'parked', :at, :person, :at, :at,"
             " :canary)"
         ),
         {
@@ -370,18 +371,20 @@ def _fill_platform(connection: Connection, nest: Nest) -> dict[str, Any]:
             "canary": canary,
             "at": AT,
             "person": person,
-            "words": json.dumps({"words": canary}),
+            "words": keys.seal(json.dumps({"words": canary}).encode(), context=f"job.arguments/platform/{ids['job']}"),
         },
     )
     connection.execute(
         text(
-            "INSERT INTO platform.invitation (id, tenant_id, email, role, secret_hash, created_at, created_by,"
+            "INSERT INTO platform.invitation (id, tenant_id, email_sealed, role, secret_hash, created_at, created_by,"
             " expires_at) VALUES (:id, :tenant, :email, 'member', :hash, :at, :person, :until)"
         ),
         {
             "id": ids["invitation"],
             "tenant": tenant,
-            "email": f"{canary}@example.org",
+            "email": keys.seal(
+                f"{canary}@example.org".encode(), context=f"invitation.email/platform/{ids['invitation']}"
+            ),
             "at": AT,
             "person": person,
             "hash": sha256(uuid4().bytes).digest(),

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from flask import Flask
 from sqlalchemy import Engine
 from werkzeug.exceptions import HTTPException
@@ -18,6 +19,7 @@ from tests.webapp.tenancy.routes import Call, Caller, Document, Form, Ids, calls
 from tests.webapp.tenancy.statements import StatementLog, statement_log
 from webapp.access.permissions import SCOPES
 from webapp.identity import tokens
+from webapp.kernel import crypto
 from webapp.kernel.db import Database
 from webapp.web.state import KEY
 
@@ -79,8 +81,12 @@ def set_stage(app: Flask, owner: Engine) -> Stage:
 
 @contextmanager
 def watched(stage: Stage) -> Iterator[Stage]:
-    """Read the statements of every call from the server's log; the pool is renewed before and after."""
-    with statement_log(stage.owner) as log:
+    """Read the statements of every call from the server's log; the pool is renewed before and after.
+
+    No call happens to be the one that asks again which data key is the current one.
+    """
+    with statement_log(stage.owner) as log, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crypto, "REFRESH_SECONDS", float("inf"))
         stage.database.engine.dispose()
         stage.log = log
         try:

@@ -42,7 +42,7 @@ def secrets_of(stage: Stage) -> list[str]:
         f"SELECT set_config('role', '{b}', true)",
         f"SELECT set_config('search_path', '{b}', true)",
         f"UPDATE pg_settings SET setting = '{b}' WHERE name = 'role' RETURNING setting",
-        "SELECT email FROM platform.person",
+        "SELECT id FROM platform.person",
         "SELECT slug FROM platform.tenant",
         "CREATE TEMPORARY TABLE entry (note text)",
         "CREATE SCHEMA mine",
@@ -92,7 +92,7 @@ def traces(database: Database) -> list[str]:
         driver.execute("SET statement_timeout = 12345")
         driver.execute("SELECT pg_advisory_lock(4711)")
         driver.execute("LISTEN gossip")
-        driver.execute("DECLARE kept CURSOR WITH HOLD FOR SELECT email FROM person")
+        driver.execute("DECLARE kept CURSOR WITH HOLD FOR SELECT id FROM person")
         driver.commit()
     with database.engine.connect() as connection:
         rows = connection.execute(

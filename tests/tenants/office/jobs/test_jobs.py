@@ -13,7 +13,7 @@ from webapp.kernel.actor import Actor
 def queued(workspace: Workspace, kind: str = "imports.check") -> UUID:
     """Queue a job of a workspace."""
     owner = workspace.owner
-    actor = Actor(person_id=owner.id, label=owner.email, via="session")
+    actor = Actor(person_id=owner.id, label="", via="session")
     with workspace.begin() as session:
         return commands.enqueue(
             session=session, actor=actor, at=datetime.now(UTC), job_id=uuid4(), kind=kind, arguments={}, queue="imports"

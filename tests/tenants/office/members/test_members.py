@@ -2,10 +2,8 @@
 
 from uuid import uuid4
 
-from sqlalchemy import text
-
 from tests.cast import Cast
-from tests.hands import letters, link_in, work
+from tests.hands import letters, link_in, queued, work
 from webapp.settings import Settings
 
 
@@ -37,11 +35,8 @@ def test_an_invitation_goes_out_by_mail_and_the_job_forgets_the_link(cast: Cast,
     work(settings, "mail.send")
     (letter,) = letters(settings, email)
     assert link_in(letter).startswith("/invitations/")
-    with cast.alice.app.extensions["comptoir"].database.platform() as session:
-        kept = session.connection().execute(
-            text("SELECT arguments FROM job WHERE arguments ->> 'to' = :to"), {"to": email}
-        )
-        assert ["values" in arguments for (arguments,) in kept] == [False]
+    kept = queued(cast.alice.app.extensions["comptoir"].database, to=email)
+    assert ["values" in job.arguments for job in kept] == [False]
 
 
 def test_a_refused_invitation_sends_nothing(cast: Cast, settings: Settings) -> None:
