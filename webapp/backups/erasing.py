@@ -18,6 +18,7 @@ from webapp.backups import tables
 from webapp.backups.rules import books_digest
 from webapp.identity import people
 from webapp.identity import queries as identity
+from webapp.jobs import commands as jobs
 from webapp.kernel.actor import Actor
 from webapp.kernel.crypto import ring_of
 from webapp.kernel.db import Database, TenantRef
@@ -198,7 +199,7 @@ def erase_person(*, engine: Engine, database: Database, actor: Actor, at: dateti
                 tenancy.remove_member(session=session, actor=actor, at=at, tenant_id=place.id, person_id=person_id)
             except tenancy.LastOwner:
                 raise LastOwnerOf(slug=place.slug) from None
-        values = {"person": person_id, "email": found.email.lower()}
+        values, address = {"person": person_id}, found.email.lower()
         deleted = {
             f"{table}.{column}": session.execute(
                 text(f"DELETE FROM platform.{table} WHERE {column} = :person"),  # noqa: S608 - the server's own names
@@ -206,8 +207,10 @@ def erase_person(*, engine: Engine, database: Database, actor: Actor, at: dateti
             ).rowcount
             for table, column in _places_of_people(session)
         }
-        for what, query in _LETTERS.items():
-            deleted[what] = session.execute(text(query), values).rowcount
+        deleted["letters"] = jobs.forget_jobs(
+            session=session, kind="mail.send", is_about=lambda told: str(told.get("to", "")).lower() == address
+        )
+        deleted["invitations"] = tenancy.forget_invitations(session=session, email=address)
         views = 0
         for schema in session.scalars(text("SELECT 't_' || replace(id::text, '-', '') FROM platform.tenant")).all():
             views += session.execute(
@@ -236,12 +239,6 @@ def erase_person(*, engine: Engine, database: Database, actor: Actor, at: dateti
         "remains": REMAINS_OF_PERSON,
     }
     return certify(signer, said)
-
-
-_LETTERS = {
-    "letters": "DELETE FROM platform.job WHERE kind = 'mail.send' AND lower(arguments ->> 'to') = :email",
-    "invitations": "DELETE FROM platform.invitation WHERE lower(email) = :email",
-}
 
 
 def _places_of_people(session: Session) -> list[tuple[str, str]]:

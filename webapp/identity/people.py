@@ -143,8 +143,8 @@ def anonymise_person(*, session: Session, actor: Actor, at: datetime, person_id:
         update(Person)
         .where(Person.id == person_id)
         .values(
-            email=f"{person_id.hex}@erased.invalid",
-            name=ERASED_NAME,
+            **contacts.sealed_email(session=session, person_id=person_id, email=f"{person_id.hex}@erased.invalid"),
+            name_sealed=contacts.sealed_name(session=session, person_id=person_id, name=ERASED_NAME),
             password_hash=None,
             language="en",
             theme="system",

@@ -5,7 +5,7 @@ Enqueue in the transaction of the act; everything else on a transaction bound to
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -278,6 +278,21 @@ def forget_arguments(*, session: Session, job_id: UUID, keep: tuple[str, ...]) -
     if kept is not None:
         left = {name: value for name, value in _opened(session, job_id, kept).items() if name in keep}
         session.execute(update(Job).where(Job.id == job_id).values(arguments_sealed=_sealed(session, job_id, left)))
+
+
+def forget_jobs(*, session: Session, kind: str, is_about: Callable[[dict[str, Any]], bool]) -> int:
+    """Remove the jobs of a kind that were told something about somebody; return how many. Reads them in blocks."""
+    last, removed = UUID(int=0), 0
+    while True:
+        query = select(Job.id, Job.arguments_sealed).where(Job.kind == kind, Job.id > last).order_by(Job.id)
+        rows = session.execute(query.limit(SWEEP_MAX)).all()
+        found = [row[0] for row in rows if is_about(_opened(session, row[0], row[1]))]
+        if found:
+            session.execute(delete(Job).where(Job.id.in_(found)))
+        removed += len(found)
+        if len(rows) < SWEEP_MAX:
+            return removed
+        last = rows[-1][0]
 
 
 def sweep(*, session: Session, at: datetime) -> list[tuple[str, UUID]]:

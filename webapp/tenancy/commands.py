@@ -174,6 +174,17 @@ def invite(
     )
 
 
+def forget_invitations(*, session: Session, email: str) -> int:
+    """Remove every invitation of an address (in small letters), open or over; return how many. Reads them in blocks."""
+    last, removed = UUID(int=0), 0
+    while rows := session.execute(queries.invitations_after(last)).all():
+        ids = [one.id for one in (queries.read_invitation(session, row) for row in rows) if one.email.lower() == email]
+        if ids:
+            session.execute(delete(Invitation).where(Invitation.id.in_(ids)))
+        removed, last = removed + len(ids), rows[-1][0]
+    return removed
+
+
 def revoke_invitation(*, session: Session, actor: Actor, at: datetime, tenant_id: UUID, invitation_id: UUID) -> None:
     """Close an open invitation.
 

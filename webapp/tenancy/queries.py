@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
 from webapp.kernel.crypto import of_platform, ring_of
@@ -189,9 +189,15 @@ def context_of_invitation(invitation_id: UUID) -> str:
     return f"{of_platform('invitation.email')}/{invitation_id}"
 
 
-def _invitation(session: Session, row: Sequence[Any]) -> InvitationView:
+def read_invitation(session: Session, row: Sequence[Any]) -> InvitationView:
+    """Open the address of an invitation that was read."""
     email = ring_of(session).open(bytes(row[1]), context=context_of_invitation(row[0])).decode()
     return InvitationView(row[0], email, *row[2:])
+
+
+def invitations_after(invitation_id: UUID) -> Select[Any]:
+    """Return the query of the next invitations of all workspaces by their ids (at most 500)."""
+    return select(*_INVITATION).where(Invitation.id > invitation_id).order_by(Invitation.id).limit(LIST_MAX)
 
 
 def open_invitations(*, session: Session, tenant_id: UUID, at: datetime) -> list[InvitationView]:
@@ -207,7 +213,7 @@ def open_invitations(*, session: Session, tenant_id: UUID, at: datetime) -> list
         .order_by(Invitation.created_at.desc())
         .limit(LIST_MAX),
     )
-    return [_invitation(session, row) for row in rows]
+    return [read_invitation(session, row) for row in rows]
 
 
 def invited(*, session: Session, ids: Collection[UUID], tenant_id: UUID | None) -> dict[str, str]:
@@ -216,7 +222,7 @@ def invited(*, session: Session, ids: Collection[UUID], tenant_id: UUID | None) 
     if tenant_id is not None:
         query = query.where(Invitation.tenant_id == tenant_id)
     rows = session.execute(query) if ids else ()
-    return {str(row[0]): _invitation(session, row).email for row in rows}
+    return {str(row[0]): read_invitation(session, row).email for row in rows}
 
 
 def invitation_by_secret(
@@ -236,7 +242,7 @@ def invitation_by_secret(
             Invitation.expires_at > at,
         ),
     ).first()
-    return None if row is None else (_invitation(session, row[:5]), TenantView(*row[5:]))
+    return None if row is None else (read_invitation(session, row[:5]), TenantView(*row[5:]))
 
 
 def owners_count(*, session: Session, tenant_id: UUID) -> int:

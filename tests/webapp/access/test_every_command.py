@@ -44,6 +44,8 @@ NO_EVENT = {
     "webapp.identity.links.spend_links": "goes with the link that was used or the address that changed",
     "webapp.identity.links.spend_first_operator_links": "goes with the operator who is added or the newer link",
     "webapp.jobs.commands.enqueue": MACHINERY,
+    "webapp.jobs.commands.forget_jobs": CALLED,
+    "webapp.tenancy.commands.forget_invitations": CALLED,
     "webapp.jobs.commands.claim": MACHINERY,
     "webapp.jobs.commands.beat": MACHINERY,
     "webapp.jobs.commands.finish": MACHINERY,
