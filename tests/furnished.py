@@ -274,6 +274,8 @@ def _office(made: Furnished) -> None:
         else:
             made.made(f"/applications/{client['client_id']}/disablement", 200)
     made.keep("client_id", client["client_id"])
+    made.keep("export_id", made.made("/exports", 202, xml=True)["id"])
+    work(made.acme)
     made.keep("provider", "nobody")
     made.keep("workspace", made.acme.slug)
     for role in ("member", "auditor"):
