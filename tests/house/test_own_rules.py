@@ -52,6 +52,7 @@ FLOATS = {
     "tenants/money/imports/readers/workbook.py": "how a workbook holds its cells; read exactly from there on",
 }
 BUILT = {
+    "webapp/backups/erasing.py": "the server's own names of tables, columns and schemas",
     "tenants/money/imports/decisions.py": "which rows: one of two conditions of ours",
     "webapp/audit/retention.py": "a condition of ours",
     "webapp/audit/seals.py": "the schema of a chain, which is an id in hexadecimal",
