@@ -24,8 +24,9 @@ from webapp.audit.exports import harmless
 from webapp.audit.queries import Search
 from webapp.audit.seals import Chain
 from webapp.backups import tables
-from webapp.kernel.crypto import KeyRing, Unopenable
-from webapp.kernel.db import TenantRef
+from webapp.identity import queries as identity
+from webapp.kernel.crypto import KeyRing, Unopenable, ring_of
+from webapp.kernel.db import Database, TenantRef
 from webapp.kernel.files import product_files
 from webapp.kernel.money import decimal
 from webapp.kernel.sealed import BLIND_SUFFIX, SUFFIX, SealedColumn
@@ -103,7 +104,7 @@ class _Files:
 def write_export(
     *,
     engine: Engine,
-    ring: KeyRing,
+    database: Database,
     tenant: TenantRef,
     at: datetime,
     sink: Sink,
@@ -116,6 +117,7 @@ def write_export(
         slug, name = session.execute(
             text("SELECT slug, name FROM platform.tenant WHERE id = :id"), {"id": tenant.id}
         ).one()
+        session.info["database"] = database
         driver: Any = session.connection().connection.driver_connection
         chain = Chain.of(tenant.id)
         seals.enter(session, chain)
@@ -123,7 +125,7 @@ def write_export(
         files = _Files(archive, at)
         about = _README.format(name=name, slug=slug, at=f"{at:%Y-%m-%d %H:%M}", version=version("comptoir"))
         files.put("README.txt", [about.encode()])
-        reader = _Reader(driver, ring, tenant)
+        reader = _Reader(driver, ring_of(database), tenant)
         shapes = [
             one for one in tables.shapes(driver) if one.name not in _MACHINERY and not one.name.startswith("audit_")
         ]
@@ -138,7 +140,18 @@ def write_export(
         for file_name, content in reader.documents():
             files.put(f"documents/{file_name}", content)
         keys = audit.public_keys(session=session)
-        lines = trail.proof_lines(session=session, chain=chain, name=slug, search=Search(), keys=keys, at=at)
+        lines = trail.proof_lines(
+            session=session,
+            chain=chain,
+            name=slug,
+            search=Search(),
+            keys=keys,
+            at=at,
+            names_of=lambda events: {
+                str(one.id): one.email
+                for one in identity.people(session=session, ids={event.actor_id for event in events}).values()
+            },
+        )
         files.put("trail/trail.jsonl", lines)
         files.put("trail/verify_trail.py", [(product_files("webapp") / "audit" / "offline.py").read_bytes()])
         head = {"workspace": slug, "name": name, "tenant_id": str(tenant.id), "taken_at": at.isoformat()}

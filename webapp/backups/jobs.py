@@ -106,7 +106,7 @@ def make_export(context: JobContext) -> None:
     try:
         write_export(
             engine=engine,
-            ring=context.keys,
+            database=context.database,
             tenant=TenantRef(tenant_id),
             at=context.clock(),
             sink=sink,
