@@ -126,6 +126,7 @@ from webapp.web import (
     openapi,
     problem,
     render,
+    row_ids,
     shapes,
     telemetry,
     unit,
@@ -235,6 +236,7 @@ def create_app(settings: Settings, **overrides: Any) -> Flask:
         static_folder=str(product_files("static")),
         template_folder=str(product_files("templates")),
     )
+    row_ids.install(app)
     app.config.update(_configuration(settings))
     app.json.sort_keys = False  # type: ignore[attr-defined]
     built = app.extensions[KEY] = _services(settings, overrides)

@@ -147,6 +147,8 @@ def test_a_hold_of_another_workspace_does_not_exist(cast: Cast, accounts: tuple[
     hold_id = place(cast, accounts[0], "1.00").json["id"]
     assert cast.mallory.api("GET", f"/holds/{hold_id}").status_code == 404
     assert cast.mallory.api("POST", f"/holds/{hold_id}/release").status_code == 404
+    assert cast.alice.api("POST", f"/holds/{2**63}/release").status_code == 404, "no row has an id beyond the largest"
+    assert cast.alice.browser().get(f"/t/{cast.acme.slug}/imports/{2**63}").status_code == 404
 
 
 def test_an_auditor_sees_holds_and_places_none(cast: Cast, accounts: tuple[int, int]) -> None:
