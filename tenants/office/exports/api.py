@@ -93,7 +93,8 @@ def get_export(path: ExportPath) -> Response:
         200: {
             "description": "The archive.",
             "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
-        }
+        },
+        409: {"description": "It is still being made."},
     },
     operation_id="downloadExport",
     summary="Download an export",
