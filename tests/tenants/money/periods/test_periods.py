@@ -63,7 +63,7 @@ def test_a_reopened_period_takes_entries_again_and_both_acts_are_on_record(
     path = f"/period-closings/{closing_id}/reopening"
     answer = cast.dave.api("POST", path)
     assert answer.status_code == 403
-    assert "ledger:periods:reopen" in answer.json["detail"]
+    assert answer.json["permission"] == "ledger:periods:reopen"
     answer = cast.alice.api("POST", path)
     assert answer.status_code == 201
     assert answer.json["reopened_by"] == str(cast.alice.id)
