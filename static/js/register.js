@@ -100,10 +100,11 @@ function toggle(list, range) {
   return true;
 }
 
-/* htmx takes a page over in a timer of its own: a key that comes first waits for it, or the link would leave the page. */
+/* htmx takes a page over in a timer of its own: a key that comes first waits for it, or the link or the form would leave the page. */
 function press(control) {
-  if (control._htmx || !control.dataset.hxGet) control.click();
-  else setTimeout(() => control.click());
+  const owner = (control.form ?? control).closest("[data-hx-get], [data-hx-post]");
+  if (!owner || owner._htmx || !window.htmx) control.click();
+  else setTimeout(() => press(control));
 }
 
 /* A row needs no controls of its own for what its editor and the bar can do. */
