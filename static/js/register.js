@@ -100,14 +100,13 @@ function toggle(list, range) {
   return true;
 }
 
-/* htmx takes a page over in a timer of its own: a key that comes first waits for it, or the link or the form would leave the page. */
+/* A key waits until htmx has taken its link or form over: it would leave the page. */
 function press(control) {
   const owner = (control.form ?? control).closest("[data-hx-get], [data-hx-post]");
   if (!owner || owner._htmx || !window.htmx) control.click();
   else setTimeout(() => press(control));
 }
 
-/* A row needs no controls of its own for what its editor and the bar can do. */
 function act(list, name) {
   const row = currentRow(list);
   const edit = row?.querySelector("[data-action=edit]");

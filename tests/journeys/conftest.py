@@ -40,6 +40,12 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+TAKEN_OVER = """
+  !document.querySelector("[data-hx-get], [data-hx-post]") || document.querySelector("[data-htmx-powered]")
+"""
+"""A page works before htmx takes it over, by whole pages; what a journey sees would differ with the machine's pace."""
+
+
 @pytest.fixture
 def visit(chromium: Browser, live: str) -> Iterator[Visit]:
     """Return a function that opens a page as a person; what the browser complains about fails the test."""
@@ -67,6 +73,8 @@ def visit(chromium: Browser, live: str) -> Iterator[Visit]:
             ),
         )
         page.goto(path)
+        if scripts:
+            page.wait_for_function(TAKEN_OVER)
         return page
 
     yield open_page

@@ -130,7 +130,7 @@ def test_a_key_that_comes_before_the_page_is_taken_over_still_edits_in_place(sho
     assert visit_early.url.endswith("/entries")
 
 
-def test_a_deletion_that_comes_before_the_page_is_taken_over_still_offers_its_undo(shop: Shop, visit_early: Page) -> None:
+def test_a_deletion_before_the_page_is_taken_over_still_offers_its_undo(shop: Shop, visit_early: Page) -> None:
     visit_early.keyboard.press("j")
     visit_early.keyboard.press("d")
     visit_early.locator(".toast").get_by_role("button", name="Undo").click()

@@ -99,6 +99,7 @@ def inside(stack: Stack, script: str) -> str:
     return stack.compose("exec", "-T", "backup", "bash", "-c", script).strip()
 
 
+@pytest.mark.line("backup.all")
 def test_the_clock_and_the_hand_take_backups_that_are_read_back_and_told(books: Books):
     first = '[ "$(pgbackrest --stanza=comptoir info --output=json | grep -c \'"label"\')" = 1 ] && echo yes || true'
     until(lambda: inside(books.stack, first) == "yes", seconds=60, what="the first full backup, taken by the clock")
@@ -114,6 +115,7 @@ def test_the_clock_and_the_hand_take_backups_that_are_read_back_and_told(books: 
     assert told["comptoir_wal_archive_lag_seconds"] < 60
 
 
+@pytest.mark.line("backup.configuration")
 def test_the_configuration_lies_beside_it_and_opens_with_the_key_alone(books: Books):
     folder = "/var/lib/pgbackrest/configuration"
     closed = inside(books.stack, f"base64 -w0 {folder}/$(ls {folder} | tail -1)")
@@ -125,6 +127,7 @@ def test_the_configuration_lies_beside_it_and_opens_with_the_key_alone(books: Bo
     assert {".env", "./.production/product.env", "./.production/secrets/master_keys"} <= set(listed)
 
 
+@pytest.mark.line("backup.lost")
 def test_all_is_lost_and_comes_back_with_equal_digests(books: Books):
     stack = books.stack
     books.post("a minute before the fire")
@@ -147,6 +150,7 @@ def test_all_is_lost_and_comes_back_with_equal_digests(books: Books):
     print(f"RPO: archived after {waited:.0f} s; RTO: {re.findall(r'restored in [0-9]+ s', done.stdout)[0]}")  # noqa: T201 measured
 
 
+@pytest.mark.line("backup.minute")
 def test_it_goes_back_to_a_minute_behind_the_maintenance_page(books: Books):
     stack = books.stack
     books.post("before the mistake")
@@ -182,6 +186,7 @@ def test_it_goes_back_to_a_minute_behind_the_maintenance_page(books: Books):
     assert inside(stack, "ls /var/lib/postgresql/18") == "docker"
 
 
+@pytest.mark.line("backup.refused")
 def test_what_cannot_be_restored_is_refused_with_its_reason_and_nothing_changes(books: Books):
     stack = books.stack
     stack.run("ops/backup", "diff")
@@ -232,6 +237,7 @@ def test_what_cannot_be_restored_is_refused_with_its_reason_and_nothing_changes(
     assert measures(stack)['comptoir_backup_success{type="diff"}'] == 0
 
 
+@pytest.mark.line("backup.refused")
 def test_a_gap_in_the_changes_is_no_end_of_them(books: Books):
     stack = books.stack
     inside(stack, "bash /etc/comptoir/backup.sh diff")
@@ -254,6 +260,7 @@ def test_a_gap_in_the_changes_is_no_end_of_them(books: Books):
     assert {"one", "two", "three"} <= books.said()
 
 
+@pytest.mark.line("backup.drill")
 def test_a_drill_restores_the_newest_backup_apart_and_finds_it_equal_or_says_that_it_is_not(books: Books):
     stack = books.stack
     stack.run("ops/backup", "diff")
@@ -272,6 +279,7 @@ def test_a_drill_restores_the_newest_backup_apart_and_finds_it_equal_or_says_tha
     assert stack.run("ops/drill", "--last").stdout.count("\n") >= 2
 
 
+@pytest.mark.line("backup.workspace")
 def test_one_workspace_goes_back_to_a_moment_while_it_is_worked_in(books: Books):
     stack = books.stack
     books.post("before the slip")

@@ -89,6 +89,7 @@ def all_is_kept(load: Load) -> None:
     assert answered <= load.in_the_books()
 
 
+@pytest.mark.line("deploy.load", "deploy.rollback")
 def test_a_deploy_and_a_rollback_fail_no_request(stack: Stack, versions: dict[str, str], load: Load):
     began = time.monotonic()
     told = stack.run("ops/deploy", versions["next"], seconds=600).stdout
@@ -116,6 +117,7 @@ def test_a_deploy_and_a_rollback_fail_no_request(stack: Stack, versions: dict[st
 @pytest.mark.parametrize(
     ("kind", "reason"), [("broken", "does not stay up"), ("deaf", "is not ready")], ids=["broken", "deaf"]
 )
+@pytest.mark.line("deploy.unfit")
 def test_a_version_that_is_unfit_stops_itself(
     stack: Stack, versions: dict[str, str], load: Load, kind: str, reason: str
 ):
@@ -131,6 +133,7 @@ def test_a_version_that_is_unfit_stops_itself(
     all_is_kept(load)
 
 
+@pytest.mark.line("deploy.killed")
 def test_a_deploy_that_is_killed_at_each_step_goes_on(stack: Stack, versions: dict[str, str], load: Load):
     for step in STEPS:
         running = subprocess.Popen(
@@ -156,6 +159,7 @@ def test_a_deploy_that_is_killed_at_each_step_goes_on(stack: Stack, versions: di
     all_is_kept(load)
 
 
+@pytest.mark.line("deploy.contract")
 def test_what_takes_away_runs_when_the_way_back_is_given_up(stack: Stack, versions: dict[str, str], load: Load):
     refused = stack.run(
         *["ops/compose", "run", "--rm", "--no-deps", "-T", "migrate", "migrate", "--contract"], check=False

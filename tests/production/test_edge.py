@@ -71,6 +71,7 @@ def asked(stack: Stack, site: urllib3.HTTPSConnectionPool, path: str, times: int
 # Who is let in
 
 
+@pytest.mark.line("edge.tls")
 def test_a_name_that_is_not_served_gets_nothing(stack: Stack):
     with pytest.raises(ssl.SSLError, match=r"(?i)unrecognized.name"):
         raw(stack, b"GET / HTTP/1.1\r\nHost: elsewhere.test\r\n\r\n", name="elsewhere.test")
@@ -80,6 +81,7 @@ def test_a_name_that_is_not_served_gets_nothing(stack: Stack):
         assert line.recv(1024) == b""
 
 
+@pytest.mark.line("edge.tls")
 def test_plain_http_is_sent_on_to_tls(stack: Stack):
     with urllib3.HTTPConnectionPool("127.0.0.1", stack.http_port, headers={"Host": DOMAIN}) as plain:
         answer = plain.request("GET", "/sign-in?next=%2Ft%2Facme", redirect=False)
@@ -87,6 +89,7 @@ def test_plain_http_is_sent_on_to_tls(stack: Stack):
     assert answer.headers["Location"] == f"https://{DOMAIN}/sign-in?next=%2Ft%2Facme"
 
 
+@pytest.mark.line("edge.logs")
 def test_health_and_counts_are_told_inside_alone(stack: Stack, site: urllib3.HTTPSConnectionPool):
     line = "exec 3<>/dev/tcp/127.0.0.1/8081; printf 'GET /status HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3"
     assert "Active connections" in stack.compose("exec", "-T", "nginx", "bash", "-c", line)
@@ -98,6 +101,7 @@ def test_health_and_counts_are_told_inside_alone(stack: Stack, site: urllib3.HTT
 # How one request is told from another
 
 
+@pytest.mark.line("edge.logs")
 def test_one_id_is_in_the_answer_in_both_logs_and_in_the_trace(stack: Stack, site: urllib3.HTTPSConnectionPool):
     given = {"X-Request-ID": "mine", "traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01", **site.headers}
     answer = site.request("GET", "/sign-in", headers=given)
@@ -109,6 +113,7 @@ def test_one_id_is_in_the_answer_in_both_logs_and_in_the_trace(stack: Stack, sit
     assert told["trace_id"] == request_id
 
 
+@pytest.mark.line("watching.traces")
 def test_one_trace_in_ten_is_sampled(stack: Stack, site: urllib3.HTTPSConnectionPool):
     for _ in range(200):
         site.request("GET", "/errors/errors.css")
@@ -117,6 +122,7 @@ def test_one_trace_in_ten_is_sampled(stack: Stack, site: urllib3.HTTPSConnection
     assert 4 <= flags["01"] <= 45
 
 
+@pytest.mark.line("edge.logs")
 def test_no_log_holds_a_query_or_the_secret_of_a_link(stack: Stack, site: urllib3.HTTPSConnectionPool):
     secret = uuid4().hex
     before = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -132,6 +138,7 @@ def test_no_log_holds_a_query_or_the_secret_of_a_link(stack: Stack, site: urllib
     assert secret not in told.stdout + told.stderr
 
 
+@pytest.mark.line("edge.limits")
 def test_nobody_says_where_he_comes_from(stack: Stack, site: urllib3.HTTPSConnectionPool):
     spoofed = ("X-Forwarded-For", "X-Real-IP", "Forwarded", "X-Forwarded-Host", "True-Client-IP")
     time.sleep(3)
@@ -153,6 +160,7 @@ def test_nobody_says_where_he_comes_from(stack: Stack, site: urllib3.HTTPSConnec
 # How much is let in
 
 
+@pytest.mark.line("edge.limits")
 def test_the_api_takes_ten_a_second_and_twenty_at_once(stack: Stack, site: urllib3.HTTPSConnectionPool):
     time.sleep(3)
     began = time.monotonic()
@@ -162,6 +170,7 @@ def test_the_api_takes_ten_a_second_and_twenty_at_once(stack: Stack, site: urlli
     assert 21 <= seen[401] <= allowed + 1
 
 
+@pytest.mark.line("edge.limits")
 def test_a_refused_call_says_why_as_a_problem_and_when_to_come_again(stack: Stack, site: urllib3.HTTPSConnectionPool):
     headers = {**site.headers, "Accept-Language": "fr"}
     with ThreadPoolExecutor(40) as crowd:
@@ -182,6 +191,7 @@ def test_a_refused_call_says_why_as_a_problem_and_when_to_come_again(stack: Stac
     assert line["limited"] == "REJECTED"
 
 
+@pytest.mark.line("edge.limits")
 def test_the_sixth_attempt_to_sign_in_at_once_is_refused_and_the_form_is_not(site: urllib3.HTTPSConnectionPool):
     form = urllib3.encode_multipart_formdata({"email": "nobody@acme.example", "password": "wrong"})
     headers = {**site.headers, "Content-Type": form[1], "Accept-Language": "ar"}
@@ -194,6 +204,7 @@ def test_the_sixth_attempt_to_sign_in_at_once_is_refused_and_the_form_is_not(sit
     assert site.request("GET", "/sign-in").status == 200
 
 
+@pytest.mark.line("edge.bodies")
 def test_a_large_statement_goes_through_and_a_larger_one_is_refused(stack: Stack, site: urllib3.HTTPSConnectionPool):
     time.sleep(3)
     token = stack.token("acme", "owner@acme.example")
@@ -220,6 +231,7 @@ def test_a_large_statement_goes_through_and_a_larger_one_is_refused(stack: Stack
     assert "64 MB" in problem["detail"]
 
 
+@pytest.mark.line("edge.bodies")
 def test_a_form_elsewhere_takes_a_megabyte(site: urllib3.HTTPSConnectionPool):
     answer = site.request(
         "POST", "/password-reset", body=b"x" * 2_000_000, headers={**site.headers, "Accept-Language": "fr-CA"}
@@ -234,6 +246,7 @@ def test_a_form_elsewhere_takes_a_megabyte(site: urllib3.HTTPSConnectionPool):
 
 
 @pytest.mark.parametrize("coding", ["br", "gzip"])
+@pytest.mark.line("edge.static")
 def test_static_files_are_packed_beforehand_and_kept_for_good(site: urllib3.HTTPSConnectionPool, coding: str):
     headers = {**site.headers, "Accept-Encoding": coding}
     answer = site.request("GET", "/static/css/components.css", headers=headers, preload_content=False)
@@ -246,6 +259,7 @@ def test_static_files_are_packed_beforehand_and_kept_for_good(site: urllib3.HTTP
     assert missing.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.line("edge.pages")
 def test_what_nginx_says_by_itself_carries_the_same_headers(site: urllib3.HTTPSConnectionPool):
     answer = site.request("GET", "/static/nothing.css")
     assert answer.headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
@@ -256,6 +270,7 @@ def test_what_nginx_says_by_itself_carries_the_same_headers(site: urllib3.HTTPSC
     assert page.headers.getlist("Strict-Transport-Security") == ["max-age=31536000; includeSubDomains"]
 
 
+@pytest.mark.line("edge.pages")
 def test_maintenance_is_a_calm_page_and_a_problem_that_come_and_go_without_a_reload(
     stack: Stack, site: urllib3.HTTPSConnectionPool
 ):
@@ -293,6 +308,7 @@ NOT_HELD = {
 """Checks of gixy that are not held to, and why."""
 
 
+@pytest.mark.line("edge.gixy")
 def test_gixy_finds_nothing_but_what_is_put_in_its_way(stack: Stack):
     runs = stack.compose("exec", "-T", "nginx", "nginx", "-T", "-q")
     assert [(one["plugin"], one["reason"]) for one in gixy(stack, runs)] == []
@@ -308,6 +324,7 @@ def sslyze(stack: Stack, profile: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+@pytest.mark.line("edge.tls")
 def test_tls_is_mozillas_intermediate_profile_or_the_modern_one_where_it_is_chosen(stack: Stack):
     code, told = sslyze(stack, "intermediate")
     assert code == 0, told
@@ -334,6 +351,7 @@ ALLOWED_BY_TESTSSL = {
 
 
 @pytest.mark.skipif(shutil.which("testssl") is None, reason="needs Debian's package testssl.sh")
+@pytest.mark.line("edge.testssl")
 def test_testssl_finds_nothing_above_low(stack: Stack):
     report = stack.folder / "testssl.json"
     words = ["testssl", "--quiet", "--color", "0", "--nodns", "min", "--warnings", "off", "--ip", "one", "--sneaky"]
@@ -370,6 +388,7 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.line("edge.smuggling")
 def test_a_request_with_two_ends_is_refused_and_nothing_comes_through(stack: Stack, attack: str):
     host = f"{DOMAIN}:{stack.https_port}"
     mark = uuid4().hex
@@ -382,6 +401,7 @@ def test_a_request_with_two_ends_is_refused_and_nothing_comes_through(stack: Sta
     assert not [line for line in lines_of(stack, "nginx") if mark in line["path"]]
 
 
+@pytest.mark.line("edge.smuggling")
 def test_a_bare_line_feed_ends_a_line_and_is_handed_on_as_a_whole_one(stack: Stack):
     host, mark = f"{DOMAIN}:{stack.https_port}", uuid4().hex
     more = SMUGGLED.format(mark=mark, host=host)
@@ -405,6 +425,7 @@ ENTRYPOINT ["/certbot"]
 """Stands in for certbot: it proves nothing to anybody, but writes where certbot writes."""
 
 
+@pytest.mark.line("edge.domains")
 def test_a_workspace_has_a_name_of_its_own_with_a_certificate(stack: Stack):
     name, tag = f"ledger-{uuid4().hex[:8]}.test", f"stub-{uuid4().hex[:8]}"
     image = CERTBOT.format(tag=stack.setting("COMPTOIR_SERVERS") or stack.setting("COMPTOIR_VERSION"))
@@ -444,6 +465,7 @@ def test_a_workspace_has_a_name_of_its_own_with_a_certificate(stack: Stack):
 
 
 @pytest.mark.skipif(shutil.which("slowhttptest") is None, reason="needs Debian's package slowhttptest")
+@pytest.mark.line("edge.slow")
 def test_slow_clients_keep_nobody_else_out(stack: Stack):
     counts = "exec 3<>/dev/tcp/127.0.0.1/8081; printf 'GET /status HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3"
     words = ["slowhttptest", "-H", "-c", "800", "-r", "200", "-i", "5", "-l", "15", "-p", "3"]

@@ -23,6 +23,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack,
         made.down()
 
 
+@pytest.mark.line("setup.install")
 def test_one_command_leads_to_the_signed_in_page(installed: tuple[Stack, str]):
     stack, told = installed
     found = re.search(r"https://\S+?(/sign-in/\S+)", told)
@@ -50,6 +51,7 @@ def test_one_command_leads_to_the_signed_in_page(installed: tuple[Stack, str]):
     assert "me@books.test" in home.data.decode()
 
 
+@pytest.mark.line("setup.doctor")
 def test_the_doctor_says_that_all_is_well_and_what_is_not(installed: tuple[Stack, str]):
     stack, _ = installed
     well = stack.run("ops/doctor", check=False)
@@ -71,6 +73,7 @@ def test_the_doctor_says_that_all_is_well_and_what_is_not(installed: tuple[Stack
     environment.write_text(before)
 
 
+@pytest.mark.line("setup.reset")
 def test_a_reset_asks_twice_and_leaves_nothing(installed: tuple[Stack, str]):
     stack, _ = installed
 

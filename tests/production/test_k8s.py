@@ -19,6 +19,7 @@ def rendered(overlay: str) -> str:
 
 
 @pytest.mark.parametrize("overlay", ["staging", "production"])
+@pytest.mark.line("k8s.schema")
 def test_an_overlay_holds_against_the_schema(overlay: str, tmp_path: Path):
     path = tmp_path / f"{overlay}.yaml"
     path.write_text(rendered(overlay), encoding="utf-8")
@@ -33,6 +34,7 @@ def test_an_overlay_holds_against_the_schema(overlay: str, tmp_path: Path):
     assert broken.returncode != 0
 
 
+@pytest.mark.line("k8s.schema")
 def test_staging_is_smaller_and_apart():
     staging = rendered("staging")
     assert "namespace: comptoir-staging" in staging

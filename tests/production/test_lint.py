@@ -17,17 +17,20 @@ def hadolint(path: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
+@pytest.mark.line("compose.lint")
 def test_a_recipe_is_clean(path: Path):
     done = hadolint(path)
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.line("compose.lint")
 def test_a_faulty_recipe_is_found(tmp_path: Path):
     path = tmp_path / "Dockerfile"
     path.write_text("FROM debian\nRUN cd /tmp && sudo apt-get install curl\n", encoding="utf-8")
     assert hadolint(path).returncode != 0
 
 
+@pytest.mark.line("ci.sbom")
 def test_the_bill_of_materials_names_what_is_locked(tmp_path: Path):
     path = tmp_path / "sbom.json"
     done = subprocess.run(["make", "sbom", f"SBOM={path}"], cwd=ROOT, capture_output=True, text=True, check=False)

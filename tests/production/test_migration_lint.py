@@ -39,6 +39,7 @@ def pgspot(statements: list[str], path: Path) -> subprocess.CompletedProcess[str
 
 
 @pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.line("deploy.lint")
 def test_what_migrations_send_locks_nobody_out(name: str, tmp_path: Path):
     chain: Revisions = CHAINS[name]
     done = squawk(chain.statements("0001"), tmp_path / "chain.sql")
@@ -55,11 +56,13 @@ def test_what_migrations_send_locks_nobody_out(name: str, tmp_path: Path):
         "DROP TABLE entry",
     ],
 )
+@pytest.mark.line("deploy.lint")
 def test_a_migration_that_locks_out_or_breaks_the_version_before_is_found(fault: str, tmp_path: Path):
     assert squawk([fault], tmp_path / "fault.sql").returncode == 1
     assert squawk(["ALTER TABLE entry ADD COLUMN added text"], tmp_path / "sound.sql").returncode == 0
 
 
+@pytest.mark.line("deploy.lint")
 def test_the_ready_scripts_open_no_way_in(tmp_path: Path):
     tenant = tenant_script("t_x", UUID(int=1), tenant_revisions().head())
     into = ["CREATE SCHEMA t_x", "SET search_path = t_x, pg_catalog, pg_temp"]

@@ -2,9 +2,12 @@
 
 import json
 
+import pytest
+
 from tests.production.stack import DOMAIN, Stack
 
 
+@pytest.mark.line("compose.up", "compose.hardened", "image.hardened")
 def test_everything_is_well_and_hardened(stack: Stack):
     services = {one["Service"]: one for one in stack.services()}
     assert services["migrate"]["ExitCode"] == 0
@@ -22,6 +25,7 @@ def test_everything_is_well_and_hardened(stack: Stack):
         assert bool(host["PortBindings"]) == (name == "nginx"), name
 
 
+@pytest.mark.line("compose.up")
 def test_a_person_reaches_the_sign_in_page_and_readiness_through_tls(stack: Stack):
     with stack.pool() as site:
         assert site.request("GET", "/readyz").status == 200
@@ -31,6 +35,7 @@ def test_a_person_reaches_the_sign_in_page_and_readiness_through_tls(stack: Stac
     assert "Comptoir" in page.data.decode()
 
 
+@pytest.mark.line("compose.up")
 def test_a_program_posts_through_the_door(stack: Stack):
     token = stack.token("acme", "owner@acme.example")
     with stack.pool() as site:
@@ -42,5 +47,6 @@ def test_a_program_posts_through_the_door(stack: Stack):
     assert answer.status == 200
 
 
+@pytest.mark.line("compose.hardened")
 def test_the_database_is_isolated_as_the_doctor_wants_it(stack: Stack):
     assert stack.comptoir("doctor") == "all is well: every workspace is apart from every other"

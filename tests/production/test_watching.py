@@ -63,6 +63,7 @@ def firing(stack: Stack) -> set[str]:
     return {one["labels"]["alertname"] for one in ask(stack, "alertmanager", "9093/api/v2/alerts?active=true")}
 
 
+@pytest.mark.line("watching.read")
 def test_everything_is_read(watched: Stack):
     jobs = {"alertmanager", "certificate", "nginx", "node", "postgres", "prometheus", "valkey", "web"}
     until(lambda: targets(watched) == dict.fromkeys(jobs, "up"), seconds=90, what="every target up")
@@ -72,6 +73,7 @@ def test_everything_is_read(watched: Stack):
     assert days > 14
 
 
+@pytest.mark.line("watching.read")
 def test_who_watches_may_do_as_little_as_can_be(watched: Stack):
     for name in WATCHERS:
         (container,) = watched.compose("ps", "-q", name).split()
@@ -82,6 +84,7 @@ def test_who_watches_may_do_as_little_as_can_be(watched: Stack):
         assert seen["Config"]["User"] == "65534:65534", name
 
 
+@pytest.mark.line("watching.rules")
 def test_the_rules_are_those_that_were_tested_and_fire_in_this_version_too(watched: Stack):
     folder = str(watched.folder / "ops/prometheus")
     words = ("docker", "run", "--rm", "-v", f"{folder}:/rules:ro", "-w", "/rules", STANDIN)
@@ -94,6 +97,7 @@ def test_the_rules_are_those_that_were_tested_and_fire_in_this_version_too(watch
     assert {rule["health"] for group in loaded for rule in group["rules"]} <= {"ok", "unknown"}
 
 
+@pytest.mark.line("watching.dashboards")
 def test_every_query_of_every_dashboard_is_answered(watched: Stack):
     with watched.pool() as site:
         assert site.request("GET", "/sign-in").status == 200
@@ -110,6 +114,7 @@ def test_every_query_of_every_dashboard_is_answered(watched: Stack):
 
 
 @pytest.mark.parametrize("path", RUNBOOKS, ids=[path.stem for path in RUNBOOKS])
+@pytest.mark.line("watching.runbooks")
 def test_the_commands_of_a_runbook_work(watched: Stack, path: Any):
     for block in re.findall(r"^```sh run\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
         for line in block.splitlines():
@@ -117,6 +122,7 @@ def test_the_commands_of_a_runbook_work(watched: Stack, path: Any):
             assert done.returncode == 0, (line, done.stderr)
 
 
+@pytest.mark.line("watching.fires")
 def test_an_alert_fires_and_is_over_when_what_it_was_about_is(watched: Stack):
     until(lambda: "ValkeyDown" not in firing(watched), seconds=30, what="a calm beginning")
     watched.compose("stop", "valkey")
