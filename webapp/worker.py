@@ -36,9 +36,10 @@ from webapp.backups import exports
 from webapp.backups import jobs as backup_jobs
 from webapp.identity import jobs as identity_jobs
 from webapp.jobs import commands
-from webapp.jobs.blame import is_innocent, is_outage
+from webapp.jobs.blame import is_innocent, is_outage, lacks_room
 from webapp.jobs.context import Handler, JobCancelled, JobContext, TryLater
 from webapp.jobs.delivery import QUEUES, Courier, connect
+from webapp.jobs.silence import Silence
 from webapp.jobs.succession import bury_the_dead
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import utc_now
@@ -56,6 +57,8 @@ BEAT_SECONDS = 3.0
 RECONNECT_SECONDS = 0.3
 OUTAGE_SECONDS_MAX = 60
 """So long a worker waits for the database, with a job in its hands, before it leaves the job to the sweep."""
+FULL_DELAY = timedelta(seconds=30)
+"""A job that a full disk stopped is tried again so long after, as often as it takes: somebody has to make room."""
 CLEAR_SECONDS = 6 * 3600.0
 """So often the clock looks for events whose time is over."""
 SEAL_SECONDS = 3.0
@@ -99,6 +102,7 @@ def prepare(settings: Settings, **overrides: Any) -> None:
         "new_id": new_id,
         "new_secret": new_secret,
         "after_commit": Courier(redis).after_commit,
+        "silence": Silence(seconds=commands.STALE_AFTER.total_seconds()),
     }
     _process.update(services | overrides, redis=redis)
     _process["database"].keys = new_ring(settings)
@@ -165,7 +169,7 @@ def _run(context: JobContext) -> str:
         )
         return outcome
     reason = "".join(traceback.format_exception_only(failure)).strip()
-    later = failure.delay if isinstance(failure, TryLater) else None
+    later = failure.delay if isinstance(failure, TryLater) else FULL_DELAY if lacks_room(failure) else None
     counts = later is None and not is_innocent(failure)
     if counts:
         log.error("job.failed", exc_info=failure)
@@ -197,7 +201,7 @@ def _when_database_answers(act: Callable[[Session], T]) -> T:
             with database.platform() as session:
                 return act(session)
         except (SQLAlchemyError, psycopg.Error) as error:
-            if not is_outage(error) or time.monotonic() > patience:
+            if not (is_outage(error) or lacks_room(error)) or time.monotonic() > patience:
                 raise
             if not has_said:
                 log.warning("worker.waits_for_database", reason=str(error).splitlines()[0])
@@ -356,6 +360,7 @@ def sweep_once(name: str = "clock") -> int:
         if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": CLOCK_LOCK}):
             return 0
         commands.note_alive(session=session, name=name, kind="clock", at=at)
+        commands.put_back_silent(session=session, silence=_process["silence"], at=at)
         due = commands.sweep(session=session, at=at)
     return Courier(_process["redis"]).deliver_missing(due)
 

@@ -46,7 +46,7 @@ due() {
 }
 
 archive_lag() {
-  psql -X -q -d postgres -Atc "SELECT coalesce(extract(epoch FROM clock_timestamp() - min(modification))::bigint, 0)
+  psql -X -q -d postgres -Atc "SELECT greatest(0, coalesce(extract(epoch FROM clock_timestamp() - min(modification))::bigint, 0))
     FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"
 }
 

@@ -27,6 +27,7 @@ TOLD = {
 }
 TOLD_BY_BACKUPS = {
     "comptoir_backup_last_success_timestamp_seconds",
+    "comptoir_backup_success",
     "comptoir_drill_last_success_timestamp_seconds",
     "comptoir_drill_success",
     "comptoir_wal_archive_lag_seconds",

@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, column, delete, exists, insert, or_, select, table, update
+from sqlalchemy import ColumnElement, and_, column, delete, exists, insert, or_, select, table, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from webapp import __version__
 from webapp.jobs.models import Heartbeat, Job
+from webapp.jobs.silence import Silence
 from webapp.kernel.actor import Actor
 from webapp.kernel.crypto import of_platform, ring_of
 from webapp.kernel.db import on_platform
@@ -27,6 +28,8 @@ Queue = Literal["default", "imports", "mail"]
 ATTEMPTS_MAX = 3
 STALE_AFTER = timedelta(seconds=15)
 """A running job that was not heard of for so long has died with its worker."""
+AHEAD = timedelta(minutes=1)
+"""A moment that lies further ahead than this was noted before the machine's clock was put back."""
 REDELIVER_AFTER = timedelta(seconds=4)
 """A delivered job that nobody began for so long is looked for in Valkey, and delivered again if it is not there."""
 SWEEP_MAX = 500
@@ -128,7 +131,7 @@ def claim(*, session: Session, job_id: UUID, at: datetime) -> Claim | None:
         update(Job)
         .where(
             Job.id == job_id,
-            Job.available_at <= at,
+            _is_due(at),
             or_(Job.state == "queued", and_(Job.state == "running", Job.heartbeat_at < at - STALE_AFTER)),
             Job.attempts < ATTEMPTS_MAX,
             _OPEN,
@@ -151,6 +154,15 @@ def claim(*, session: Session, job_id: UUID, at: datetime) -> Claim | None:
     if row is None:
         return None
     return Claim(*row[:3], _opened(session, row[0], row[3]), *row[4:])
+
+
+def _is_due(at: datetime) -> ColumnElement[bool]:
+    """Return the condition that a job's time has come.
+
+    What a clock that was ahead has queued to run at once does not wait for that moment to come again.
+    """
+    from_ahead = and_(Job.created_at > at + AHEAD, Job.available_at <= Job.created_at + AHEAD)
+    return or_(Job.available_at <= at, from_ahead)
 
 
 def _sealed(session: Session, job_id: UUID, arguments: dict[str, Any]) -> bytes:
@@ -296,21 +308,14 @@ def forget_jobs(*, session: Session, kind: str, is_about: Callable[[dict[str, An
 
 
 def sweep(*, session: Session, at: datetime) -> list[tuple[str, UUID]]:
-    """Return (queue, id) of jobs to deliver (again), after putting back or parking those that died (at most 500)."""
-    dead = session.execute(
-        select(Job.id, Job.attempts)
-        .where(Job.state == "running", Job.heartbeat_at < at - STALE_AFTER)
-        .limit(SWEEP_MAX)
-        .with_for_update(skip_locked=True),
-    ).all()
-    _bury(session, [(row[0], row[1]) for row in dead], at)
+    """Return (queue, id) of jobs to deliver (again) (at most 500)."""
     session.execute(delete(Heartbeat).where(Heartbeat.seen_at < at - FORGET_AFTER))
     due = session.execute(
         select(Job.queue, Job.id)
         .where(
             Job.state == "queued",
-            Job.available_at <= at,
-            or_(Job.delivered_at.is_(None), Job.delivered_at < at - REDELIVER_AFTER),
+            _is_due(at),
+            or_(Job.delivered_at.is_(None), Job.delivered_at < at - REDELIVER_AFTER, Job.delivered_at > at + AHEAD),
             _OPEN,
         )
         .order_by(Job.available_at)
@@ -320,6 +325,21 @@ def sweep(*, session: Session, at: datetime) -> list[tuple[str, UUID]]:
     if due:
         session.execute(update(Job).where(Job.id.in_([row[1] for row in due])).values(delivered_at=at))
     return [(row[0], row[1]) for row in due]
+
+
+def put_back_silent(*, session: Session, silence: Silence, at: datetime) -> int:
+    """Queue again, or park, what nobody beat for so long that its worker is dead; return how many (at most 500)."""
+    query = select(Job.id, Job.heartbeat_at).where(Job.state == "running").order_by(Job.heartbeat_at).limit(SWEEP_MAX)
+    silent = silence.among({row[0]: row[1] for row in session.execute(query)})
+    if not silent:
+        return 0
+    dead = session.execute(
+        select(Job.id, Job.attempts)
+        .where(Job.state == "running", tuple_(Job.id, Job.heartbeat_at).in_(list(silent.items())))
+        .with_for_update(skip_locked=True),
+    ).all()
+    _bury(session, [(row[0], row[1]) for row in dead], at)
+    return len(dead)
 
 
 def put_back(*, session: Session, job_ids: Collection[UUID], at: datetime) -> int:

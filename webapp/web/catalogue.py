@@ -18,10 +18,11 @@ ADVICE = {
     "internal_error": N_("Repeat the call; with an Idempotency-Key nothing is booked twice. Then tell the request_id."),
     "busy": N_("Wait as many seconds as Retry-After says, then repeat the call."),
     "database_unreachable": N_("Wait as many seconds as Retry-After says, then repeat the call."),
+    "storage_full": N_("Tell whoever runs the installation that its disk is full; repeat the call when there is room."),
 }
 """What to do about codes that have no message of their own, or one that is made when they happen."""
 READ_ON = N_("Read the description of the call, then send it anew.")
-OTHERS = {"unstorable_text": 422, "busy": 503, "database_unreachable": 503}
+OTHERS = {"unstorable_text": 422, "busy": 503, "database_unreachable": 503, "storage_full": 503}
 """Codes that the doors themselves give, besides those of HTTP."""
 
 bp = Blueprint("api_problems", __name__, url_prefix="/api/v1")

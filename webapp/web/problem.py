@@ -1,5 +1,6 @@
 """Refusals and failures, mapped once: a page for people, a problem document (RFC 9457) for programs."""
 
+import errno
 import re
 from datetime import datetime
 from http import HTTPStatus
@@ -10,6 +11,7 @@ from flask import Flask, Response, current_app, g, jsonify, request
 from flask.globals import request_ctx
 from flask_babel import gettext as _
 from flask_babel import ngettext
+from psycopg.errors import DiskFull
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
@@ -60,6 +62,10 @@ AWAY = frozenset({None, "08", "40001", "40P01", "57P01", "57P02", "57P03"})
 """States of a database that is away or that broke a deadlock: nothing was changed, and a repeat may go through."""
 BUSY = frozenset({"55P03", "57014"})
 """Somebody else's act held what this one needs for too long, or it took too long: a repeat may go through."""
+FULL = "53100"
+"""The database has no room to write; what only reads goes on."""
+FULL_SECONDS = 60
+"""So long whoever was refused for want of room is asked to wait: a person has to make some."""
 DETAILS = {
     400: N_("Send what the description of the call asks for, as JSON that can be read."),
     401: N_("Send a valid token of this workspace: Authorization: Bearer cpt_live_…"),
@@ -200,7 +206,22 @@ def install(app: Flask) -> None:  # noqa: C901 - one short handler for each kind
         if getattr(error.orig, "sqlstate", None) in BUSY:
             log.warning("database.busy", reason=str(error.orig).splitlines()[0])
             return answer_status(503, code="busy", headers={"Retry-After": "2"})
+        if getattr(error.orig, "sqlstate", None) == FULL:
+            return full(error.orig)
         return unexpected(error)
+
+    @app.errorhandler(DiskFull)
+    def full(error: BaseException | None) -> Response:
+        log.error("storage.full", reason=str(error).splitlines()[0])
+        detail = _(
+            "The disk of this installation is full, so nothing can be kept. Nothing was changed. Please tell whoever "
+            "runs the installation, and try again when there is room."
+        )
+        return answer_status(503, code="storage_full", detail=detail, headers={"Retry-After": str(FULL_SECONDS)})
+
+    @app.errorhandler(OSError)
+    def not_written(error: OSError) -> Response:
+        return full(error) if error.errno in {errno.ENOSPC, errno.EDQUOT} else unexpected(error)
 
     @app.errorhandler(UnicodeEncodeError)
     def unstorable(_error: Exception) -> Response:

@@ -52,6 +52,7 @@ NO_EVENT = {
     "webapp.jobs.commands.fail": MACHINERY,
     "webapp.jobs.commands.sweep": MACHINERY,
     "webapp.jobs.commands.put_back": MACHINERY,
+    "webapp.jobs.commands.put_back_silent": MACHINERY,
     "webapp.jobs.commands.note_alive": MACHINERY,
     "webapp.jobs.commands.forget_arguments": MACHINERY,
     "webapp.jobs.commands.cancel": CALLED,

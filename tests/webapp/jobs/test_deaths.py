@@ -1,5 +1,6 @@
 """What becomes of a job when its worker, its database or Valkey dies under it."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -14,11 +15,13 @@ import pytest
 from redis import Redis
 from rq import Queue, SimpleWorker, Worker
 from rq.serializers import JSONSerializer
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from webapp.jobs import commands, queries
-from webapp.jobs.blame import is_innocent, is_outage
+from webapp.jobs.blame import is_innocent, is_outage, lacks_room
 from webapp.jobs.delivery import Courier, connect
+from webapp.jobs.silence import Silence
 from webapp.jobs.succession import bury_the_dead
 from webapp.kernel.actor import Actor
 from webapp.kernel.db import Database
@@ -92,6 +95,68 @@ def test_a_worker_that_was_taken_for_dead_says_no_more_of_a_job_that_another_run
     with database.platform() as session:
         commands.finish(session=session, claim=found, at=later)
     assert state(database, job) == "done"
+
+
+def look(database: Database, silence: Silence, at: datetime) -> int:
+    """Look for the silent once, as the clock does each second; return how many of all were put back."""
+    with database.platform() as session:
+        return commands.put_back_silent(session=session, silence=silence, at=at)
+
+
+@pytest.mark.parametrize("moved", [timedelta(hours=3), timedelta(hours=-3)], ids=["forward", "back"])
+def test_a_clock_that_is_moved_takes_nobody_for_dead_and_hides_no_death(
+    database: Database, job: UUID, moved: timedelta
+):
+    steady = 0.0
+    silence = Silence(seconds=15, steady=lambda: steady)
+    claim = begin(database, job)
+    assert claim is not None
+    at = AT
+    for steady in range(40):
+        at += timedelta(seconds=1)
+        if steady == 3:
+            at += moved
+        if steady % 10 == 5:
+            with database.platform() as session:
+                commands.beat(session=session, claim=claim, at=at)
+        look(database, silence, at)
+        assert state(database, job) == "running", f"a job that beats was taken away after {steady} s"
+    for steady in range(40, 60):  # noqa: B007 - the steady time that the lambda reads
+        at += timedelta(seconds=1)
+        look(database, silence, at)
+    assert state(database, job) == "queued", "a job that beats no more was left lying"
+
+
+def test_who_could_not_look_for_a_while_listens_anew(database: Database, job: UUID):
+    steady = 0.0
+    silence = Silence(seconds=15, steady=lambda: steady)
+    assert begin(database, job) is not None
+    look(database, silence, AT)
+    steady = 40.0
+    look(database, silence, AT + timedelta(seconds=40))
+    assert state(database, job) == "running", "nobody could beat either while the database was away"
+
+
+def test_what_a_clock_that_was_ahead_has_queued_runs_at_once(database: Database, job: UUID):
+    back = AT - timedelta(hours=3)
+    with database.platform() as session:
+        assert job in {one for _queue, one in commands.sweep(session=session, at=AT)}
+        assert job in {one for _queue, one in commands.sweep(session=session, at=back)}, "delivered, by a clock ahead"
+        session.execute(
+            text("UPDATE job SET available_at = :at WHERE id = :id"), {"id": job, "at": AT + timedelta(hours=1)}
+        )
+    assert begin(database, job, back) is None, "what was to wait an hour does wait"
+    with database.platform() as session:
+        session.execute(text("UPDATE job SET available_at = created_at WHERE id = :id"), {"id": job})
+    assert begin(database, job, back) is not None
+
+
+def test_a_full_disk_is_told_from_a_fault_of_the_job():
+    full = psycopg.errors.DiskFull("could not extend file")
+    assert lacks_room(full)
+    assert lacks_room(OperationalError("INSERT", {}, full))
+    assert lacks_room(OSError(errno.ENOSPC, "No space left on device"))
+    assert not any(lacks_room(one) for one in (OSError(errno.EACCES, "refused"), psycopg.errors.OutOfMemory("none")))
 
 
 def test_an_outage_of_the_database_is_no_attempt_of_the_job(database: Database, job: UUID):

@@ -1,5 +1,7 @@
 """Every refusal is a problem document whose `type` leads to what it means, in the reader's language (AP-2)."""
 
+import errno
+import os
 import re
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -8,7 +10,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, text
+from sqlalchemy.orm import Session
 
 from tenants.money.accounts import api as accounts_api
 from tenants.money.accounts.commands import lock_balances
@@ -103,6 +106,23 @@ def test_500_names_the_request_and_tells_nothing_else(answering: Flask, cast: Ca
     problem(answering, answer, 500, "internal_error")
     assert SECRET not in answer.text
     assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("whose", ["the database's", "our own"])
+def test_503_says_that_the_disk_is_full_and_what_to_do(
+    answering: Flask, cast: Cast, monkeypatch: pytest.MonkeyPatch, whose: str
+):
+    def fail(*, session: Session, **_anything: Any) -> None:
+        if whose == "our own":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), SECRET)
+        session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION '{SECRET}' USING ERRCODE = 'disk_full'; END $$"))
+
+    monkeypatch.setattr(accounts_api.queries, "accounts", fail)
+    answer = cast.alice.api("GET", "/accounts")
+    told = problem(answering, answer, 503, "storage_full")
+    assert "full" in told["detail"] and "Nothing was changed" in told["detail"]
+    assert int(answer.headers["Retry-After"]) > 0
+    assert SECRET not in answer.text
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/api/v1/t/acme/accounts"])
