@@ -98,6 +98,14 @@ def test_a_deploy_and_a_rollback_fail_no_request(stack: Stack, versions: dict[st
     seen = images(stack)
     assert seen["web-green"] == seen["worker"] == seen["clock"] == {versions["next"]}
     assert "web-blue" not in seen
+    for coding in ("br", "gzip"):
+        with stack.pool() as site:
+            asked = {**site.headers, "Accept-Encoding": coding}
+            answer = site.request("GET", "/static/css/components.css", headers=asked, decode_content=False)
+        assert (answer.status, answer.headers["Content-Encoding"]) == (200, coding)
+        files = stack.folder / ".production/nginx/files/web-green/static/css"
+        packed = files / f"components.css.{'br' if coding == 'br' else 'gz'}"
+        assert answer.data == packed.read_bytes(), "it is what this version brought"
     assert "acme\t9001" in told
     assert revision(stack) == "9001", "what takes away waits"
     all_is_kept(load)

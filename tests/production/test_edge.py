@@ -433,6 +433,10 @@ def test_a_workspace_has_a_name_of_its_own_with_a_certificate(stack: Stack):
     subprocess.run(made, input=image, text=True, check=True, capture_output=True)
     with pytest.raises(ssl.SSLError):
         raw(stack, b"GET / HTTP/1.1\r\n\r\n", name=name)
+    refused = stack.run("ops/domain", "add", name, "--workspace", "nowhere", check=False)
+    assert refused.returncode == 1
+    assert "there is no workspace called nowhere here" in refused.stderr
+    assert stack.run("ops/domain", "list").stdout == ""
     try:
         told = stack.run(
             "env", f"CERTBOT_IMAGE=comptoir-certbot:{tag}", "ops/domain", "add", name, "--workspace", "acme"
