@@ -167,7 +167,6 @@ _OF_PERSON = """
 """
 REMAINS_OF_PERSON = (
     "their id, in books and trails, which stay balanced and sealed",
-    "the trails' own words of who acted, sealed, until the time for which they are kept is over",
     "what others wrote about them into texts of the books",
     "backups, until their retention is over",
 )

@@ -31,11 +31,10 @@ def certificate(vault: Vault, path: Path) -> dict:
 
 
 def traces(owner: Engine, needle: str) -> list[str]:
-    """Return the columns of all schemas in which a text stands, but for those of the trail, which is sealed."""
+    """Return the columns of all schemas in which a text stands, those of the trails among them."""
     query = """
         SELECT table_schema, table_name, column_name FROM information_schema.columns
         WHERE data_type IN ('text', 'jsonb', 'ARRAY') AND (table_schema = 'platform' OR table_schema LIKE 't\\_%')
-            AND table_name NOT LIKE 'audit\\_%'
     """
     with owner.connect() as connection:
         return [
