@@ -52,7 +52,7 @@ images-standin: ## Build them on local stand-ins of the base images, where none 
 	@ops/standin/build
 	@BASE=comptoir-standin/debian:trixie POSTGRES_IMAGE=comptoir-standin/postgres:18 $(MAKE) images
 
-production-test: setup images-standin .tools/ops/.ready ## Run the real compose file and break it in every way (root, docker; long)
+production-test: setup images-standin .tools/ops/.ready .tools/observatory/.ready ## Run the real compose file and break it in every way (root, docker; long)
 	@$(PYTEST) -n 0 tests/production $(ARGS)
 
 SBOM ?= sbom.json
@@ -75,6 +75,16 @@ ci: ## The steps of .github/workflows/ci.yml on this machine (root, docker; abou
 	@$(PYTHON) -m venv .tools/attack
 	@.tools/attack/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r tests/attack/requirements.lock
 	@touch .tools/attack/.ready
+
+# Its own script after an install would fetch two lists that no test of ours needs: names preloaded with HSTS, endings of names.
+.tools/observatory/.ready: tests/production/observatory/package.json tests/production/observatory/package-lock.json
+	@echo "comptoir: installing Mozilla's scanner into .tools"
+	@mkdir -p .tools/observatory
+	@cp tests/production/observatory/package.json tests/production/observatory/package-lock.json .tools/observatory
+	@cd .tools/observatory && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@echo '{}' >.tools/observatory/node_modules/@mdn/mdn-http-observatory/conf/hsts-preload.json
+	@echo '[]' >.tools/observatory/node_modules/@mdn/mdn-http-observatory/conf/tld-list.json
+	@touch .tools/observatory/.ready
 
 e2e: setup ## Run the journeys in a browser (Debian package chromium)
 	@$(PYTEST) -n $(WORKERS) --dist loadscope --no-loadscope-reorder tests/journeys $(ARGS)
