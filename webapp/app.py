@@ -221,6 +221,9 @@ PAGE_ROOMS = (
 )
 
 
+WEB_LOST_AFTER_SECONDS = 6
+"""People wait, and threads are few: less than a worker, which sends a million rows, has patience with a lost server."""
+
 log = structlog.get_logger()
 
 
@@ -287,6 +290,7 @@ def _services(settings: Settings, overrides: dict[str, Any]) -> Services:
             pool_size=settings.database_pool_size,
             pooler=settings.database_pooler,
             tenants_per_connection=settings.tenants_per_connection,
+            lost_after_seconds=WEB_LOST_AFTER_SECONDS,
         ),
         "redis": redis,
         "clock": utc_now,

@@ -6,6 +6,7 @@ the transaction ends the role is gone, whatever the pool or PgBouncer does with 
 
 import hmac
 import select
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 CONNECT_SECONDS_MAX = 3
 """A server that says nothing for so long is away."""
+LOST_AFTER_SECONDS = 15
+"""Longer than a statement waits for a lock (10 s): it reads nothing meanwhile and is not lost, only full."""
+BIND_SECONDS_MAX = 12
+"""A unit of work begins at once, or waits for a lock or the pooler; a server that takes longer is stuck."""
 APP_ROLE = "comptoir_app"
 PLATFORM_ROLE = "comptoir_platform"
 
@@ -54,6 +59,20 @@ class TenantRef:
         return f"t_{self.id.hex}"
 
 
+def _told_of_lost_lines(seconds: int = LOST_AFTER_SECONDS) -> dict[str, Any]:
+    """Return what tells libpq to notice a network that swallows everything, also while it waits for an answer.
+
+    By itself TCP repeats what was sent for a quarter of an hour, and whoever waits holds a thread that others need.
+    """
+    return {
+        "connect_timeout": CONNECT_SECONDS_MAX,
+        "keepalives_idle": 3,
+        "keepalives_interval": 1,
+        "keepalives_count": 3,
+        "tcp_user_timeout": seconds * 1000,
+    }
+
+
 def app_url(owner_url: str, secret_key: str) -> URL:
     """Return the address under which web, worker and clock sign in: the owner's server, the role without rights."""
     password = hmac.new(secret_key.encode(), b"database password of comptoir_app", sha256).hexdigest()
@@ -72,7 +91,7 @@ def owner_engine(owner_url: str, *, pool_size: int = 4) -> Engine:
         max_overflow=4,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={"prepare_threshold": None},
+        connect_args={"prepare_threshold": None, **_told_of_lost_lines()},
     )
 
 
@@ -93,6 +112,38 @@ One trip of the simple protocol: it runs as one transaction, so all of it is don
 """
 
 
+class _Scout:
+    """While the server is away one caller at a time tries to reach it; the others are told at once that it is away.
+
+    Else each of them would hold its thread until its own attempt has failed, and none would be left for what needs no
+    database: signs of life, and the page that says what is the matter.
+    """
+
+    def __init__(self) -> None:
+        self._is_away = False
+        self._attempt = threading.Lock()
+
+    def connect(self, dialect: Any, _record: Any, arguments: Any, options: dict[str, Any]) -> Any:
+        """Connect. Raises the driver's OperationalError."""
+        if not self._is_away:
+            return self._try(dialect, arguments, options)
+        if not self._attempt.acquire(blocking=False):
+            raise psycopg.OperationalError("the database does not answer; another request tries to reach it")
+        try:
+            return self._try(dialect, arguments, options)
+        finally:
+            self._attempt.release()
+
+    def _try(self, dialect: Any, arguments: Any, options: dict[str, Any]) -> Any:
+        try:
+            found = dialect.connect(*arguments, **options)
+        except psycopg.OperationalError:
+            self._is_away = True
+            raise
+        self._is_away = False
+        return found
+
+
 class Database:
     """The pool of the application role and the two ways to use it."""
 
@@ -103,10 +154,11 @@ class Database:
         pool_size: int = 12,
         pooler: bool = False,
         tenants_per_connection: int = 200,
+        lost_after_seconds: int = LOST_AFTER_SECONDS,
     ) -> None:
         connect_args: dict[str, Any] = {
             "prepare_threshold": None if pooler else 3,
-            "connect_timeout": CONNECT_SECONDS_MAX,
+            **_told_of_lost_lines(lost_after_seconds),
         }
         self.engine = create_engine(
             url,
@@ -123,6 +175,7 @@ class Database:
         """The ring that seals and opens fields (kernel.crypto), where the process has one."""
         self._tenants_per_connection = tenants_per_connection
         self._sessions = sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        event.listen(self.engine, "do_connect", _Scout().connect)
         event.listen(self.engine, "checkout", _refuse_stale)
         event.listen(self.engine, "reset", _reset)
 
@@ -165,7 +218,7 @@ def aside(url: URL) -> "Iterator[psycopg.Connection[Any]]":
     """
     address = url.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        with psycopg.connect(address, prepare_threshold=None, connect_timeout=CONNECT_SECONDS_MAX) as connection:
+        with psycopg.connect(address, prepare_threshold=None, **_told_of_lost_lines()) as connection:
             connection.execute(f"SET LOCAL ROLE {PLATFORM_ROLE}")
             yield connection
     except psycopg.OperationalError as error:
@@ -279,14 +332,19 @@ def _trip(pgconn: PGconn, statements: Sequence[bytes]) -> list[PGresult]:
 
 
 def _wait(pgconn: PGconn) -> None:
-    """Wait until the next result is there. The driver's get_result() would wait too, but let no other thread run."""
+    """Wait until the next result is there. The driver's get_result() would wait too, but let no other thread run.
+
+    A server that is stuck answers nothing while its machine still confirms what was sent: raises OperationalError.
+    """
     if not pgconn.is_busy():
         return
     poll = select.poll()
     unsent = pgconn.flush()
     while pgconn.is_busy():
         poll.register(pgconn.socket, select.POLLIN | (select.POLLOUT if unsent else 0))
-        poll.poll()
+        if not poll.poll(BIND_SECONDS_MAX * 1000):
+            pgconn.finish()
+            raise psycopg.OperationalError(f"the database did not answer for {BIND_SECONDS_MAX} seconds")
         pgconn.consume_input()
         unsent = pgconn.flush() if unsent else 0
 

@@ -34,7 +34,7 @@ def _ask(check: Check) -> str:
     try:
         return check()
     except (SQLAlchemyError, RedisError, OSError) as error:
-        return type(error).__name__
+        return f"it does not answer ({type(error).__name__})"
 
 
 def valkey() -> str:

@@ -58,8 +58,10 @@ CODES = {
     503: "unavailable",
 }
 """What HTTP's own refusals are called; each stands in the catalogue of problems."""
-AWAY = frozenset({None, "08", "40001", "40P01", "57P01", "57P02", "57P03"})
-"""States of a database that is away or that broke a deadlock: nothing was changed, and a repeat may go through."""
+AWAY = frozenset({None, "40001", "40P01", "53300", "57P01", "57P02", "57P03", "57P05"})
+"""States of a database that is away, full of callers, or that broke a deadlock: a repeat may go through."""
+CONNECTION = "08"
+"""What a server or a pooler says of connections begins so: PgBouncer's 08P01 is one of them."""
 BUSY = frozenset({"55P03", "57014"})
 """Somebody else's act held what this one needs for too long, or it took too long: a repeat may go through."""
 FULL = "53100"
@@ -200,13 +202,14 @@ def install(app: Flask) -> None:  # noqa: C901 - one short handler for each kind
     def database(error: DBAPIError) -> Response:
         if isinstance(error, DataError) and getattr(error.orig, "sqlstate", None) is None:
             return unstorable(error)
-        if error.connection_invalidated or getattr(error.orig, "sqlstate", "08") in AWAY:
+        state = getattr(error.orig, "sqlstate", None)
+        if error.connection_invalidated or state in AWAY or state.startswith(CONNECTION):
             log.warning("database.unreachable", reason=str(error.orig).splitlines()[0])
             return answer_status(503, code="database_unreachable", headers={"Retry-After": "2"})
-        if getattr(error.orig, "sqlstate", None) in BUSY:
+        if state in BUSY:
             log.warning("database.busy", reason=str(error.orig).splitlines()[0])
             return answer_status(503, code="busy", headers={"Retry-After": "2"})
-        if getattr(error.orig, "sqlstate", None) == FULL:
+        if state == FULL:
             return full(error.orig)
         return unexpected(error)
 

@@ -1,14 +1,21 @@
 """What a connection carries from one unit of work to the next: nothing, and a dead one is not handed out."""
 
+import os
+import socket
+import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from tests.cast import Workspace
+from webapp.kernel import db
 from webapp.kernel.db import Database, NotBoundError, TenantRef, app_url, bind_platform, bind_tenant, on_platform
 from webapp.settings import Settings
 
@@ -163,3 +170,63 @@ def test_a_connection_is_renewed_after_many_tenants(settings: Settings, owner: E
     with database.tenant(acme.ref) as session:
         assert one(session, "SELECT pg_backend_pid()") != pid
     database.close()
+
+
+def test_a_network_that_swallows_everything_is_noticed_within_seconds(narrow: Database) -> None:
+    with narrow.platform() as session:
+        driver: Any = session.connection().connection.driver_connection
+        told = driver.info.get_parameters()
+    # Longer than the lock_timeout of the role: a statement that waits for a lock reads nothing, and is not lost.
+    assert 10_000 < int(told["tcp_user_timeout"]) <= 15_000
+    assert int(told["keepalives_idle"]) + int(told["keepalives_interval"]) * int(told["keepalives_count"]) <= 6
+
+
+@pytest.fixture
+def stuck(narrow: Database) -> Iterator[Database]:
+    """Return a pool whose one connection leads to a server that takes what is sent and answers nothing any more."""
+    with narrow.platform() as session:
+        pgconn: Any = session.connection().connection.driver_connection.pgconn  # type: ignore[union-attr]
+    ours, theirs = socket.socketpair()
+    with ours, theirs, socket.socket(fileno=os.dup(pgconn.socket)) as kept:
+        os.dup2(ours.fileno(), pgconn.socket)
+        yield narrow
+        kept.close()
+
+
+def test_a_server_that_is_stuck_holds_nobody_for_long(stuck: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "BIND_SECONDS_MAX", 0.2)
+    with pytest.raises(OperationalError, match="did not answer") as caught, stuck.platform():
+        pass
+    assert caught.value.connection_invalidated
+    with stuck.platform() as session:
+        assert one(session, "SELECT 1") == 1
+
+
+def test_while_the_server_is_away_one_caller_tries_and_the_others_are_told() -> None:
+    scout, tried, is_slow, go_on = db._Scout(), [], threading.Event(), threading.Event()
+
+    def connect(**_options: Any) -> str:
+        tried.append("once")
+        if len(tried) == 1:
+            raise psycopg.OperationalError("nobody there")
+        is_slow.set()
+        assert go_on.wait(10)
+        return "a connection"
+
+    def ask() -> Any:
+        return scout.connect(SimpleNamespace(connect=connect), None, (), {})
+
+    with pytest.raises(psycopg.OperationalError, match="nobody there"):
+        ask()
+    found: list[Any] = []
+    first = threading.Thread(target=lambda: found.append(ask()))
+    first.start()
+    assert is_slow.wait(10)
+    for _ in range(3):
+        with pytest.raises(psycopg.OperationalError, match="another request"):
+            ask()
+    go_on.set()
+    first.join(10)
+    assert found == ["a connection"]
+    assert ask() == "a connection", "it is there again, for everybody"
+    assert len(tried) == 3

@@ -8,9 +8,11 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from tenants.money.accounts import api as accounts_api
@@ -162,6 +164,17 @@ def test_503_when_somebody_else_holds_the_account_for_too_long(app: Flask, cast:
         )
 
     problem(app, answer, 503, "busy")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("state", [psycopg.errors.ProtocolViolation, psycopg.errors.TooManyConnections])
+def test_503_when_the_pooler_or_a_full_server_turns_us_away(app: Flask, cast: Cast, monkeypatch: Any, state: Any):
+    def refuse(**_anything: Any) -> None:
+        raise OperationalError("SELECT 1", None, state("query_wait_timeout"))
+
+    monkeypatch.setattr(accounts_api.queries, "accounts", refuse)
+    answer = cast.alice.api("GET", "/accounts")
+    problem(app, answer, 503, "database_unreachable")
     assert int(answer.headers["Retry-After"]) > 0
 
 
