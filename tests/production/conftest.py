@@ -10,14 +10,14 @@ from uuid import uuid4
 
 import pytest
 
-from tests.production.lines import LINES, Proof, table
+from tests.production.lines import LINES, Measured, Proof, table
 from tests.production.stack import ROOT, Stack
 
 PROOFS: dict[str, Proof] = defaultdict(Proof)
 
 
 @pytest.fixture
-def measured(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+def measured(record_property: Callable[[str, object], None]) -> Measured:
     """Return the function that puts what was measured into the table."""
     return lambda text: record_property("measured", text)
 

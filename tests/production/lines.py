@@ -4,8 +4,11 @@ A test says with ``@pytest.mark.line("deploy.load")`` which line it proves and w
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+
+Measured = Callable[[str], None]
+"""What the fixture `measured` is: it puts a few words into the line's row."""
 
 LINES = {
     "image.hardened": "one image: no root, no pip, no compiler, read-only; labels; health check",
@@ -28,6 +31,7 @@ LINES = {
     "edge.static": "static files packed beforehand, kept for good",
     "edge.pages": "maintenance and errors are calm pages with a reference",
     "edge.logs": "no log holds a query or the secret of a link; one id everywhere",
+    "edge.certificates": "certificates are got from an ACME authority and renewed under open connections",
     "edge.domains": "a workspace has a name of its own with a certificate",
     "deploy.load": "deploy under load: 0 failed requests, 0 lost postings",
     "deploy.rollback": "rollback under load: 0 failed requests, under 60 s",

@@ -51,6 +51,7 @@ class Stack:
     def __init__(self, folder: Path, project: str, *, settings: dict[str, str] | None = None) -> None:
         self.folder = folder
         self.project = project
+        self.up_seconds = 0.0
         self.http_port, self.https_port = free_port(), free_port()
         self.settings = {
             **IMAGES,
@@ -90,7 +91,9 @@ class Stack:
 
     def up(self) -> None:
         """Start everything and wait until it is well."""
+        began = time.monotonic()
         self.compose("up", "-d", "--wait", "--wait-timeout", "180")
+        self.up_seconds = time.monotonic() - began
 
     def down(self) -> None:
         """Take everything down, volumes too, and remove the folder."""

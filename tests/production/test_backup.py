@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.production.lines import Measured
 from tests.production.stack import Stack, until
 
 RESTORE_SECONDS = 600
@@ -94,6 +95,11 @@ def restore(stack: Stack, *words: str) -> subprocess.CompletedProcess[str]:
     return stack.run("ops/restore", "--yes", *words, check=False, seconds=RESTORE_SECONDS)
 
 
+def restored(told: str) -> str:
+    """Return what a restore says of its time."""
+    return str(re.findall(r"restored in [0-9]+ s", told)[0])
+
+
 def inside(stack: Stack, script: str) -> str:
     """Run a few lines beside the backups and return what they printed."""
     return stack.compose("exec", "-T", "backup", "bash", "-c", script).strip()
@@ -128,7 +134,7 @@ def test_the_configuration_lies_beside_it_and_opens_with_the_key_alone(books: Bo
 
 
 @pytest.mark.line("backup.lost")
-def test_all_is_lost_and_comes_back_with_equal_digests(books: Books):
+def test_all_is_lost_and_comes_back_with_equal_digests(books: Books, measured: Measured):
     stack = books.stack
     books.post("a minute before the fire")
     waited = books.archived()
@@ -147,11 +153,12 @@ def test_all_is_lost_and_comes_back_with_equal_digests(books: Books):
     after = books.facts()
     assert {name for name in before if before[name] != after.get(name)} <= {"rows platform.job"}
     assert books.said() == {"a minute before the fire"}
-    print(f"RPO: archived after {waited:.0f} s; RTO: {re.findall(r'restored in [0-9]+ s', done.stdout)[0]}")  # noqa: T201 measured
+    size = stack.sql("SELECT pg_size_pretty(sum(pg_database_size(oid))) FROM pg_database")
+    measured(f"archived after {waited:.0f} s, {restored(done.stdout)} ({size}, all digests equal)")
 
 
 @pytest.mark.line("backup.minute")
-def test_it_goes_back_to_a_minute_behind_the_maintenance_page(books: Books):
+def test_it_goes_back_to_a_minute_behind_the_maintenance_page(books: Books, measured: Measured):
     stack = books.stack
     books.post("before the mistake")
     time.sleep(1.1)
@@ -178,6 +185,7 @@ def test_it_goes_back_to_a_minute_behind_the_maintenance_page(books: Books):
     assert books.said() == {"a minute before the fire", "before the mistake"}
     assert seen <= {200, 503}
     assert 503 in seen
+    measured(restored(done.stdout))
     assert "before-restore" in inside(stack, "ls /var/lib/postgresql/18")
     again = restore(stack)
     assert again.returncode == 1
@@ -261,10 +269,14 @@ def test_a_gap_in_the_changes_is_no_end_of_them(books: Books):
 
 
 @pytest.mark.line("backup.drill")
-def test_a_drill_restores_the_newest_backup_apart_and_finds_it_equal_or_says_that_it_is_not(books: Books):
+def test_a_drill_restores_the_newest_backup_apart_and_finds_it_equal_or_says_that_it_is_not(
+    books: Books, measured: Measured
+):
     stack = books.stack
     stack.run("ops/backup", "diff")
+    began = time.monotonic()
     good = stack.run("ops/drill", check=False)
+    measured(f"{time.monotonic() - began:.0f} s; a fact made false is found")
     assert good.returncode == 0, good.stdout + good.stderr
     assert "tables as they were, trails as sealed" in good.stdout
     seen = inside(stack, "cat /var/lib/comptoir/metrics/drill.prom")
@@ -280,15 +292,17 @@ def test_a_drill_restores_the_newest_backup_apart_and_finds_it_equal_or_says_tha
 
 
 @pytest.mark.line("backup.workspace")
-def test_one_workspace_goes_back_to_a_moment_while_it_is_worked_in(books: Books):
+def test_one_workspace_goes_back_to_a_moment_while_it_is_worked_in(books: Books, measured: Measured):
     stack = books.stack
     books.post("before the slip")
     time.sleep(1.1)
     moment = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
     time.sleep(1.1)
     books.post("the slip")
+    began = time.monotonic()
     done = stack.run("ops/restore-workspace", "acme", "--to", moment, "--as", "acme-then", check=False, seconds=600)
     assert done.returncode == 0, done.stdout + done.stderr
+    measured(f"{time.monotonic() - began:.0f} s")
     books.post("meanwhile")
     assert {"before the slip", "the slip", "meanwhile"} <= books.said()
     then = stack.token("acme-then", "owner@acme.example")

@@ -2,13 +2,13 @@
 
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 
+from tests.production.lines import Measured
 from tests.production.load import Load
 from tests.production.stack import Stack, until
 
@@ -66,11 +66,6 @@ def revision(stack: Stack) -> str:
     return stack.sql("SELECT schema_revision FROM platform.tenant WHERE slug = 'acme'")
 
 
-def tell(line: str) -> None:
-    """Print what was measured."""
-    sys.stdout.write(f"\n{line}\n")
-
-
 def images(stack: Stack) -> dict[str, set[str]]:
     """Return the images that run, by service."""
     found: dict[str, set[str]] = {}
@@ -90,10 +85,12 @@ def all_is_kept(load: Load) -> None:
 
 
 @pytest.mark.line("deploy.load", "deploy.rollback")
-def test_a_deploy_and_a_rollback_fail_no_request(stack: Stack, versions: dict[str, str], load: Load):
+def test_a_deploy_and_a_rollback_fail_no_request(
+    stack: Stack, versions: dict[str, str], load: Load, measured: Measured
+):
     began = time.monotonic()
     told = stack.run("ops/deploy", versions["next"], seconds=600).stdout
-    tell(f"deploy: {time.monotonic() - began:.0f} s, {load.counts}")
+    measured(f"deploy {time.monotonic() - began:.0f} s")
     assert all(f"] {step}\n" in told for step in STEPS)
     seen = images(stack)
     assert seen["web-green"] == seen["worker"] == seen["clock"] == {versions["next"]}
@@ -113,13 +110,16 @@ def test_a_deploy_and_a_rollback_fail_no_request(stack: Stack, versions: dict[st
     began = time.monotonic()
     told = stack.run("ops/rollback", seconds=600).stdout
     taken = time.monotonic() - began
-    tell(f"rollback: {taken:.0f} s, {load.counts}")
+    measured(f"rollback {taken:.0f} s")
     seen = images(stack)
     assert seen["web-blue"] == seen["worker"] == seen["clock"] == {versions["now"]}
     assert "web-green" not in seen
     assert taken < 60
     assert revision(stack) == "9001", "the version before serves what was added to"
     all_is_kept(load)
+    measured(
+        f"0 of {load.counts.total()} requests failed, {len(load.posted)} postings and {len(load.imported)} imports kept"
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,9 @@ def test_a_version_that_is_unfit_stops_itself(
 
 
 @pytest.mark.line("deploy.killed")
-def test_a_deploy_that_is_killed_at_each_step_goes_on(stack: Stack, versions: dict[str, str], load: Load):
+def test_a_deploy_that_is_killed_at_each_step_goes_on(
+    stack: Stack, versions: dict[str, str], load: Load, measured: Measured
+):
     for step in STEPS:
         running = subprocess.Popen(
             ["ops/deploy", versions["next"]], cwd=stack.folder, stdout=subprocess.PIPE, text=True, env=stack.environ()
@@ -165,6 +167,7 @@ def test_a_deploy_that_is_killed_at_each_step_goes_on(stack: Stack, versions: di
     assert seen["web-green"] == seen["worker"] == seen["clock"] == {versions["next"]}
     assert "web-blue" not in seen
     all_is_kept(load)
+    measured(f"killed at {len(STEPS)} steps; 0 of {load.counts.total()} requests failed")
 
 
 @pytest.mark.line("deploy.contract")

@@ -16,6 +16,7 @@ from uuid import uuid4
 import pytest
 import urllib3
 
+from tests.production.lines import Measured
 from tests.production.stack import DOMAIN, ROOT, Stack, until
 
 TOOLS = ROOT / ".tools/ops/bin"
@@ -155,6 +156,31 @@ def test_nobody_says_where_he_comes_from(stack: Stack, site: urllib3.HTTPSConnec
     form = {"email": f"{uuid4().hex}@acme.example", "password": "wrong"}
     site.request("POST", "/sign-in", fields=form, headers={**site.headers, "X-Forwarded-For": "198.51.100.99"})
     assert stack.sql("SELECT count(*) FROM platform.audit_event WHERE source_address LIKE '198.51.100.%'") == "0"
+
+
+@pytest.mark.line("edge.limits")
+def test_a_balancer_that_is_trusted_says_where_people_come_from_and_no_more_than_its_own_word_counts(
+    stack: Stack, site: urllib3.HTTPSConnectionPool
+):
+    balancer = logged(stack, site.request("GET", "/livez").headers["X-Request-ID"])["address"]
+    trusted = stack.folder / ".production/nginx/trusted-proxies.conf"
+    trusted.write_text(f"set_real_ip_from {balancer}; real_ip_header X-Forwarded-For; real_ip_recursive on;\n")
+    trusted.chmod(0o644)
+
+    def address() -> str:
+        headers = {**site.headers, "X-Forwarded-For": "198.51.100.1, 203.0.113.9"}
+        answer = site.request("GET", "/livez", headers=headers)
+        return str(logged(stack, answer.headers["X-Request-ID"])["address"])
+
+    try:
+        stack.compose("exec", "-T", "nginx", "nginx", "-s", "reload")
+        site.clear()
+        until(lambda: address() == "203.0.113.9", seconds=20, what="the balancer is believed")
+    finally:
+        trusted.unlink()
+        stack.compose("exec", "-T", "nginx", "nginx", "-s", "reload")
+        site.clear()
+    until(lambda: address() == balancer, seconds=20, what="nobody is believed")
 
 
 # How much is let in
@@ -412,65 +438,9 @@ def test_a_bare_line_feed_ends_a_line_and_is_handed_on_as_a_whole_one(stack: Sta
     assert mark not in stack.run("docker", "logs", "--tail", "400", f"{stack.project}-web-blue-1").stdout
 
 
-# Names of workspaces' own
-
-CERTBOT = """FROM comptoir-nginx:{tag}
-USER 0:0
-RUN printf '%s\\n' '#!/bin/bash' 'set -e; while [ "$1" != -d ]; do shift; done; d=/etc/letsencrypt/live/$2' \\
- 'c=/srv/challenges/.well-known/acme-challenge; mkdir -p $d $c; echo proof > $c/$2' \\
- 'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=$2 -addext subjectAltName=DNS:$2 \\
- -days 90 -keyout $d/privkey.pem -out $d/fullchain.pem' > /certbot && chmod +x /certbot
-ENTRYPOINT ["/certbot"]
-"""
-"""Stands in for certbot: it proves nothing to anybody, but writes where certbot writes."""
-
-
-@pytest.mark.line("edge.domains")
-def test_a_workspace_has_a_name_of_its_own_with_a_certificate(stack: Stack):
-    name, tag = f"ledger-{uuid4().hex[:8]}.test", f"stub-{uuid4().hex[:8]}"
-    image = CERTBOT.format(tag=stack.setting("COMPTOIR_SERVERS") or stack.setting("COMPTOIR_VERSION"))
-    made = ["docker", "build", "-q", "-t", f"comptoir-certbot:{tag}", "-"]
-    subprocess.run(made, input=image, text=True, check=True, capture_output=True)
-    with pytest.raises(ssl.SSLError):
-        raw(stack, b"GET / HTTP/1.1\r\n\r\n", name=name)
-    refused = stack.run("ops/domain", "add", name, "--workspace", "nowhere", check=False)
-    assert refused.returncode == 1
-    assert "there is no workspace called nowhere here" in refused.stderr
-    assert stack.run("ops/domain", "list").stdout == ""
-    try:
-        told = stack.run(
-            "env", f"CERTBOT_IMAGE=comptoir-certbot:{tag}", "ops/domain", "add", name, "--workspace", "acme"
-        )
-        assert "leads to the workspace acme" in told.stdout
-        with urllib3.HTTPConnectionPool("127.0.0.1", stack.http_port, headers={"Host": name}) as plain:
-            assert plain.request("GET", f"/.well-known/acme-challenge/{name}").data == b"proof\n"
-            assert plain.request("GET", "/x", redirect=False).headers["Location"] == f"https://{name}/x"
-        with urllib3.HTTPSConnectionPool(
-            "127.0.0.1",
-            stack.https_port,
-            ca_certs=str(stack.folder / f".production/certificates/{name}/fullchain.pem"),
-            server_hostname=name,
-            assert_hostname=name,
-            headers={"Host": f"{name}:{stack.https_port}"},
-        ) as site:
-            until(
-                lambda: site.request("GET", "/", redirect=False).headers.get("Location", "").endswith("/t/acme/"),
-                seconds=20,
-                what=name,
-            )
-            assert site.request("GET", "/sign-in").status == 400
-            stack.compose("up", "-d", "--no-deps", "--wait", "web-blue")
-            assert site.request("GET", "/sign-in").status == 200
-        assert stack.run("ops/domain", "list").stdout == f"{name} acme\n"
-        stack.run("ops/domain", "remove", name)
-        until(lambda: stack.run("ops/domain", "list").stdout == "", seconds=5, what="no name")
-    finally:
-        subprocess.run(["docker", "image", "rm", "-f", f"comptoir-certbot:{tag}"], check=False, capture_output=True)
-
-
 @pytest.mark.skipif(shutil.which("slowhttptest") is None, reason="needs Debian's package slowhttptest")
 @pytest.mark.line("edge.slow")
-def test_slow_clients_keep_nobody_else_out(stack: Stack):
+def test_slow_clients_keep_nobody_else_out(stack: Stack, measured: Measured):
     counts = "exec 3<>/dev/tcp/127.0.0.1/8081; printf 'GET /status HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3"
     words = ["slowhttptest", "-H", "-c", "800", "-r", "200", "-i", "5", "-l", "15", "-p", "3"]
     attack = subprocess.Popen([*words, "-u", f"http://127.0.0.1:{stack.http_port}/"], stdout=subprocess.DEVNULL)
@@ -484,6 +454,7 @@ def test_slow_clients_keep_nobody_else_out(stack: Stack):
     finally:
         attack.kill()
         attack.wait()
+    measured(f"{held} connections held, {len(answers)} others answered")
     assert held > 300
     assert len(answers) > 3
     assert set(answers) == {200}

@@ -4,11 +4,13 @@ import json
 
 import pytest
 
+from tests.production.lines import Measured
 from tests.production.stack import DOMAIN, Stack
 
 
 @pytest.mark.line("compose.up", "compose.hardened", "image.hardened")
-def test_everything_is_well_and_hardened(stack: Stack):
+def test_everything_is_well_and_hardened(stack: Stack, measured: Measured):
+    measured(f"all well {stack.up_seconds:.0f} s after the start")
     services = {one["Service"]: one for one in stack.services()}
     assert services["migrate"]["ExitCode"] == 0
     lasting = {"backup", "clock", "nginx", "pgbouncer", "postgres", "valkey", "web-blue", "worker"}

@@ -2,12 +2,14 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from tests.production.lines import Measured
 from tests.production.stack import ROOT, Stack, until
 
 STANDIN = "comptoir-standin/observability:13"
@@ -64,9 +66,10 @@ def firing(stack: Stack) -> set[str]:
 
 
 @pytest.mark.line("watching.read")
-def test_everything_is_read(watched: Stack):
+def test_everything_is_read(watched: Stack, measured: Measured):
     jobs = {"alertmanager", "certificate", "nginx", "node", "postgres", "prometheus", "valkey", "web"}
     until(lambda: targets(watched) == dict.fromkeys(jobs, "up"), seconds=90, what="every target up")
+    measured(f"{len(jobs)} sources")
     for name in ("pg_up", "redis_up", "nginx_up", "probe_success"):
         assert [one["value"][1] for one in query(watched, name)] == ["1"], name
     days = float(query(watched, "(probe_ssl_earliest_cert_expiry - time()) / 86400")[0]["value"][1])
@@ -85,7 +88,7 @@ def test_who_watches_may_do_as_little_as_can_be(watched: Stack):
 
 
 @pytest.mark.line("watching.rules")
-def test_the_rules_are_those_that_were_tested_and_fire_in_this_version_too(watched: Stack):
+def test_the_rules_are_those_that_were_tested_and_fire_in_this_version_too(watched: Stack, measured: Measured):
     folder = str(watched.folder / "ops/prometheus")
     words = ("docker", "run", "--rm", "-v", f"{folder}:/rules:ro", "-w", "/rules", STANDIN)
     watched.run(*words, "promtool", "test", "rules", "rules.test.yml")
@@ -94,11 +97,12 @@ def test_the_rules_are_those_that_were_tested_and_fire_in_this_version_too(watch
     loaded = ask(watched, "prometheus", "9090/api/v1/rules")["data"]["groups"]
     names = {rule["name"] for group in loaded for rule in group["rules"]}
     assert names == {path.stem for path in RUNBOOKS}
+    measured(f"{len(names)} alerts, each with its runbook")
     assert {rule["health"] for group in loaded for rule in group["rules"]} <= {"ok", "unknown"}
 
 
 @pytest.mark.line("watching.dashboards")
-def test_every_query_of_every_dashboard_is_answered(watched: Stack):
+def test_every_query_of_every_dashboard_is_answered(watched: Stack, measured: Measured):
     with watched.pool() as site:
         assert site.request("GET", "/sign-in").status == 200
     until(lambda: query(watched, "comptoir_http_requests_total"), seconds=60, what="a request that was counted")
@@ -107,6 +111,7 @@ def test_every_query_of_every_dashboard_is_answered(watched: Stack):
     ]
     asked = [target["expr"] for board in boards for panel in board["panels"] for target in panel["targets"]]
     assert len(asked) > 40
+    measured(f"{len(asked)} queries of {len(boards)} dashboards")
     empty = [one for one in asked if not query(watched, one)]
     # What has not happened yet on a new installation has no figures: sign-ins, imports, entries, nights.
     unexpected = [one for one in empty if not re.search(NOT_YET, one)]
@@ -123,11 +128,13 @@ def test_the_commands_of_a_runbook_work(watched: Stack, path: Any):
 
 
 @pytest.mark.line("watching.fires")
-def test_an_alert_fires_and_is_over_when_what_it_was_about_is(watched: Stack):
+def test_an_alert_fires_and_is_over_when_what_it_was_about_is(watched: Stack, measured: Measured):
+    began = time.monotonic()
     until(lambda: "ValkeyDown" not in firing(watched), seconds=30, what="a calm beginning")
     watched.compose("stop", "valkey")
     try:
         until(lambda: "ValkeyDown" in firing(watched), seconds=180, what="ValkeyDown in Alertmanager")
+        measured(f"told {time.monotonic() - began:.0f} s after Valkey stopped")
     finally:
         watched.compose("start", "valkey")
     until(lambda: not query(watched, 'ALERTS{alertname="ValkeyDown"}'), seconds=120, what="its end in Prometheus")
