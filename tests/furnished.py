@@ -4,6 +4,7 @@
 """
 
 import io
+import json
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -11,10 +12,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from flask import Flask
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from tenants.demo import certification
 from tenants.demo.commands import tell_story
@@ -24,6 +26,7 @@ from tests import hands
 from tests.cast import STAGE, Cast, Person, Workspace, raise_curtain
 from webapp import worker
 from webapp.access.permissions import Role
+from webapp.backups import erasures
 from webapp.identity import addresses
 from webapp.identity.links import make_link
 from webapp.kernel.clock import utc_now
@@ -401,10 +404,25 @@ def _platform(made: Furnished, owner: Engine, settings: Settings) -> None:
             ),
             {"tenant": made.acme.ref.id, "error": made.words("reason of a job", 500)},
         )
+        gone = _keep_certificate(made, session)
+    made.keep("erasure_id", gone)
     made.demo_slug = f"demo-{slug}"[:40].rstrip("-")
     made.keep("job_id", answer.headers["Location"].rpartition("/")[2])
     made.keep("name", *[letter.name for letter in written_mails(data_dir=settings.data_dir)[:2]])
     made.making = answer.headers["Location"]
+
+
+def _keep_certificate(made: Furnished, session: Session) -> UUID:
+    """Let Alice and Olga have owned a workspace that is erased."""
+    erasure_id, at = new_id(), utc_now()
+    before = {"name": made.words("workspace name", 200), "slug": "gone", "rows": {"entry": 12, "account": 3}}
+    owners = [made.alice.id, made.cast.olga.id]
+    erasures.begin(session=session, at=at, erasure_id=erasure_id, owners=owners, found={"before": before})
+    certificate = json.dumps({"at": at.isoformat(), "before": before, "backups_deleted": []})
+    kept = json.dumps({"certificate": certificate, "key": "00", "signature": "00"})
+    told = {"erasure_id": erasure_id, "name": before["name"], "certificate": kept}
+    erasures.finish(session=session, actor=STAGE, at=at, **told)
+    return erasure_id
 
 
 def _local(words: Words) -> str:

@@ -44,6 +44,8 @@ from tenants.money.reconciliations import pages as reconciliations_pages
 from tenants.office.access import answers, grants_api, roles_api, time_zone_api, time_zone_pages
 from tenants.office.access import api as office_access_api
 from tenants.office.access import pages as office_access_pages
+from tenants.office.erasure import api as erasure_api
+from tenants.office.erasure import pages as erasure_pages
 from tenants.office.exports import api as exports_api
 from tenants.office.exports import pages as exports_pages
 from tenants.office.jobs import api as jobs_api
@@ -81,6 +83,7 @@ from webapp import __version__, navigation
 from webapp.access import door
 from webapp.access import queries as access
 from webapp.access.permission_words import PERMISSION_WORDS, ROOM_WORDS, SCOPE_WORDS
+from webapp.backups import certificate_pages
 from webapp.backups import pages as backups_pages
 from webapp.backups.gauges import backup_gauges
 from webapp.identity import (
@@ -150,6 +153,7 @@ API_ROOMS = (
     dashboard_api.bp,
     jobs_api.bp,
     exports_api.bp,
+    erasure_api.bp,
     members_api.bp,
     office_access_api.bp,
     roles_api.bp,
@@ -192,6 +196,7 @@ PAGE_ROOMS = (
     dashboard_pages.bp,
     jobs_pages.bp,
     exports_pages.bp,
+    erasure_pages.bp,
     members_pages.bp,
     office_access_pages.bp,
     time_zone_pages.bp,
@@ -207,6 +212,7 @@ PAGE_ROOMS = (
     platform_pages.bp,
     platform_trail.bp,
     backups_pages.bp,
+    certificate_pages.bp,
     tenancy_pages.bp,
     origins_pages.bp,
     tokens_pages.bp,

@@ -77,6 +77,7 @@ def _room_of_this_page(endpoints: list[str], slug: str) -> str:
         "money_sharing": "money_accounts",
         "office_service_accounts": "office_tokens",
         "office_second_factor": "office_members",
+        "office_erasure": "office_exports",
         "office_applications": "office_tokens",
         "office_sso": "office_members",
     }

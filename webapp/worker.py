@@ -32,7 +32,7 @@ from tenants.money.ledger import news
 from tenants.office.policies import jobs as policy_jobs
 from webapp.audit.sealer import Sealer, tell_event
 from webapp.backups import commands as backups
-from webapp.backups import exports
+from webapp.backups import erasures, exports
 from webapp.backups import jobs as backup_jobs
 from webapp.identity import jobs as identity_jobs
 from webapp.jobs import commands
@@ -314,12 +314,14 @@ def tick(settings: Settings) -> None:
 
 
 def plan_backups(settings: Settings) -> int:
-    """Queue what tonight's backups lack and return how many, and forget old exports; of two clocks one does it."""
+    """Queue what tonight's backups lack and return how many; queue erasures, forget old exports. Of two clocks one."""
     with _process["database"].platform() as session:
         if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": PLAN_LOCK}):
             return 0
         at = _process["clock"]()
         exports.forget(session=session, at=at)
+        erasures.forget(session=session, at=at)
+        erasures.plan(session=session, at=at)
         if settings.backup_hour < 0:
             return 0
         return backups.plan(

@@ -100,10 +100,16 @@ CREATE TABLE platform.tenant (
     access_revision bigint NOT NULL DEFAULT 0,
     stores_revision bigint NOT NULL DEFAULT 0,
     second_factor_roles text[] NOT NULL DEFAULT '{}',
-    origins text[] NOT NULL DEFAULT '{}' CHECK (cardinality(origins) <= 20)
+    origins text[] NOT NULL DEFAULT '{}' CHECK (cardinality(origins) <= 20),
+    -- When it is erased unless an owner calls that back, and which of them asked for it.
+    erase_at timestamptz,
+    erase_asked_by uuid,
+    CHECK ((erase_at IS NULL) = (erase_asked_by IS NULL))
 )
 --;
 CREATE INDEX tenant_revision ON platform.tenant (schema_revision)
+--;
+CREATE INDEX tenant_erasure ON platform.tenant (erase_at) WHERE erase_at IS NOT NULL
 --;
 -- Wrapped by a master key that is in no database. A retired one is emptied: what it sealed opens no more.
 CREATE TABLE platform.data_key (
@@ -441,6 +447,18 @@ CREATE TABLE platform.export_piece (
 --;
 ALTER TABLE platform.export_piece ALTER COLUMN content_sealed SET STORAGE EXTERNAL
 --;
+-- What an erasure found, until it is done, then its certificate: for those who owned the workspace, which is gone.
+CREATE TABLE platform.erasure (
+    id uuid PRIMARY KEY,
+    owners uuid[] NOT NULL,
+    begun_at timestamptz NOT NULL,
+    is_done boolean NOT NULL DEFAULT false,
+    content_sealed bytea NOT NULL,
+    expires_at timestamptz NOT NULL
+)
+--;
+CREATE INDEX erasure_expiry ON platform.erasure (expires_at)
+--;
 CREATE TABLE platform.audit_event (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL,
@@ -516,14 +534,15 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON platform.person, platform.session, platf
     platform.service_account, platform.sso_provider, platform.sso_identity,
     platform.oauth_client, platform.oauth_grant, platform.oauth_refresh, platform.oauth_key, platform.token, platform.one_time_link, platform.job, platform.heartbeat TO comptoir_platform
 --;
-GRANT SELECT, INSERT, UPDATE, DELETE ON platform.backup, platform.workspace_export, platform.export_piece TO comptoir_platform
+GRANT SELECT, INSERT, UPDATE, DELETE ON platform.backup, platform.workspace_export, platform.export_piece, platform.erasure TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.sign_in_lock, platform.email_change TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.totp, platform.recovery_code, platform.passkey,
     platform.half_sign_in, platform.passkey_challenge TO comptoir_platform
 --;
-GRANT SELECT, UPDATE (name, is_demo, suspended_at, sso_only, access_revision, stores_revision, second_factor_roles, origins, time_zone) ON platform.tenant
+GRANT SELECT, UPDATE (name, is_demo, suspended_at, sso_only, access_revision, stores_revision, second_factor_roles, origins, time_zone,
+    erase_at, erase_asked_by) ON platform.tenant
     TO comptoir_platform
 --;
 GRANT SELECT, INSERT, UPDATE (master_id, wrapped, retired_at) ON platform.data_key TO comptoir_platform

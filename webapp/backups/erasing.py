@@ -1,6 +1,7 @@
 """Erase a workspace for good, with a signed certificate of what was there and that nothing of it is left."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -65,32 +66,38 @@ def certify(signer: Signer, said: dict[str, Any]) -> Certificate:
     return Certificate(content, signer.key_id, signer.sign(signed_message(content)).hex())
 
 
-def erase_workspace(*, engine: Engine, database: Database, actor: Actor, at: datetime, slug: str) -> Certificate:
+Found = dict[str, Any]
+"""What an erasure found: the workspace as it was and the backups of it, ready for JSON."""
+
+
+def erase_workspace(
+    *,
+    engine: Engine,
+    database: Database,
+    actor: Actor,
+    at: datetime,
+    slug: str,
+    found: Found | None = None,
+    keep: Callable[[Found], None] = lambda _found: None,
+) -> Certificate:
     """Drop a workspace, its backups that are noted here and every row that names it; as the owner of the schemas.
 
+    `keep` is told what was found before anything is deleted; with it as `found`, an erasure that was cut off is ended.
     Raises NotFound.
     """
     with Session(engine) as session, session.begin():
         signer = open_signer(session=session, vault=ring_of(database), at=at)
-    before = _before(engine, slug)
-    tenant = TenantRef(UUID(before["tenant_id"]))
-    with Session(engine) as session, session.begin():
-        rows = session.execute(
-            text("DELETE FROM platform.backup WHERE tenant_id = :id RETURNING state, file_name, manifest"),
-            {"id": tenant.id},
-        ).all()
-        session.execute(text("DELETE FROM platform.sso_identity WHERE scope = :id"), {"id": tenant.id})
-    files = [row for row in rows if row[0] == "done"]
-    for row in rows:
-        if row[1]:
-            Path(row[1]).unlink(missing_ok=True)
-    remove_tenant(engine, slug=slug)
+    if found is None:
+        found = _found(engine, slug)
+        keep(found)
+    tenant = TenantRef(UUID(found["before"]["tenant_id"]))
+    _delete(engine, tenant, found)
     said = {
         "erased": "workspace",
         "at": at.isoformat(),
         "by": {"id": str(actor.person_id), "label": actor.label, "via": actor.via},
-        "before": before,
-        "backups_deleted": [row[2] for row in files],
+        "before": found["before"],
+        "backups_deleted": [one["manifest"] for one in found["backups"] if one["state"] == "done"],
         "after": _after(engine, tenant),
         "remains": REMAINS,
     }
@@ -104,12 +111,35 @@ def erase_workspace(*, engine: Engine, database: Database, actor: Actor, at: dat
             object_type="tenant",
             object_id=tenant.id,
             difference={
-                "digest": (before["digest"], None),
+                "digest": (found["before"]["digest"], None),
                 "certificate": (None, certificate.signature),
                 "signed_by": (None, signer.key_id),
             },
         )
     return certificate
+
+
+def _found(engine: Engine, slug: str) -> Found:
+    """Note the workspace as it is and the files of its backups."""
+    before = _before(engine, slug)
+    query = "SELECT state, file_name, manifest FROM platform.backup WHERE tenant_id = :id ORDER BY began_at, id"
+    with Session(engine) as session, session.begin():
+        rows = session.execute(text(query), {"id": before["tenant_id"]}).mappings().all()
+    return {"before": before, "backups": [dict(row) for row in rows]}
+
+
+def _delete(engine: Engine, tenant: TenantRef, found: Found) -> None:
+    """Delete the files of backups, their rows and the workspace; what is gone already is well."""
+    for one in found["backups"]:
+        if one["file_name"]:
+            Path(one["file_name"]).unlink(missing_ok=True)
+    with Session(engine) as session, session.begin():
+        session.execute(text("DELETE FROM platform.backup WHERE tenant_id = :id"), {"id": tenant.id})
+        session.execute(text("DELETE FROM platform.sso_identity WHERE scope = :id"), {"id": tenant.id})
+        # By its id: the short name of one that is gone may be another's by now.
+        there = session.scalar(text("SELECT slug FROM platform.tenant WHERE id = :id"), {"id": tenant.id})
+    if there is not None:
+        remove_tenant(engine, slug=there)
 
 
 def _before(engine: Engine, slug: str) -> dict[str, Any]:

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
-from webapp.backups import commands, exports, shelf
+from webapp.backups import commands, erasures, exports, shelf
 from webapp.backups.content import write_export
+from webapp.backups.erasing import Found, erase_workspace
 from webapp.jobs.context import Handler, JobContext
 from webapp.kernel.db import TenantRef, owner_engine
 from webapp.kernel.errors import NotFound
+from webapp.tenancy import queries as registry
 
 BEAT_SECONDS = 1.0
 
@@ -124,4 +126,44 @@ def make_export(context: JobContext) -> None:
         exports.finish(session=session, export_id=export_id, size_bytes=sink.size, sha256=sink.digest.hexdigest())
 
 
-HANDLERS: dict[str, Handler] = {commands.TAKE: take, exports.MAKE: make_export}
+def erase(context: JobContext) -> None:
+    """Erase a workspace whose days of grace are over; a second run ends what the first began."""
+    erasure_id, tenant_id = context.claim.id, UUID(context.arguments["tenant_id"])
+    at = context.clock()
+    with context.database.platform() as session:
+        tenant = registry.tenant_by_id(session=session, tenant_id=tenant_id)
+        owners = registry.owners(session=session, tenant_id=tenant_id)
+        found = erasures.found_before(session=session, erasure_id=erasure_id)
+    is_due = tenant is not None and tenant.erase_at is not None and tenant.erase_at <= at
+    if found is None and not is_due:
+        return
+
+    def keep(now_found: Found) -> None:
+        with context.database.platform() as session:
+            erasures.begin(session=session, at=at, erasure_id=erasure_id, owners=owners, found=now_found)
+
+    engine = owner_engine(context.settings.database_url, pool_size=1)
+    try:
+        certificate = erase_workspace(
+            engine=engine,
+            database=context.database,
+            actor=context.actor,
+            at=at,
+            slug=tenant.slug if tenant else "",
+            found=found,
+            keep=keep,
+        )
+    finally:
+        engine.dispose()
+    with context.begin() as session:
+        erasures.finish(
+            session=session,
+            actor=context.actor,
+            at=at,
+            erasure_id=erasure_id,
+            name=context.arguments["name"],
+            certificate=certificate.written(),
+        )
+
+
+HANDLERS: dict[str, Handler] = {commands.TAKE: take, erasures.ERASE: erase, exports.MAKE: make_export}

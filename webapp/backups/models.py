@@ -14,8 +14,10 @@ from sqlalchemy import (
     LargeBinary,
     Text,
     UniqueConstraint,
+    Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.kernel.db import PlatformBase
@@ -71,6 +73,20 @@ class WorkspaceExport(PlatformBase):
     expires_at: Mapped[datetime] = mapped_column(Instant)
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(Text)
+
+
+class Erasure(PlatformBase):
+    """One erasure of a workspace: what was found before, then its certificate; `owners` may read it."""
+
+    __tablename__ = "erasure"
+    __table_args__ = (Index("erasure_expiry", "expires_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    owners: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    begun_at: Mapped[datetime] = mapped_column(Instant)
+    is_done: Mapped[bool] = mapped_column(server_default="false")
+    content_sealed: Mapped[bytes] = mapped_column(LargeBinary, info=sealed("erasure.content/platform/{id}", at_once=8))
+    expires_at: Mapped[datetime] = mapped_column(Instant)
 
 
 class ExportPiece(PlatformBase):

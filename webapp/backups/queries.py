@@ -68,6 +68,27 @@ def over(*, session: Session, before: datetime, limit: int = LIST_MAX) -> list[B
 
 
 @dataclass(frozen=True, slots=True)
+class Holdings:
+    """What a workspace holds, counted: accounts, entries, imported statements, events of its trail."""
+
+    accounts: int
+    entries: int
+    statements: int
+    events: int
+
+
+_HOLDINGS = """
+    SELECT (SELECT count(*) FROM account), (SELECT count(*) FROM entry), (SELECT count(*) FROM import),
+        (SELECT count(*) FROM audit_event)
+"""
+
+
+def holdings(*, session: Session) -> Holdings:
+    """Count what the bound workspace holds."""
+    return Holdings(*session.execute(text(_HOLDINGS)).one())
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """A workspace with its newest backup that is whole, and with what became of the last try."""
 

@@ -21,6 +21,8 @@ KINDS: dict[str, frozenset[str]] = {
     "app_removed": frozenset(),
     "device_signed_in": frozenset(),
     "email_changed": frozenset({"old", "new"}),
+    "erasure_asked_for": frozenset({"workspace", "slug", "by", "when"}),
+    "erasure_called_back": frozenset({"workspace", "by"}),
     "export_made": frozenset({"workspace", "what"}),
     "identity_linked": frozenset({"provider"}),
     "member_removed": frozenset({"workspace", "by"}),
@@ -36,6 +38,7 @@ KINDS: dict[str, frozenset[str]] = {
     "service_token_rotated": frozenset({"token", "account", "workspace"}),
     "token_created": frozenset({"token", "workspace"}),
     "token_rotated": frozenset({"token", "workspace"}),
+    "workspace_erased": frozenset({"workspace", "erasure"}),
 }
 """Kind of notice (its template in templates/mail) to what it must be told."""
 WHERE = frozenset({"address", "browser"})

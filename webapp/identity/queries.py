@@ -164,7 +164,8 @@ _BEARER = text("""
     SELECT t.tenant_id, t.scopes, t.used_at, t.networks, s.role,
         p.id, p.email_sealed, p.name_sealed, p.language, p.theme, p.density, p.is_operator, s.id, s.name,
         coalesce(s.role, m.role), w.id, w.slug, w.name, w.base_currency, w.is_demo, w.suspended_at, w.sso_only,
-        w.access_revision, w.stores_revision, w.second_factor_roles, w.time_zone, coalesce(m.own_roles, '{}')
+        w.access_revision, w.stores_revision, w.second_factor_roles, w.time_zone, w.erase_at,
+        coalesce(m.own_roles, '{}')
     FROM platform.token t
         JOIN platform.tenant w ON w.id = t.tenant_id
         LEFT JOIN platform.person p ON p.id = t.person_id

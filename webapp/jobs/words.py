@@ -3,6 +3,7 @@
 from webapp.kernel.errors import N_
 
 KINDS = {
+    "backups.erase": N_("Erasing a workspace"),
     "backups.export": N_("Exporting the workspace"),
     "backups.take": N_("Backing up a workspace"),
     "holds.expire": N_("Letting holds expire"),

@@ -266,6 +266,12 @@ def set_time_zone(*, session: Session, tenant_id: UUID, zone: str) -> None:
     session.execute(update(Tenant).where(Tenant.id == tenant_id).values(time_zone=zone))
 
 
+def set_erasure(*, session: Session, tenant_id: UUID, erase_at: datetime | None, asked_by: UUID | None) -> None:
+    """Keep when a workspace is to be erased and who asked for it; nothing of both where it is called back."""
+    query = update(Tenant).where(Tenant.id == tenant_id)
+    session.execute(query.values(erase_at=erase_at, erase_asked_by=asked_by if erase_at else None))
+
+
 def set_suspended(*, session: Session, actor: Actor, at: datetime, slug: str, suspended: bool) -> None:
     """Stop or resume a workspace: a suspended one lets nobody in and keeps everything.
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, DateTime, ForeignKey, Index, LargeBinary, Text
+from sqlalchemy import ARRAY, BigInteger, DateTime, ForeignKey, Index, LargeBinary, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.kernel.db import PlatformBase
@@ -16,7 +16,10 @@ class Tenant(PlatformBase):
     """One organisation with a schema and a role of its own."""
 
     __tablename__ = "tenant"
-    __table_args__ = (Index("tenant_revision", "schema_revision"),)
+    __table_args__ = (
+        Index("tenant_revision", "schema_revision"),
+        Index("tenant_erasure", "erase_at", postgresql_where=text("erase_at IS NOT NULL")),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(Text, unique=True)
@@ -32,6 +35,8 @@ class Tenant(PlatformBase):
     stores_revision: Mapped[int] = mapped_column(BigInteger, server_default="0")
     second_factor_roles: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     origins: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    erase_at: Mapped[datetime | None] = mapped_column(Instant)
+    erase_asked_by: Mapped[UUID | None]
 
 
 class Membership(PlatformBase):

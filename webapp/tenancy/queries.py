@@ -35,6 +35,8 @@ class TenantView:
     """Roles whose members get in with a second factor only."""
     time_zone: str = "UTC"
     """In which hours and days of conditions are meant (IANA)."""
+    erase_at: datetime | None = None
+    """When it is erased, unless an owner calls that back."""
 
     @property
     def ref(self) -> TenantRef:
@@ -84,13 +86,14 @@ _TENANT = (
     Tenant.stores_revision,
     Tenant.second_factor_roles,
     Tenant.time_zone,
+    Tenant.erase_at,
 )
 
 
 # Asked with every request: a ready text costs a tenth of what building the expression costs.
 _MEMBERSHIP = text("""
     SELECT m.role, t.id, t.slug, t.name, t.base_currency, t.is_demo, t.suspended_at, t.sso_only, t.access_revision,
-        t.stores_revision, t.second_factor_roles, t.time_zone, m.own_roles
+        t.stores_revision, t.second_factor_roles, t.time_zone, t.erase_at, m.own_roles
     FROM platform.tenant t JOIN platform.membership m ON m.tenant_id = t.id
     WHERE t.slug = :slug AND m.person_id = :person_id
 """)
@@ -243,6 +246,18 @@ def invitation_by_secret(
         ),
     ).first()
     return None if row is None else (read_invitation(session, row[:5]), TenantView(*row[5:]))
+
+
+def owners(*, session: Session, tenant_id: UUID) -> list[UUID]:
+    """Return who owns a workspace, longest first (at most 500)."""
+    query = select(Membership.person_id).where(Membership.tenant_id == tenant_id, Membership.role == "owner")
+    return list(session.scalars(query.order_by(Membership.created_at, Membership.person_id).limit(LIST_MAX)))
+
+
+def to_erase(*, session: Session, at: datetime) -> list[tuple[TenantView, UUID]]:
+    """Return the workspaces whose days of grace are over, with who asked for it (at most 500)."""
+    query = select(Tenant.erase_asked_by, *_TENANT).where(Tenant.erase_at <= at).order_by(Tenant.erase_at)
+    return [(TenantView(*row[1:]), row[0]) for row in session.execute(query.limit(LIST_MAX))]
 
 
 def owners_count(*, session: Session, tenant_id: UUID) -> int:

@@ -26,6 +26,7 @@ NOT_DECISIONS = {
     "webapp/tenancy/commands.py::change_role": "a workspace keeps an owner, whoever asks",
     "webapp/tenancy/commands.py::remove_member": "a workspace keeps an owner, whoever asks",
     "webapp/tenancy/commands.py::_locked_role": "whether the person is a member at all",
+    "webapp/tenancy/queries.py::owners": "who is told",
     "webapp/tenancy/queries.py::owners_count": "counts owners",
     "tenants/office/members/queries.py::touches_owners": "whose affair it is, for the guard to be asked",
 }

@@ -156,6 +156,7 @@ def test_every_sealed_column_says_its_context_so_that_a_rotation_finds_it() -> N
 
 
 SEALERS = {
+    "webapp/backups/erasures.py": "erasure.",
     "webapp/backups/exports.py": "export_piece.content",
     "tenants/idempotency.py": "idempotency.",
     "tenants/money/imports/sealing.py": "import_",
