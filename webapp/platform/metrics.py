@@ -12,8 +12,10 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from webapp.jobs import queries as jobs
+from webapp.jobs.blame import is_outage
 from webapp.kernel.clock import utc_now
 from webapp.kernel.db import Database
 
@@ -56,6 +58,9 @@ class _Asked(Collector):
                 yield from list(source(self._database))
             except (SQLAlchemyError, RedisError) as error:
                 log.warning("metrics.not_read", reason=str(error).splitlines()[0])
+                if is_outage(error) or isinstance(error, PoolTimeoutError):
+                    # One after the other they would wait for longer than a scrape may last, and web be taken for dead.
+                    return
 
 
 def _pool_gauges(database: Database) -> Iterator[Metric]:

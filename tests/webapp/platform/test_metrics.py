@@ -7,10 +7,12 @@ import urllib.request
 import pytest
 from flask import Flask
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
 
 from tenants.money.dashboard import gauges
 from tests.cast import Cast
 from tests.hands import submit, work
+from webapp.kernel.db import Database
 from webapp.platform import metrics
 from webapp.settings import Settings
 from webapp.web.state import KEY
@@ -94,6 +96,23 @@ def gauged(app: Flask, name: str) -> float:
     registry.register(metrics._Asked(app.extensions[KEY].database, (gauges.business_gauges,)))
     lines = [line for line in generate_latest(registry).decode().splitlines() if line.startswith(f"{name} ")]
     return float(lines[0].rpartition(" ")[2]) if lines else 0.0
+
+
+def test_a_database_that_is_away_is_asked_once_so_that_a_scrape_ends_in_time() -> None:
+    asked: list[str] = []
+
+    def reads(database: Database) -> list[Metric]:
+        asked.append("again")
+        with database.platform():
+            return []
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    database = Database(f"postgresql+psycopg://comptoir@127.0.0.1:{port}/comptoir")
+    registry = CollectorRegistry()
+    registry.register(metrics._Asked(database, (reads, reads)))
+    assert "comptoir_database_connections" in generate_latest(registry).decode()
+    assert asked == [], "the first who asked was told that it is away"
 
 
 def test_the_public_address_does_not_serve_them_and_the_internal_one_does(app: Flask) -> None:
