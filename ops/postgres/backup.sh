@@ -14,6 +14,12 @@ fail() {
   exit 1
 }
 
+# What pgbackrest says of changes that were not archived in time is most often this.
+without_room() {
+  [ "$(df --output=avail -k /var/lib/pgbackrest | tail -1)" -ge 1024 ] ||
+    printf ': No space left on device where the backups lie; make room, it is tried again'
+}
+
 # Two at once would only wait for each other's lock.
 exec 9>/tmp/backup.lock
 flock -w 3600 9 || fail "another backup takes longer than an hour"
@@ -24,7 +30,7 @@ repositories=1
 if grep -qs '^repo2-path' /etc/pgbackrest/conf.d/*.conf; then repositories="2 1"; fi
 for repository in $repositories; do
   "${stanza[@]}" backup --repo="$repository" --type="$kind" --annotation=comptoir-version="${COMPTOIR_VERSION:-unknown}" ||
-    fail "pgbackrest backup to target $repository ended with an error"
+    fail "pgbackrest backup to target $repository ended with an error$(without_room)"
 done
 label=$(pgbackrest --stanza=comptoir info --repo=1 --output=json | grep -oE '"label":"[^"]+"' | tail -1 | cut -d'"' -f4)
 

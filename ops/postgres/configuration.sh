@@ -6,6 +6,12 @@ set -euo pipefail
 export MEASURES_FILE=backup.prom
 
 folder=/var/lib/pgbackrest/configuration
+ended() {
+  [ "$1" = 0 ] && return
+  rm -f "$folder/.new"
+  measure comptoir_backup_success '{type="configuration"}' 0
+}
+trap 'ended $?' EXIT
 mkdir -p "$folder"
 cat >"$folder/.new"
 if [ "$(head -c 8 "$folder/.new")" != Salted__ ] || [ "$(stat -c %s "$folder/.new")" -lt 1000 ]; then
@@ -15,3 +21,4 @@ fi
 mv "$folder/.new" "$folder/$1"
 find "$folder" -name '*.enc' | sort -r | tail -n +61 | xargs -r rm -f
 measure comptoir_configuration_saved_timestamp_seconds "" "$(date +%s)"
+measure comptoir_backup_success '{type="configuration"}' 1

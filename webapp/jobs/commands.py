@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, column, delete, exists, insert, or_, select, table, tuple_, update
+from sqlalchemy import ColumnElement, and_, column, delete, exists, func, insert, or_, select, table, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -197,8 +197,13 @@ def beat(*, session: Session, claim: Claim, at: datetime, done: int | None = Non
 def finish(*, session: Session, claim: Claim, at: datetime, state: Literal["done", "cancelled"] = "done") -> None:
     """End a running job."""
     session.execute(
-        update(Job).where(_runs(claim)).values(state=state, finished_at=at, heartbeat_at=at),
+        update(Job).where(_runs(claim)).values(state=state, finished_at=_not_before_it_began(at), heartbeat_at=at),
     )
+
+
+def _not_before_it_began(at: datetime) -> ColumnElement[datetime]:
+    """Return when a job ends: a clock that was put back meanwhile makes no time negative."""
+    return func.greatest(at, Job.started_at)
 
 
 def fail(
@@ -224,7 +229,7 @@ def fail(
             "delivered_at": None,
         }
     elif parked:
-        values |= {"state": "parked", "finished_at": at}
+        values |= {"state": "parked", "finished_at": _not_before_it_began(at)}
     else:
         values |= {"state": "queued", "available_at": at + timedelta(seconds=2**claim.attempts), "delivered_at": None}
     session.execute(update(Job).where(_runs(claim)).values(values))
@@ -358,7 +363,7 @@ def _bury(session: Session, dead: list[tuple[UUID, int]], at: datetime) -> None:
         if attempts >= ATTEMPTS_MAX:
             values = {
                 "state": "parked",
-                "finished_at": at,
+                "finished_at": _not_before_it_began(at),
                 "error": "The worker died three times while it ran this job.",
             }
         session.execute(update(Job).where(Job.id == job_id).values(values))

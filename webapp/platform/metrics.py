@@ -38,6 +38,7 @@ class _Asked(Collector):
         self._lock = threading.Lock()
         self._kept: list[Metric] = []
         self._kept_at = float("-inf")
+        self._began = _between_clocks()
 
     def describe(self) -> list[Metric]:
         """Name nothing beforehand, so that registering asks no database."""
@@ -46,6 +47,11 @@ class _Asked(Collector):
     def collect(self) -> Iterator[Metric]:
         """Read the gauges, at most every ten seconds; a database that is away costs only its own gauges."""
         yield from _pool_gauges(self._database)
+        yield GaugeMetricFamily(
+            "comptoir_clock_moved_seconds",
+            "How far the machine's clock was set forward since this process began",
+            value=_between_clocks() - self._began,
+        )
         with self._lock:
             if time.monotonic() - self._kept_at > KEPT_SECONDS:
                 self._kept = list(self._read())
@@ -61,6 +67,11 @@ class _Asked(Collector):
                 if is_outage(error) or isinstance(error, PoolTimeoutError):
                     # One after the other they would wait for longer than a scrape may last, and web be taken for dead.
                     return
+
+
+def _between_clocks() -> float:
+    """Return how far the clock of the machine is from its steady time: it changes when the clock is set, only then."""
+    return time.time() - time.monotonic()
 
 
 def _pool_gauges(database: Database) -> Iterator[Metric]:

@@ -151,6 +151,15 @@ def test_what_a_clock_that_was_ahead_has_queued_runs_at_once(database: Database,
     assert begin(database, job, back) is not None
 
 
+def test_a_job_does_not_end_before_it_began_when_the_clock_is_put_back(database: Database, job: UUID):
+    claim = begin(database, job)
+    assert claim is not None
+    with database.platform() as session:
+        commands.finish(session=session, claim=claim, at=AT - timedelta(hours=1))
+        found = queries.job(session=session, job_id=job)
+    assert found is not None and found.finished_at == found.started_at
+
+
 def test_a_full_disk_is_told_from_a_fault_of_the_job():
     full = psycopg.errors.DiskFull("could not extend file")
     assert lacks_room(full)

@@ -42,6 +42,7 @@ def test_jobs_the_pool_and_the_books_are_gauges(cast: Cast, app: Flask) -> None:
     text = generate_latest(registry).decode()
     assert 'comptoir_jobs{queue="mail",state="parked"}' in text
     assert 'comptoir_database_connections{state="in_use"}' in text
+    assert abs(gauged(app, "comptoir_clock_moved_seconds")) < 30
 
 
 def test_books_and_imports_are_gauges(
