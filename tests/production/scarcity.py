@@ -1,5 +1,6 @@
 """Small disks under the volumes of a stack, a clock that is moved, and somebody who posts and reads meanwhile."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -49,13 +50,12 @@ class Disk:
 
     def fill(self) -> None:
         """Leave not a byte."""
-        with self.ballast.open("ab") as file:
-            for size in (1 << 20, 1 << 12):
-                try:
-                    while file.write(b"\0" * size):
-                        file.flush()
-                except OSError:
-                    file.truncate(self.ballast.stat().st_size)
+        ballast = os.open(self.ballast, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        for size in (1 << 20, 1 << 12, 1 << 8, 1):
+            with contextlib.suppress(OSError):
+                while os.write(ballast, b"\0" * size) == size:
+                    pass
+        os.close(ballast)
         os.sync()
 
     def empty(self) -> None:

@@ -1,5 +1,6 @@
 """The closed file around a backup: age (X25519, ChaCha20-Poly1305), written and read as a stream."""
 
+import errno
 import hashlib
 import os
 import threading
@@ -133,19 +134,28 @@ class _Pulled:
 
 
 class _Counted:
-    """Where age writes to: the file, counted and hashed."""
+    """Where age writes to: the file, counted and hashed. A failure is kept, for age does not pass on each."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.length, self.digest = 0, hashlib.sha256()
+        self.failure: OSError | None = None
 
     def write(self, data: bytes) -> int:
         self.length += len(data)
         self.digest.update(data)
-        return self._file.write(data)
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.failure = self.failure or error
+            raise
 
     def flush(self) -> None:
-        self._file.flush()
+        try:
+            self._file.flush()
+        except OSError as error:
+            self.failure = self.failure or error
+            raise
 
 
 def close_to(path: Path, made: Iterator[bytes], *, recipients: list[str]) -> int:
@@ -169,10 +179,16 @@ def close_to(path: Path, made: Iterator[bytes], *, recipients: list[str]) -> int
             except Exception:
                 if source.failure is not None:
                     raise source.failure from None
+                if sink.failure is not None:
+                    raise sink.failure from None
                 raise
+            if sink.failure is not None:
+                raise sink.failure
             file.seek(0)
             file.write(first_line(sink.length, sink.digest.hexdigest()))
             file.flush()
+            if os.fstat(file.fileno()).st_size != FIRST_LINE_BYTES + sink.length:
+                raise OSError(errno.EIO, "the backup could not be written whole", str(path))
             os.fsync(file.fileno())
         draft.replace(path)
     finally:
