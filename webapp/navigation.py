@@ -106,6 +106,7 @@ def around(frame: Frame) -> None:
                 _("Platform"),
                 [
                     (_("All workspaces"), "platform.overview", "server"),
+                    (_("Installation"), "platform.installation", "info"),
                     (_("Jobs"), "platform.list_jobs", "activity"),
                     (_("Backups"), "backups.list_backups", "archive"),
                     (_("Mails"), "platform.list_mails", "mail"),

@@ -6,7 +6,9 @@ from uuid import UUID
 
 from flask import Blueprint, Response, abort, flash, g, request, url_for
 from flask_babel import gettext as _
+from redis.exceptions import RedisError
 
+from webapp import __version__
 from webapp.audit.commands import record
 from webapp.identity.gate import operator_only
 from webapp.jobs import commands as job_commands
@@ -14,6 +16,7 @@ from webapp.jobs import queries as jobs
 from webapp.jobs.commands import JobOver
 from webapp.jobs.words import kind_name
 from webapp.mail import queries as mails
+from webapp.mail.commands import send_mail
 from webapp.platform import queries
 from webapp.tenancy import commands as tenancy
 from webapp.tenancy import queries as tenants
@@ -44,6 +47,32 @@ def overview() -> Response:
         first_href=url_for("platform.overview") if position else None,
         next_href=url_for("platform.overview", cursor=later) if later else None,
     )
+
+
+@bp.get("/installation")
+@operator_only
+def installation() -> Response:
+    """Show what runs here: versions, the schemas, queues, and until when changes are archived."""
+    within = queries.ALIVE_WITHIN
+    return render(
+        "platform/installation.html",
+        version=__version__,
+        others=jobs.other_versions(session=g.db, version=__version__, at=g.at, within=within),
+        health=queries.health(session=g.db, at=g.at),
+        schemas=queries.schemas(session=g.db),
+        servers=queries.servers(session=g.db),
+        queues=queries.queues(session=g.db, at=g.at),
+        valkey=_valkey(),
+    )
+
+
+def _valkey() -> str:
+    """Return the version of Valkey; nothing where it does not answer."""
+    try:
+        said = services().redis.info("server")
+    except RedisError:
+        return ""
+    return str(said.get("valkey_version") or said.get("redis_version") or "")
 
 
 @bp.post("/workspaces/<slug>/suspension")
@@ -122,6 +151,35 @@ def list_mails() -> Response:
     settings = services().settings
     found = [] if settings.smtp_url else mails.written_mails(data_dir=settings.data_dir)
     return render("platform/mails.html", mails=found, has_server=bool(settings.smtp_url))
+
+
+@bp.post("/mails/test")
+@operator_only
+def send_test_mail() -> Response:
+    """Send a mail to the operator, on the way that every letter goes."""
+    record(
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        action="mail.test_asked_for",
+        object_type="person",
+        object_id=g.person.id,
+    )
+    send_mail(
+        session=g.db,
+        actor=g.actor,
+        at=g.at,
+        job_id=services().new_id(),
+        to=g.person.email,
+        letter="test",
+        language=g.person.language,
+        values={},
+    )
+    flash(
+        _("A test mail to %(email)s is on its way. If it does not arrive, its job says why.", email=g.person.email),
+        "success",
+    )
+    return see_other(url_for("platform.list_mails"))
 
 
 @bp.get("/mails/<name>")

@@ -52,6 +52,7 @@ ACTIONS: dict[str, str] = {
     "job.retried": N_("Job tried again"),
     "keys.retired": N_("Old encryption keys retired"),
     "keys.rotated": N_("Encryption keys renewed"),
+    "mail.test_asked_for": N_("Test mail asked for"),
     "member.added": N_("Member added"),
     "member.removed": N_("Member removed"),
     "member.role_changed": N_("Role changed"),

@@ -1,5 +1,6 @@
 """What operators see and do; to everyone else it does not exist."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -9,12 +10,13 @@ from sqlalchemy import text
 
 from tests.cast import STAGE, Cast
 from tests.hands import letters, work
+from webapp import __version__
 from webapp.jobs import commands
 from webapp.settings import Settings
-from webapp.tenancy.schema import tenant_revisions
+from webapp.tenancy.schema import platform_revisions, tenant_revisions
 from webapp.web.state import KEY
 
-PAGES = ("/platform", "/platform/jobs", "/platform/mails", "/platform/components")
+PAGES = ("/platform", "/platform/installation", "/platform/jobs", "/platform/mails", "/platform/components")
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -77,6 +79,28 @@ def test_letters_of_the_embedded_run_can_be_read(cast: Cast, settings: Settings)
     assert browser.get("/platform/mails/unknown").status_code == 404
 
 
+def test_an_operator_sees_what_runs_and_how_long_the_oldest_job_waits(cast: Cast, app: Flask) -> None:
+    with app.extensions[KEY].database.platform() as session:
+        told = {"actor": STAGE, "job_id": uuid4(), "kind": "imports.check", "arguments": {}, "queue": "imports"}
+        commands.enqueue(session=session, at=datetime.now(UTC) - timedelta(minutes=10), **told)
+        server = session.scalar(text("SHOW server_version"))
+        session.execute(
+            text("INSERT INTO heartbeat (name, kind, seen_at, version) VALUES ('worker.old', 'worker', now(), '0.0.1')")
+        )
+    page = cast.olga.browser().get("/platform/installation").text
+    assert __version__ in page and server in page and platform_revisions().head() in page
+    assert "worker.old (0.0.1)" in page and "Migrations are pending" not in page
+    assert re.search(r"60\d s", page), "ten minutes"
+
+
+def test_an_operator_gets_a_test_mail(cast: Cast, settings: Settings) -> None:
+    assert cast.alice.post("/platform/mails/test").status_code == 404
+    assert cast.olga.post("/platform/mails/test").status_code == 303
+    work(settings, "mail.send")
+    (letter,) = letters(settings, cast.olga.email)
+    assert "Subject: Test mail from Comptoir" in letter
+
+
 def test_ready_names_the_part_that_is_not(cast: Cast, app: Flask) -> None:
     with app.extensions[KEY].database.platform() as session:
         session.execute(text("DELETE FROM heartbeat"))
@@ -111,6 +135,7 @@ def test_a_workspace_that_is_behind_makes_the_installation_not_ready(cast: Cast,
         )
     try:
         assert "behind" in app.test_client().get("/readyz").json["parts"]["migrations"]
+        assert "1 workspace is behind." in cast.olga.browser().get("/platform/installation").text
     finally:
         with owner.begin() as connection:  # type: ignore[attr-defined]
             connection.execute(
