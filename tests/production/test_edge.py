@@ -29,14 +29,18 @@ def site(stack: Stack) -> Iterator[urllib3.HTTPSConnectionPool]:
         yield made
 
 
-def raw(stack: Stack, sent: bytes, *, seconds: float = 10, name: str = DOMAIN) -> bytes:
-    """Send bytes as they are through TLS and return all that comes back until the connection is closed."""
+def opened(stack: Stack, sent: bytes, *, seconds: float = 10, name: str = DOMAIN) -> ssl.SSLSocket:
+    """Send bytes as they are through TLS and return the connection."""
     context = ssl.create_default_context(cafile=str(stack.folder / ".production/certificates/authority.pem"))
-    with (
-        socket.create_connection(("127.0.0.1", stack.https_port), timeout=seconds) as plain,
-        context.wrap_socket(plain, server_hostname=name) as line,
-    ):
-        line.sendall(sent)
+    plain = socket.create_connection(("127.0.0.1", stack.https_port), timeout=seconds)
+    line = context.wrap_socket(plain, server_hostname=name)
+    line.sendall(sent)
+    return line
+
+
+def raw(stack: Stack, sent: bytes, *, seconds: float = 10, name: str = DOMAIN) -> bytes:
+    """Send bytes as they are and return all that comes back until the connection is closed."""
+    with opened(stack, sent, seconds=seconds, name=name) as line:
         got = b""
         while more := line.recv(65536):
             got += more
@@ -255,6 +259,30 @@ def test_a_large_statement_goes_through_and_a_larger_one_is_refused(stack: Stack
     problem = json.loads(found[0])
     assert problem["code"] == "too_large"
     assert "64 MB" in problem["detail"]
+
+
+@pytest.mark.line("edge.limits")
+def test_one_address_uploads_four_statements_at_a_time(stack: Stack):
+    start = f"POST /api/v1/t/acme/imports HTTP/1.1\r\nHost: {DOMAIN}:{stack.https_port}\r\nConnection: close\r\n"
+    begun = f"{start}Content-Length: 100000\r\n\r\n".encode()
+    held = [opened(stack, begun) for _ in range(4)]
+    try:
+        fifth = until(
+            lambda: (
+                (told := raw(stack, f"{start}Content-Length: 0\r\n\r\n".encode())).startswith(b"HTTP/1.1 429") and told
+            ),
+            seconds=10,
+            what="a fifth upload is refused",
+        )
+        assert b"too_many_requests" in fifth
+    finally:
+        for line in held:
+            line.close()
+    until(
+        lambda: b" 429 " not in raw(stack, f"{start}Content-Length: 0\r\n\r\n".encode())[:20],
+        seconds=20,
+        what="uploads again, once those are over",
+    )
 
 
 @pytest.mark.line("edge.bodies")
