@@ -11,9 +11,11 @@ from webapp.backups.restoring import restore as put_back
 from webapp.cli.backup import identity_option, looked_through, signed_by_option, vouched
 from webapp.cli.installation import ACTOR, Installation, on_installation
 from webapp.cli.refusals import Refusal
+from webapp.cli.workspace import ask_for_name, named
 from webapp.kernel.ids import new_id
-from webapp.tenancy import queries as tenancy
 from webapp.tenancy.provisioning import drop_aside
+
+UNCHANGED = "nothing was changed"
 
 
 @click.command()
@@ -48,7 +50,8 @@ def restore(
     found = looked_through(place, file, identity, signed_by)
     said = found.manifest
     if in_place and not yes:
-        _ask(said.slug, f"{said.slug} goes back to {said.taken_at}; what is there now is kept aside")
+        so = f"{said.slug} goes back to {said.taken_at}; what is there now is kept aside"
+        ask_for_name(said.slug, so=so, kept=UNCHANGED)
     done = put_back(
         engine=place.engine,
         database=place.database,
@@ -76,12 +79,9 @@ def restore(
 
 
 def _forget(place: Installation, slug: str, *, yes: bool) -> None:
-    with place.database.platform() as session:
-        found = tenancy.tenant_by_slug(session=session, slug=slug)
-    if found is None:
-        raise Refusal(f"there is no workspace called {slug}: see comptoir tenant list")
+    found = named(place, slug)
     if not yes:
-        _ask(slug, f"What was kept of {slug} before its restores will be gone")
+        ask_for_name(slug, so=f"What was kept of {slug} before its restores will be gone", kept=UNCHANGED)
     with place.engine.begin() as connection:
         driver: Any = connection.connection.driver_connection
         names = drop_aside(driver, found.ref)
@@ -97,9 +97,3 @@ def _forget(place: Installation, slug: str, *, yes: bool) -> None:
                 difference={"schemas": (names, None)},
             )
     click.echo(f"{len(names)} schemas of before are deleted")
-
-
-def _ask(slug: str, what: str) -> None:
-    typed = click.prompt(f"{what}. Type {slug} to go on", default="", show_default=False)
-    if typed.strip() != slug:
-        raise Refusal("nothing was changed: what was typed is not the short name")

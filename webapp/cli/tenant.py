@@ -12,6 +12,7 @@ from webapp.backups.erasing import erase_workspace
 from webapp.cli.installation import ACTOR, Installation, on_installation, on_new_installation
 from webapp.cli.person import find_or_add, make_sign_in_link
 from webapp.cli.refusals import Refusal
+from webapp.cli.workspace import ask_for_name, named
 from webapp.kernel.ids import new_id
 from webapp.kernel.money import currencies
 from webapp.tenancy import commands, queries
@@ -126,16 +127,9 @@ def resume(place: Installation, slug: str) -> None:
 @on_installation
 def remove(place: Installation, slug: str, yes: bool) -> None:  # noqa: FBT001 click passes options by name
     """Delete a workspace and everything in it, for good."""
-    with place.database.platform() as session:
-        found = queries.tenant_by_slug(session=session, slug=slug)
-    if found is None:
-        _refuse(f"there is no workspace called {slug}: see comptoir tenant list")
+    found = named(place, slug)
     if not yes:
-        typed = click.prompt(
-            f"All books of {found.name} will be gone. Type {slug} to remove it", default="", show_default=False
-        )
-        if typed.strip() != slug:
-            _refuse("nothing was removed: what was typed is not the short name")
+        ask_for_name(slug, so=f"All books of {found.name} will be gone", kept="nothing was removed")
     remove_tenant(place.engine, slug=slug)
     with place.database.platform() as session:
         record(
@@ -165,10 +159,9 @@ def erase(place: Installation, slug: str, to: Path, yes: bool) -> None:  # noqa:
     """Erase a workspace with its backups, for good, and write a signed certificate of it."""
     if to.exists():
         _refuse(f"{to} is there already: name another file for the certificate")
+    named(place, slug)
     if not yes:
-        asked = f"All books and backups of {slug} will be gone. Type {slug} to erase it"
-        if click.prompt(asked, default="", show_default=False).strip() != slug:
-            _refuse("nothing was erased: what was typed is not the short name")
+        ask_for_name(slug, so=f"All books and backups of {slug} will be gone", kept="nothing was erased")
     # Written empty first: a certificate that could not be kept must stop the erasure, not follow it.
     to.touch(mode=0o600)
     try:
