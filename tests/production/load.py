@@ -94,6 +94,12 @@ class Load:
 
     def _post(self) -> None:
         description = f"{self.mark} {uuid4().hex}"
+        answer = self.book(description)
+        if answer is not None and answer.status == 201:
+            self.posted.append(description)
+
+    def book(self, description: str) -> Answer:
+        """Post one entry; its description is its idempotency key."""
         amounts = ((self.bank, "-1.00"), (self.costs, "1.00"))
         body = {
             "date": "2026-03-02",
@@ -101,9 +107,7 @@ class Load:
             "postings": [{"account_id": one, "amount": amount, "currency": "EUR"} for one, amount in amounts],
         }
         headers = {"Idempotency-Key": description}
-        answer = self.api("POST", "/entries", what="posting", expected=201, json=body, headers=headers)
-        if answer is not None and answer.status == 201:
-            self.posted.append(description)
+        return self.api("POST", "/entries", what="posting", expected=201, json=body, headers=headers)
 
     def _read(self) -> None:
         self.api("GET", "/accounts", what="read")
@@ -121,6 +125,8 @@ class Load:
         }
         answer = self.api("POST", "/imports", what="upload", expected=202, fields=fields)
         if answer is None or answer.status != 202:
+            # Not at once again: it would use up the calls that one address has.
+            self._stop.wait(1)
             return
         found: dict[str, Any] = answer.json()
 
