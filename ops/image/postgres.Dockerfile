@@ -1,8 +1,9 @@
-# PostgreSQL with pgBackRest beside it: the same image is the database and the service that backs it up.
+# PostgreSQL with pgBackRest beside it: the same image is the database and the service that backs it up. A second target
+# of the backups is reached by TLS, for which the authorities are needed.
 ARG POSTGRES_IMAGE=postgres:18-trixie
 FROM ${POSTGRES_IMAGE}
 RUN apt-get update -qq \
-    && apt-get install -y -qq --no-install-recommends pgbackrest \
+    && apt-get install -y -qq --no-install-recommends ca-certificates pgbackrest \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /usr/share/doc /usr/share/man \
     && install -d -o postgres -g postgres -m 0750 /var/lib/pgbackrest /var/spool/pgbackrest /var/log/pgbackrest
 RUN install -d -o postgres -g postgres -m 0755 /var/lib/comptoir /var/lib/comptoir/metrics \

@@ -20,5 +20,12 @@ if [ "$(head -c 8 "$folder/.new")" != Salted__ ] || [ "$(stat -c %s "$folder/.ne
 fi
 mv "$folder/.new" "$folder/$1"
 find "$folder" -name '*.enc' | sort -r | tail -n +61 | xargs -r rm -f
+# To the second target as it is: whoever has the key opens it by openssl, without pgBackRest.
+if grep -qs '^repo2-' /etc/pgbackrest/conf.d/*.conf; then
+  pgbackrest --log-level-console=warn --repo=2 --raw repo-put "configuration/$1" <"$folder/$1" || {
+    echo "it is saved on this machine; to the second target it could not be sent" >&2
+    exit 1
+  }
+fi
 measure comptoir_configuration_saved_timestamp_seconds "" "$(date +%s)"
 measure comptoir_backup_success '{type="configuration"}' 1
