@@ -25,9 +25,9 @@ exec 9>/tmp/backup.lock
 flock -w 3600 9 || fail "another backup takes longer than an hour"
 
 began=$(date +%s)
-take() {
-  "${stanza[@]}" backup --repo="$1" --type="$kind" --annotation=comptoir-version="${COMPTOIR_VERSION:-unknown}"
-}
+# Which version serves: ops/deploy notes it, as this container stays as it is meanwhile.
+version=$(cat "$facts/version" 2>/dev/null || printf '%s' "${COMPTOIR_VERSION:-unknown}")
+take() { "${stanza[@]}" backup --repo="$1" --type="$kind" --annotation=comptoir-version="$version"; }
 # Where a second target is set, it gets a backup of its own; the first is tried whatever becomes of that.
 second=none
 if grep -qs '^repo2-' /etc/pgbackrest/conf.d/*.conf; then

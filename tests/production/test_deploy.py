@@ -1,5 +1,6 @@
 """Another version comes into service, and goes out again, under load: no request fails, no posting is lost."""
 
+import json
 import signal
 import subprocess
 import time
@@ -66,6 +67,13 @@ def revision(stack: Stack) -> str:
     return stack.sql("SELECT schema_revision FROM platform.tenant WHERE slug = 'acme'")
 
 
+def made_by(stack: Stack) -> str:
+    """Return which version the newest backup says it is of."""
+    words = ("exec", "-T", "backup", "pgbackrest", "--stanza=comptoir", "info", "--output=json")
+    newest = json.loads(stack.compose(*words))[0]["backup"][-1]
+    return str(newest["annotation"]["comptoir-version"])
+
+
 def images(stack: Stack) -> dict[str, set[str]]:
     """Return the images that run, by service."""
     found: dict[str, set[str]] = {}
@@ -104,6 +112,9 @@ def test_a_deploy_and_a_rollback_fail_no_request(
         packed = files / f"components.css.{'br' if coding == 'br' else 'gz'}"
         assert answer.data == packed.read_bytes(), "it is what this version brought"
     assert "acme\t9001" in told
+    assert made_by(stack) == versions["now"], "the backup before the deploy"
+    stack.run("ops/backup", "diff")
+    assert made_by(stack) == versions["next"]
     assert revision(stack) == "9001", "what takes away waits"
     all_is_kept(load)
 
