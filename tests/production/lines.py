@@ -47,6 +47,7 @@ LINES = {
     "backup.minute": "back to a chosen minute",
     "backup.workspace": "one workspace back while the others work",
     "backup.nightly": "each workspace every night, by the workers",
+    "backup.erased": "an owner lets a workspace be erased, with a certificate",
     "backup.refused": "damaged, truncated, wrong key, newer, gap: refused, nothing changed",
     "backup.drill": "the drill restores the newest backup, compares, and says what it found",
     "backup.major": "a newer major version of PostgreSQL",
