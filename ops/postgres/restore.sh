@@ -31,16 +31,28 @@ done
 # Written in UTC unless it says otherwise.
 if [ -n "$to" ]; then to=$(date -u -d "$to" '+%F %T' 2>/dev/null) || fail "--to is a time such as \"2026-11-20 09:41\" (UTC) or \"2026-11-20 10:41 +0100\""; fi
 
-info() { pgbackrest --stanza=comptoir --log-level-console=error "$@" info; }
+repo=1
+info() { pgbackrest --stanza=comptoir --repo="$repo" --log-level-console=error "$@" info; }
+
+# The backups on this machine, or those of the second target where these are gone or cannot be read.
+look() {
+  : >/tmp/why.txt
+  for repo in 1 2; do
+    if [ "$repo" = 2 ] && ! grep -qs '^repo2-' /etc/pgbackrest/conf.d/*.conf; then break; fi
+    if all=$(info --output=json 2>>/tmp/why.txt) && grep -q '"label"' <<<"$all"; then
+      if [ "$repo" = 2 ]; then echo "no backup can be read on this machine: taking those of the second target"; fi
+      return
+    fi
+    grep -oE '"message":"[^"]*"' <<<"$all" | sort -u | cut -d'"' -f4 | grep -v '^ok$' >>/tmp/why.txt || true
+  done
+  cat /tmp/why.txt >&2
+  fail "no backup can be read: is the volume there, and is backup_cipher the key that they were made with?"
+}
 
 # Which backup: the newest, or the newest that was done before the time. Says so in words that an operator can check.
 choose() {
-  local all one stop version
-  all=$(info --output=json 2>/tmp/info.txt) || { cat /tmp/info.txt >&2; fail "the backups cannot be read: is the volume there, and is backup_cipher the key that they were made with?"; }
-  if ! grep -q '"label"' <<<"$all"; then
-    grep -oE '"message":"[^"]*"' <<<"$all" | sort -u | cut -d'"' -f4 | grep -v '^ok$' >&2 || true
-    fail "no backup can be read: is the volume there, and is backup_cipher the key that they were made with?"
-  fi
+  local all="" one stop version
+  look
   if [ -z "$label" ]; then
     while read -r one stop; do
       if [ -z "$to" ] || [ "$stop" -le "$(date -u -d "$to" +%s)" ]; then label=$one; fi
@@ -84,7 +96,7 @@ beside() {
   trap 'rm -rf "$restored"' EXIT
   if [ -n "$point" ]; then recovery=(--type=name "--target=$point" --target-action=promote); fi
   if [ -n "$to" ]; then recovery=(--type=time "--target=$to+00" --target-action=promote); fi
-  pgbackrest --stanza=comptoir --log-level-console=warn --pg1-path="$restored" --set="$label" "${recovery[@]}" \
+  pgbackrest --stanza=comptoir --repo="$repo" --log-level-console=warn --pg1-path="$restored" --set="$label" "${recovery[@]}" \
     --recovery-option="restore_command=bash /etc/comptoir/fetch-wal.sh %f %p" restore >/tmp/restore.txt 2>&1 ||
     { tail -5 /tmp/restore.txt >&2; fail "backup $label cannot be restored; nothing was changed"; }
 

@@ -1,15 +1,17 @@
-"""Backups and the saved configuration go to a second place by S3.
+"""Backups and the saved configuration go to a second place by S3, and all comes back from there.
 
 A stand-in that keeps all in memory speaks S3 by TLS; everything else is as docs/operations/backup.md says.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from tests.production.books import Books
+from tests.production.lines import Measured
 from tests.production.stack import ROOT, Stack, until
 
 SERVER = """services:
@@ -56,7 +58,6 @@ def there(_docker: None, tmp_path_factory: pytest.TempPathFactory, told: str) ->
         created = ("docker", "exec", server, "python3", "-c", BUCKET)
         until(lambda: stack.run(*created, check=False).stdout.strip() == "200", seconds=60, what="the bucket")
         stack.up()
-        stack.comptoir("tenant", "create", "--slug", "acme", "--name", "Acme", "--owner", "owner@acme.example")
         yield stack
     finally:
         stack.down()
@@ -77,7 +78,7 @@ def inside(stack: Stack, script: str) -> str:
 
 
 @pytest.mark.line("backup.s3")
-def test_a_backup_and_the_configuration_go_to_the_second_target_closed(there: Stack, measured: Callable[[str], None]):
+def test_a_backup_and_the_configuration_go_to_the_second_target_closed(there: Stack, measured: Measured):
     done = there.run("ops/backup", "full")
     assert '"event":"backup.done"' in done.stdout, done.stdout
     assert "status: ok" in inside(there, "pgbackrest --stanza=comptoir --repo=2 info")
@@ -88,3 +89,24 @@ def test_a_backup_and_the_configuration_go_to_the_second_target_closed(there: St
     head = inside(there, f"pgbackrest --repo=2 --raw repo-get configuration/{saved[-1]} | head -c 8")
     assert head == "Salted__"
     measured(f"{labels} full backups and {len(saved)} saved configurations in the bucket")
+
+
+@pytest.mark.line("backup.s3.restore")
+def test_the_machines_own_backups_are_lost_with_the_database_and_all_comes_back(there: Stack, measured: Measured):
+    books = Books(there)
+    books.post("before the fire")
+    there.compose("stop", "web-blue", "worker", "clock")
+    books.archived()
+    before = books.facts()
+    there.compose("rm", "-sfv", "postgres", "backup", "drill", "pgbouncer", "migrate")
+    for volume in ("postgres", "backups"):
+        there.run("docker", "volume", "rm", f"{there.project}_{volume}")
+    done = there.run("ops/restore", "--yes", check=False, seconds=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "taking those of the second target" in done.stdout
+    after = books.facts()
+    assert {name for name in before if before[name] != after.get(name)} <= {"rows platform.job"}
+    assert books.said() == {"before the fire"}
+    measured(str(re.findall(r"restored in [0-9]+ s", done.stdout)[0]))
+    there.run("ops/backup", "full")
+    assert "status: ok" in inside(there, "pgbackrest --stanza=comptoir --repo=1 info")
