@@ -28,12 +28,16 @@ began=$(date +%s)
 # Which version serves: ops/deploy notes it, as this container stays as it is meanwhile.
 version=$(cat "$facts/version" 2>/dev/null || printf '%s' "${COMPTOIR_VERSION:-unknown}")
 take() { "${stanza[@]}" backup --repo="$1" --type="$kind" --annotation=comptoir-version="$version"; }
-# Where a second target is set, it gets a backup of its own; the first is tried whatever becomes of that.
-second=none
+# Where a second target is set, it gets a backup of its own; the first is tried whatever becomes of that. What the second
+# has got while the first failed, it does not get again with each new try.
+second=none has=/tmp/second-target-has-$kind
 if grep -qs '^repo2-' /etc/pgbackrest/conf.d/*.conf; then
-  if "${stanza[@]}" stanza-create && take 2; then second=well; else second=failed; fi
+  if [ -n "$(find "$has" -mmin -720 2>/dev/null)" ]; then second=well
+  elif "${stanza[@]}" stanza-create && take 2; then second=well && touch "$has"
+  else second=failed; fi
 fi
 take 1 || fail "pgbackrest backup to target 1 ended with an error$(without_room)"
+rm -f "$has"
 label=$(pgbackrest --stanza=comptoir info --repo=1 --output=json | grep -oE '"label":"[^"]+"' | tail -1 | cut -d'"' -f4)
 
 # At which point which rows were there: the drill compares a restore to that point with it.

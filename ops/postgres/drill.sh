@@ -13,6 +13,9 @@ scratch=/var/lib/postgresql/18/restored
 facts=/var/lib/comptoir/facts
 history=$MEASURES_FOLDER/drills.jsonl
 week=$((7 * 86400))
+# Which version serves: ops/deploy notes it, as this container stays as it is meanwhile. A restore refuses newer backups.
+export COMPTOIR_VERSION
+COMPTOIR_VERSION=$(cat "$facts/version" 2>/dev/null || printf '%s' "${COMPTOIR_VERSION:-}")
 
 stop_scratch() {
   pg_ctl -D "$scratch" -m immediate -w stop >/dev/null 2>&1 || true
