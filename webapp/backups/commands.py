@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, update
+from sqlalchemy import delete, insert, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -56,9 +56,12 @@ def finish(
     rows_count: int,
     digest: str,
     manifest: str,
-) -> None:
-    """Note that a backup is written: its size, time, rows, and the digests of the books and of the manifest."""
-    session.execute(
+) -> bool:
+    """Note that a backup is written: its size, time, rows, and the digests of the books and of the manifest.
+
+    Returns whether it is noted: not where its workspace was erased meanwhile, and the note with it.
+    """
+    changed: CursorResult[Any] = session.execute(  # type: ignore[assignment]
         update(Backup)
         .where(Backup.id == backup_id)
         .values(
@@ -71,6 +74,8 @@ def finish(
             manifest=manifest,
         )
     )
+    if changed.rowcount == 0:
+        return False
     record(
         session=session,
         actor=actor,
@@ -80,6 +85,12 @@ def finish(
         object_id=tenant_id,
         difference={"backup": (None, manifest), "rows": (None, rows_count)},
     )
+    return True
+
+
+def forget(*, session: Session, backup_id: UUID) -> None:
+    """Drop the note of a backup whose workspace is gone."""
+    session.execute(delete(Backup).where(Backup.id == backup_id))
 
 
 def fail(*, session: Session, at: datetime, backup_id: UUID, error: str) -> None:

@@ -79,11 +79,13 @@ def erase_workspace(
     slug: str,
     found: Found | None = None,
     keep: Callable[[Found], None] = lambda _found: None,
+    asked_for: datetime | None = None,
 ) -> Certificate:
     """Drop a workspace, its backups that are noted here and every row that names it; as the owner of the schemas.
 
     `keep` is told what was found before anything is deleted; with it as `found`, an erasure that was cut off is ended.
-    Raises NotFound.
+    With `asked_for`, the moment for which owners asked, nothing is deleted once they have called it back.
+    Raises NotFound, also then.
     """
     with Session(engine) as session, session.begin():
         signer = open_signer(session=session, vault=ring_of(database), at=at)
@@ -91,13 +93,14 @@ def erase_workspace(
         found = _found(engine, slug)
         keep(found)
     tenant = TenantRef(UUID(found["before"]["tenant_id"]))
-    _delete(engine, tenant, found)
+    late = _delete(engine, tenant, found, asked_for)
+    manifests = [one["manifest"] for one in found["backups"] if one["state"] == "done"]
     said = {
         "erased": "workspace",
         "at": at.isoformat(),
         "by": {"id": str(actor.person_id), "label": actor.label, "via": actor.via},
         "before": found["before"],
-        "backups_deleted": [one["manifest"] for one in found["backups"] if one["state"] == "done"],
+        "backups_deleted": list(dict.fromkeys(manifests + late)),
         "after": _after(engine, tenant),
         "remains": REMAINS,
     }
@@ -128,18 +131,39 @@ def _found(engine: Engine, slug: str) -> Found:
     return {"before": before, "backups": [dict(row) for row in rows]}
 
 
-def _delete(engine: Engine, tenant: TenantRef, found: Found) -> None:
-    """Delete the files of backups, their rows and the workspace; what is gone already is well."""
-    for one in found["backups"]:
-        if one["file_name"]:
-            Path(one["file_name"]).unlink(missing_ok=True)
+def _delete(engine: Engine, tenant: TenantRef, found: Found, asked_for: datetime | None) -> list[str]:
+    """Delete the files of backups, their rows and the workspace; what is gone already is well.
+
+    Returns the manifests of the backups that are noted by now. Raises NotFound.
+    """
     with Session(engine) as session, session.begin():
-        session.execute(text("DELETE FROM platform.backup WHERE tenant_id = :id"), {"id": tenant.id})
+        # By its id: the short name of one that is gone may be another's by now. Locked: nobody calls it back meanwhile.
+        there = session.execute(
+            text("SELECT slug, erase_at FROM platform.tenant WHERE id = :id FOR NO KEY UPDATE"), {"id": tenant.id}
+        ).first()
+        if there is not None and asked_for is not None and there.erase_at != asked_for:
+            raise NotFound(N_("The erasure was called back."))
+        for one in found["backups"]:
+            if one["file_name"]:
+                Path(one["file_name"]).unlink(missing_ok=True)
+        late = _delete_backups(session, tenant)
         session.execute(text("DELETE FROM platform.sso_identity WHERE scope = :id"), {"id": tenant.id})
-        # By its id: the short name of one that is gone may be another's by now.
-        there = session.scalar(text("SELECT slug FROM platform.tenant WHERE id = :id"), {"id": tenant.id})
     if there is not None:
-        remove_tenant(engine, slug=there)
+        remove_tenant(engine, slug=there.slug, erase_at=asked_for)
+    with Session(engine) as session, session.begin():
+        # What was being written when the first look was taken; from here on none can be begun.
+        return late + _delete_backups(session, tenant)
+
+
+def _delete_backups(session: Session, tenant: TenantRef) -> list[str]:
+    """Delete the files and the notes of all backups that are noted now; return their manifests."""
+    query = "SELECT state, file_name, manifest FROM platform.backup WHERE tenant_id = :id ORDER BY began_at, id"
+    rows = session.execute(text(f"{query} FOR UPDATE"), {"id": tenant.id}).all()
+    for row in rows:
+        if row.file_name:
+            Path(row.file_name).unlink(missing_ok=True)
+    session.execute(text("DELETE FROM platform.backup WHERE tenant_id = :id"), {"id": tenant.id})
+    return [row.manifest for row in rows if row.state == "done"]
 
 
 def _before(engine: Engine, slug: str) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The erasure that an owner asks for: days of grace in which any owner calls it back, a job, a certificate."""
 
 import json
+import unicodedata
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -26,6 +27,8 @@ from webapp.tenancy.queries import TenantView
 ERASE = "backups.erase"
 GRACE = timedelta(days=7)
 """So long any owner can call an erasure back."""
+GRACE_LEAST = timedelta(days=1)
+"""So long before its time an erasure is put off whose owners the operator keeps out: nobody can call it back."""
 CERTIFICATE_LIFE = timedelta(days=365)
 """So long those who owned the workspace find its certificate here."""
 
@@ -44,6 +47,13 @@ class NoErasure(Conflict):
     message = N_("Nobody has asked for the workspace to be erased, or it was called back.")
 
 
+class ErasureBegun(Conflict):
+    """The clock has closed the workspace."""
+
+    code = "erasure_begun"
+    message = N_("The days in which it could be called back are over: the workspace is being erased.")
+
+
 def ask(*, session: Session, actor: Actor, at: datetime, name: str) -> datetime:
     """Let the bound workspace be erased after the days of grace, once its name was typed; return when (UTC).
 
@@ -52,7 +62,7 @@ def ask(*, session: Session, actor: Actor, at: datetime, name: str) -> datetime:
     tenant = bound_tenant(session)
     with on_platform(session):
         here = _locked(session, tenant.id)
-        if name.strip() != here.name:
+        if _as_read(name) != _as_read(here.name):
             raise Invalid(errors=(FieldError("name", "name", N_("This is not the name of the workspace.")),))
         if here.erase_at is not None:
             raise ErasureAskedFor
@@ -69,13 +79,16 @@ def ask(*, session: Session, actor: Actor, at: datetime, name: str) -> datetime:
 def call_back(*, session: Session, actor: Actor, at: datetime) -> None:
     """Let the bound workspace be; every owner is told by mail.
 
-    Raises NoErasure.
+    Raises NoErasure, ErasureBegun.
     """
     tenant = bound_tenant(session)
     with on_platform(session):
         here = _locked(session, tenant.id)
         if here.erase_at is None:
             raise NoErasure
+        if here.suspended_at is not None:
+            # Let in a moment ago, closed meanwhile: it would stay closed for ever.
+            raise ErasureBegun
         tenancy.set_erasure(session=session, tenant_id=tenant.id, erase_at=None, asked_by=None)
         _note(session, actor, at, "tenant.erasure_called_back", tenant.id, (here.erase_at, None))
         told = {"workspace": here.name, "by": identity.called(session=session, actor=actor)}
@@ -83,8 +96,13 @@ def call_back(*, session: Session, actor: Actor, at: datetime) -> None:
     _note(session, actor, at, "workspace.erasure_called_back", tenant.id, (here.erase_at, None))
 
 
+def _as_read(name: str) -> str:
+    """Return a name as a person reads it: not which space it has, how many, nor how its accents are put together."""
+    return " ".join(unicodedata.normalize("NFC", name).split())
+
+
 def _locked(session: Session, tenant_id: UUID) -> TenantView:
-    """Return the workspace as it is, while nobody else asks or calls back."""
+    """Return the workspace as it is, while nobody else asks, calls back or closes it."""
     session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"erasure {tenant_id}"), 0)))
     here = registry.tenant_by_id(session=session, tenant_id=tenant_id)
     if here is None:
@@ -120,15 +138,28 @@ def _tell_owners(
         tell(session=session, actor=actor, at=at, person_id=person_id, kind=kind, params=told)
 
 
+def id_of(tenant: TenantView) -> UUID:
+    """Return the id of the erasure that is asked for now, and of its job: one that is asked for anew is another."""
+    return uuid5(tenant.id, f"erasure {tenant.erase_at.astimezone(UTC) if tenant.erase_at else None}")
+
+
 def plan(*, session: Session, at: datetime) -> int:
     """Close the workspaces whose days of grace are over and queue their erasure; return how many were queued.
 
     On a transaction of the platform that no second clock shares.
     """
     queued = 0
-    for tenant, asked_by in registry.to_erase(session=session, at=at):
-        job_id = uuid5(tenant.id, f"erasure {tenant.erase_at}")
+    for found, asked_by in registry.to_erase(session=session, at=at + GRACE_LEAST):
+        if found.erase_at is None or (found.erase_at > at and found.suspended_at is None):
+            continue
+        job_id = id_of(found)
         if jobs.job(session=session, job_id=job_id) is not None:
+            continue
+        tenant = _locked(session, found.id)
+        if tenant.erase_at != found.erase_at:
+            continue
+        if tenant.suspended_at is not None:
+            _put_off(session, tenant, asked_by, at)
             continue
         actor = Actor(person_id=asked_by, label="", via="job", through_id=str(job_id))
         tenancy.set_suspended(session=session, actor=actor, at=at, slug=tenant.slug, suspended=True)
@@ -136,6 +167,13 @@ def plan(*, session: Session, at: datetime) -> int:
         enqueue(session=session, actor=actor, at=at, job_id=job_id, kind=ERASE, arguments=arguments)
         queued += 1
     return queued
+
+
+def _put_off(session: Session, tenant: TenantView, asked_by: UUID, at: datetime) -> None:
+    """Begin the days of grace anew: while the operator keeps everybody out, nobody can call it back."""
+    erase_at = at + GRACE
+    tenancy.set_erasure(session=session, tenant_id=tenant.id, erase_at=erase_at, asked_by=asked_by)
+    _note(session, Actor.system("clock"), at, "tenant.erasure_put_off", tenant.id, (tenant.erase_at, erase_at))
 
 
 def _context(erasure_id: UUID) -> str:
@@ -163,6 +201,11 @@ def found_before(*, session: Session, erasure_id: UUID) -> dict[str, Any] | None
         return None
     found: dict[str, Any] = json.loads(ring_of(session).open(bytes(row[0]), context=_context(erasure_id)))
     return found
+
+
+def leave(*, session: Session, erasure_id: UUID) -> None:
+    """Forget what an erasure found that was begun and called back."""
+    session.execute(delete(Erasure).where(Erasure.id == erasure_id, ~Erasure.is_done))
 
 
 def finish(*, session: Session, actor: Actor, at: datetime, erasure_id: UUID, name: str, certificate: str) -> None:

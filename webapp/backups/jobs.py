@@ -9,7 +9,7 @@ from uuid import UUID
 from webapp.backups import commands, erasures, exports, shelf
 from webapp.backups.content import write_export
 from webapp.backups.erasing import Found, erase_workspace
-from webapp.jobs.context import Handler, JobContext
+from webapp.jobs.context import Handler, JobContext, TryLater
 from webapp.kernel.db import TenantRef, owner_engine
 from webapp.kernel.errors import NotFound
 from webapp.tenancy import queries as registry
@@ -134,9 +134,15 @@ def erase(context: JobContext) -> None:
         tenant = registry.tenant_by_id(session=session, tenant_id=tenant_id)
         owners = registry.owners(session=session, tenant_id=tenant_id)
         found = erasures.found_before(session=session, erasure_id=erasure_id)
-    is_due = tenant is not None and tenant.erase_at is not None and tenant.erase_at <= at
-    if found is None and not is_due:
+        if tenant is not None and erasures.id_of(tenant) != erasure_id:
+            # Called back, or asked for anew: also when it was begun and cut off.
+            erasures.leave(session=session, erasure_id=erasure_id)
+            return
+    if tenant is None and found is None:
         return
+    erase_at = tenant.erase_at if tenant else None
+    if erase_at is not None and erase_at > at:
+        raise TryLater("the clock of the machine that queued this is ahead of this one's", erase_at - at)
 
     def keep(now_found: Found) -> None:
         with context.database.platform() as session:
@@ -152,6 +158,7 @@ def erase(context: JobContext) -> None:
             slug=tenant.slug if tenant else "",
             found=found,
             keep=keep,
+            asked_for=erase_at,
         )
     finally:
         engine.dispose()

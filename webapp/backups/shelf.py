@@ -14,6 +14,7 @@ from webapp.backups.taking import Beat, Taken, take
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import Clock
 from webapp.kernel.db import Database
+from webapp.kernel.errors import N_, NotFound
 from webapp.settings import Settings
 
 log = structlog.get_logger()
@@ -70,12 +71,16 @@ def take_down(
             for_move=for_move,
             beat=beat,
         )
+    except NotFound:
+        with database.platform() as session:
+            commands.forget(session=session, backup_id=backup_id)
+        raise
     except Exception as error:
         with database.platform() as session:
             commands.fail(session=session, at=clock(), backup_id=backup_id, error=_reason(error))
         raise
     with database.platform() as session:
-        commands.finish(
+        is_noted = commands.finish(
             session=session,
             actor=actor,
             at=clock(),
@@ -87,6 +92,9 @@ def take_down(
             digest=taken.manifest.digest,
             manifest=taken.manifest.sha256,
         )
+    if not is_noted:
+        path.unlink(missing_ok=True)
+        raise NotFound(N_("There is no such workspace."))
     return taken
 
 

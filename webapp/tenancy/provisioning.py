@@ -311,14 +311,19 @@ def drop_aside(driver: psycopg.Connection[Any], tenant: TenantRef) -> list[str]:
     return names
 
 
-def remove_tenant(engine: Engine, *, slug: str) -> None:
+def remove_tenant(engine: Engine, *, slug: str, erase_at: datetime | None = None) -> None:
     """Drop a workspace for good: its schema, its role and every platform row that names it.
 
+    With `erase_at` only if it is still to be erased then.
     Raises NotFound.
     """
     with engine.begin() as connection:
         driver = _driver(connection)
-        row = driver.execute("DELETE FROM platform.tenant WHERE slug = %s RETURNING id", (slug,)).fetchone()
+        row = driver.execute(
+            "DELETE FROM platform.tenant"
+            " WHERE slug = %(slug)s AND (%(at)s::timestamptz IS NULL OR erase_at = %(at)s) RETURNING id",
+            {"slug": slug, "at": erase_at},
+        ).fetchone()
         if row is None:
             raise NotFound(N_("There is no workspace called %(slug)s."), slug=slug)
         drop_aside(driver, TenantRef(row[0]))

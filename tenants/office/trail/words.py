@@ -110,6 +110,7 @@ ACTIONS: dict[str, str] = {
     "tenant.erased": N_("Workspace erased"),
     "tenant.erasure_asked_for": N_("Erasure of a workspace asked for"),
     "tenant.erasure_called_back": N_("Erasure of a workspace called back"),
+    "tenant.erasure_put_off": N_("Erasure of a workspace put off"),
     "tenant.former_deleted": N_("Former state of a workspace deleted"),
     "tenant.removed": N_("Workspace removed"),
     "tenant.restored": N_("Workspace restored"),
