@@ -13,9 +13,10 @@ from prometheus_client import generate_latest
 from sqlalchemy import Engine, text
 
 from tests import hands
-from tests.cast import Cast
+from tests.cast import STAGE, Cast
 from webapp import worker
 from webapp.backups import envelope, queries
+from webapp.backups.erasing import erase_workspace
 from webapp.settings import Settings
 from webapp.web.state import KEY
 
@@ -88,6 +89,18 @@ def test_a_night_backs_up_every_workspace_once_spread_over_it_and_lets_go_of_the
         ).all()
     assert states == ["deleted", "deleted", "done"]
     assert envelope.identity_path(nights).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_backup_that_waits_leaves_no_note_of_a_workspace_that_was_erased_meanwhile(
+    cast: Cast, app: Flask, owner: Engine, settings: Settings, tmp_path: Path
+):
+    assert cast.olga.post(f"/platform/backups/{cast.acme.slug}").status_code == 303
+    at = datetime.now(UTC)
+    erase_workspace(engine=owner, database=app.extensions[KEY].database, actor=STAGE, at=at, slug=cast.acme.slug)
+    assert hands.work(replace(settings, backup_dir=str(tmp_path)), "backups.take") == 1
+    with owner.connect() as connection:
+        query = text("SELECT count(*) FROM platform.backup WHERE tenant_id = :id")
+        assert connection.scalar(query, {"id": cast.acme.ref.id}) == 0
 
 
 def all_pages(browser: FlaskClient) -> str:
