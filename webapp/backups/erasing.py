@@ -27,6 +27,7 @@ from webapp.kernel.errors import N_, Conflict, NotFound
 from webapp.tenancy import commands as tenancy
 from webapp.tenancy import queries as registry
 from webapp.tenancy.provisioning import remove_tenant
+from webapp.tenancy.registry import CREATE
 
 _LEFT = """
     SELECT c.table_name FROM information_schema.columns c
@@ -35,7 +36,7 @@ _LEFT = """
     ORDER BY 1 LIMIT 200
 """
 REMAINS = (
-    "the installation's own trail: that the workspace was made, restored and erased, by its id",
+    "the installation's own trail: that the workspace was made, restored and erased, its id and what it was called",
     "backups of the whole installation, until their retention is over",
 )
 """What an erasure does not reach, told in every certificate."""
@@ -94,6 +95,8 @@ def erase_workspace(
         keep(found)
     tenant = TenantRef(UUID(found["before"]["tenant_id"]))
     late = _delete(engine, tenant, found, asked_for)
+    with database.platform() as session:
+        jobs.forget_jobs(session=session, kind=CREATE, is_about=lambda told: told.get("tenant_id") == str(tenant.id))
     manifests = [one["manifest"] for one in found["backups"] if one["state"] == "done"]
     said = {
         "erased": "workspace",
@@ -156,12 +159,14 @@ def _delete(engine: Engine, tenant: TenantRef, found: Found, asked_for: datetime
 
 
 def _delete_backups(session: Session, tenant: TenantRef) -> list[str]:
-    """Delete the files and the notes of all backups that are noted now; return their manifests."""
-    query = "SELECT state, file_name, manifest FROM platform.backup WHERE tenant_id = :id ORDER BY began_at, id"
+    """Delete the files, the notes and the jobs of all backups that are noted now; return their manifests."""
+    query = "SELECT id, state, file_name, manifest FROM platform.backup WHERE tenant_id = :id ORDER BY began_at, id"
     rows = session.execute(text(f"{query} FOR UPDATE"), {"id": tenant.id}).all()
     for row in rows:
         if row.file_name:
             Path(row.file_name).unlink(missing_ok=True)
+    # A backup's job has its id, and was told the workspace's short name.
+    session.execute(text("DELETE FROM platform.job WHERE id = ANY (:ids)"), {"ids": [row.id for row in rows]})
     session.execute(text("DELETE FROM platform.backup WHERE tenant_id = :id"), {"id": tenant.id})
     return [row.manifest for row in rows if row.state == "done"]
 
@@ -262,6 +267,9 @@ def erase_person(*, engine: Engine, database: Database, actor: Actor, at: dateti
         }
         deleted["letters"] = jobs.forget_jobs(
             session=session, kind="mail.send", is_about=lambda told: str(told.get("to", "")).lower() == address
+        )
+        deleted["workspaces asked for"] = jobs.forget_jobs(
+            session=session, kind=CREATE, is_about=lambda told: str(told.get("owner_email", "")).lower() == address
         )
         deleted["invitations"] = tenancy.forget_invitations(session=session, email=address)
         views = 0

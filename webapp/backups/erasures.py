@@ -15,7 +15,7 @@ from webapp.backups.models import Erasure
 from webapp.identity import queries as identity
 from webapp.identity.notices import tell
 from webapp.jobs import queries as jobs
-from webapp.jobs.commands import enqueue
+from webapp.jobs.commands import enqueue, forget_arguments
 from webapp.kernel.actor import Actor
 from webapp.kernel.crypto import of_platform, ring_of
 from webapp.kernel.db import bound_tenant, on_platform
@@ -217,6 +217,7 @@ def finish(*, session: Session, actor: Actor, at: datetime, erasure_id: UUID, na
         .values(is_done=True, content_sealed=sealed)
         .returning(Erasure.owners)
     ).first()
+    forget_arguments(session=session, job_id=erasure_id, keep=("tenant_id",))
     owners = set(row[0]) if row else set()
     for person_id in identity.people(session=session, ids=owners):
         told = {"workspace": name, "erasure": str(erasure_id)}

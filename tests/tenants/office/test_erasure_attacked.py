@@ -1,5 +1,6 @@
 """Attacks on the erasure of a workspace: what was called back stays, what is erased leaves no file behind."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,8 @@ from webapp.backups import commands, erasures, shelf
 from webapp.kernel.errors import NotFound
 from webapp.settings import Settings
 from webapp.tenancy import commands as tenancy
+from webapp.tenancy import queries as tenancy_queries
+from webapp.tenancy import registry
 from webapp.web.state import KEY
 
 
@@ -189,3 +192,37 @@ def test_a_recall_and_the_closing_do_not_cross(cast: Cast, app: Flask, settings:
         let_days_pass(settings, days=7, minutes=1)
     assert done == [200]
     assert cast.alice.api("GET", "/accounts").status_code == 200, "called back, and closed nevertheless"
+
+
+def test_no_job_of_the_platform_tells_of_a_workspace_that_is_erased(
+    cast: Cast, app: Flask, settings: Settings, owner: Engine
+):
+    slug = f"shop-{cast.number}"[:40].rstrip("-")
+    asked = {"name": "Corner Shop", "slug": slug, "base_currency": "EUR", "owner_email": cast.alice.email}
+    assert cast.olga.post("/workspaces", asked).status_code == 303
+    hands.work(settings, registry.CREATE)
+    database = app.extensions[KEY].database
+    with database.platform() as session:
+        tenant = tenancy_queries.tenant_by_slug(session=session, slug=slug)
+        about = {"session": session, "actor": STAGE, "at": datetime.now(UTC)}
+        commands.ask(**about, job_id=uuid4(), tenant_id=tenant.id, slug=slug)
+    known = {one.kind for one in hands.queued(database) if one.arguments.get("tenant_id") == str(tenant.id)}
+    assert known == {registry.CREATE, commands.TAKE}
+    assert cast.alice.post(f"/t/{slug}/erasure", {"name": "Corner Shop"}).status_code == 303
+    clock = let_days_pass(settings, days=7, minutes=1)
+    hands.work(settings, erasures.ERASE, clock=clock)
+    assert cast.alice.browser().get(f"/t/{slug}/accounts").status_code == 404
+    left = [one for one in hands.queued(database) if one.kind != "mail.send"]
+    assert [one.kind for one in left if slug in str(one.arguments) or "Corner Shop" in str(one.arguments)] == []
+    (gone,) = [
+        one.arguments["values"]["erasure"]
+        for one in hands.queued(database, to=cast.alice.email)
+        if one.arguments["letter"] == "workspace_erased"
+    ]
+    given = cast.alice.browser().get(f"/erasures/{gone}/certificate")
+    with owner.connect() as connection:
+        kept = connection.scalar(
+            text("SELECT count(*) FROM platform.audit_event WHERE difference::text LIKE '%Corner Shop%'")
+        )
+    assert kept, "the installation's trail keeps what it was called when it was made"
+    assert "what it was called" in json.loads(json.loads(given.data)["certificate"])["remains"][0]
