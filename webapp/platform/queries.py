@@ -18,7 +18,7 @@ QUEUES = ("default", "imports", "mail")
 STATES = ("queued", "running", "parked")
 _REVISIONS = """
     SELECT (SELECT revision FROM platform.schema_revision),
-        EXISTS (SELECT FROM platform.tenant WHERE schema_revision <> :head)
+        EXISTS (SELECT FROM platform.tenant WHERE schema_revision = ANY(:waiting))
 """
 _SERVERS = """
     SELECT current_setting('server_version'), current_setting('archive_mode') <> 'off',
@@ -93,8 +93,9 @@ class Schemas:
 def schemas(*, session: Session) -> Schemas:
     """Return how the schemas fit this version: two questions, however many workspaces there are."""
     behind, platform = unfit_counts(session)
-    here, others = session.execute(text(_REVISIONS), {"head": tenant_revisions().head()}).one()
-    waits = not behind and not platform and (here != platform_revisions().head() or others)
+    # A revision that this version does not know is of a newer one that served here: nothing waits for that.
+    here, others = session.execute(text(_REVISIONS), {"waiting": tenant_revisions().suits()[:-1]}).one()
+    waits = not behind and not platform and (here in platform_revisions().suits()[:-1] or others)
     return Schemas(here, bool(platform), behind, bool(waits))
 
 

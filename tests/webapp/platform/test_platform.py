@@ -6,14 +6,16 @@ from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from tests.cast import STAGE, Cast
 from tests.hands import letters, work
 from webapp import __version__
 from webapp.jobs import commands
+from webapp.platform import queries
 from webapp.settings import Settings
-from webapp.tenancy.schema import platform_revisions, tenant_revisions
+from webapp.tenancy.schema import Revisions, platform_revisions, tenant_revisions
 from webapp.web.state import KEY
 
 PAGES = ("/platform", "/platform/installation", "/platform/jobs", "/platform/mails", "/platform/components")
@@ -91,6 +93,20 @@ def test_an_operator_sees_what_runs_and_how_long_the_oldest_job_waits(cast: Cast
     assert __version__ in page and server in page and platform_revisions().head() in page
     assert "worker.old (0.0.1)" in page and "Migrations are pending" not in page
     assert re.search(r"60\d s", page), "ten minutes"
+
+
+def test_after_a_way_back_no_migration_is_said_to_wait(owner: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Session(owner) as session:
+        head = platform_revisions().head()
+        session.execute(text("INSERT INTO platform.served_revision VALUES ('platform', '9001', :head)"), {"head": head})
+        session.execute(text("UPDATE platform.schema_revision SET revision = '9001'"))
+        found = queries.schemas(session=session)
+        assert (found.revision, found.is_behind, found.waits) == ("9001", False, False)
+        session.execute(text("UPDATE platform.schema_revision SET revision = :head"), {"head": head})
+        # As if 9001 were a migration of this version that takes away, and waits.
+        monkeypatch.setattr(Revisions, "suits", lambda self: [head, "9001"] if self.name == "platform" else ["0001"])
+        assert queries.schemas(session=session).waits
+        session.rollback()
 
 
 def test_an_operator_gets_a_test_mail(cast: Cast, settings: Settings) -> None:
