@@ -30,14 +30,20 @@ def suspend(app: Flask, slug: str, *, suspended: bool) -> None:
         tenancy.set_suspended(session=session, actor=STAGE, at=datetime.now(UTC), slug=slug, suspended=suspended)
 
 
-@pytest.fixture(autouse=True)
-def leaves_nothing(cast: Cast, owner: Engine) -> Iterator[None]:
-    """Let no other test's clock meet what was asked for here."""
-    yield
+def forget_erasures(owner: Engine) -> None:
     with owner.begin() as connection:
         connection.execute(text("UPDATE platform.tenant SET erase_at = NULL, erase_asked_by = NULL"))
-        connection.execute(text("UPDATE platform.tenant SET name = 'Acme' WHERE id = :id"), {"id": cast.acme.ref.id})
         connection.execute(text("DELETE FROM platform.job WHERE kind = :kind"), {"kind": erasures.ERASE})
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing(cast: Cast, owner: Engine) -> Iterator[None]:
+    """Meet nothing that was asked for before, and let no other test's clock meet what was asked for here."""
+    forget_erasures(owner)
+    yield
+    forget_erasures(owner)
+    with owner.begin() as connection:
+        connection.execute(text("UPDATE platform.tenant SET name = 'Acme' WHERE id = :id"), {"id": cast.acme.ref.id})
 
 
 def state(owner: Engine) -> str:
