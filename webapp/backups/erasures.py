@@ -169,8 +169,19 @@ def plan(*, session: Session, at: datetime) -> int:
     return queued
 
 
+def reopen(*, session: Session, tenant_id: UUID, erasure_id: UUID, asked_by: UUID, at: datetime) -> None:
+    """Let people in again whose workspace a wrong clock closed too early, and begin the days of grace anew."""
+    tenant = _locked(session, tenant_id)
+    if id_of(tenant) != erasure_id:
+        return
+    leave(session=session, erasure_id=erasure_id)
+    clock = Actor.system("clock")
+    tenancy.set_suspended(session=session, actor=clock, at=at, slug=tenant.slug, suspended=False)
+    _put_off(session, tenant, asked_by, at)
+
+
 def _put_off(session: Session, tenant: TenantView, asked_by: UUID, at: datetime) -> None:
-    """Begin the days of grace anew: while the operator keeps everybody out, nobody can call it back."""
+    """Begin the days of grace anew: nobody could call it back while everybody was kept out."""
     erase_at = at + GRACE
     tenancy.set_erasure(session=session, tenant_id=tenant.id, erase_at=erase_at, asked_by=asked_by)
     _note(session, Actor.system("clock"), at, "tenant.erasure_put_off", tenant.id, (tenant.erase_at, erase_at))

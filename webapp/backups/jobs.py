@@ -15,6 +15,8 @@ from webapp.kernel.errors import NotFound
 from webapp.tenancy import queries as registry
 
 BEAT_SECONDS = 1.0
+AHEAD = timedelta(minutes=1)
+"""A clock that closed a workspace so long before its time was wrong; two machines differ by less."""
 
 
 def told(context: JobContext) -> Callable[[int, int], None]:
@@ -141,6 +143,12 @@ def erase(context: JobContext) -> None:
     if tenant is None and found is None:
         return
     erase_at = tenant.erase_at if tenant else None
+    if tenant is not None and erase_at is not None and erase_at > at + AHEAD:
+        with context.begin() as session:
+            erasures.reopen(
+                session=session, tenant_id=tenant_id, erasure_id=erasure_id, asked_by=context.claim.created_by, at=at
+            )
+        return
     if erase_at is not None and erase_at > at:
         raise TryLater("the clock of the machine that queued this is ahead of this one's", erase_at - at)
 

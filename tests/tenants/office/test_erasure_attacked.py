@@ -96,6 +96,21 @@ def test_a_worker_whose_clock_is_behind_erases_later_and_not_never(cast: Cast, o
     assert cast.alice.browser().get(f"/t/{cast.acme.slug}/accounts").status_code == 404
 
 
+def test_a_workspace_that_a_wrong_clock_closed_is_open_again_with_new_days_of_grace(
+    cast: Cast, owner: Engine, settings: Settings
+):
+    books(cast)
+    assert cast.alice.api("POST", "/erasure", json={"name": "Acme"}).status_code == 202
+    ahead = let_days_pass(settings, days=7, minutes=1)
+    assert cast.alice.api("GET", "/accounts").status_code == 403
+    right = hands.Clock(ahead.at - timedelta(days=6))
+    hands.work(settings, erasures.ERASE, clock=right)
+    assert state(owner) == "done"
+    until = datetime.fromisoformat(cast.alice.api("GET", "/erasure").json["erase_at"])
+    assert until - right.at == erasures.GRACE
+    assert cast.bob.api("GET", "/accounts").status_code == 200
+
+
 def test_days_in_which_an_operator_keeps_everybody_out_are_no_days_of_grace(cast: Cast, app: Flask, settings: Settings):
     books(cast)
     assert cast.alice.api("POST", "/erasure", json={"name": "Acme"}).status_code == 202
