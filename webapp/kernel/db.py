@@ -7,7 +7,8 @@ the transaction ends the role is gone, whatever the pool or PgBouncer does with 
 import hmac
 import select
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -25,6 +26,8 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 CONNECT_SECONDS_MAX = 3
 """A server that says nothing for so long is away."""
+AWAY_SECONDS = 10
+"""A connection that could not be made so long ago says nothing of now."""
 LOST_AFTER_SECONDS = 15
 """Longer than a statement waits for a lock (10 s): it reads nothing meanwhile and is not lost, only full."""
 BIND_SECONDS_MAX = 12
@@ -116,16 +119,18 @@ class _Scout:
     """While the server is away one caller at a time tries to reach it; the others are told at once that it is away.
 
     Else each of them would hold its thread until its own attempt has failed, and none would be left for what needs no
-    database: signs of life, and the page that says what is the matter.
+    database: signs of life, and the page that says what is the matter. One attempt that failed while others succeeded,
+    or long ago, says nothing: a server that is well is refused to nobody.
     """
 
-    def __init__(self) -> None:
-        self._is_away = False
+    def __init__(self, *, steady: Callable[[], float] = time.monotonic) -> None:
+        self._steady = steady
+        self._away_until = self._reached_at = float("-inf")
         self._attempt = threading.Lock()
 
     def connect(self, dialect: Any, _record: Any, arguments: Any, options: dict[str, Any]) -> Any:
         """Connect. Raises the driver's OperationalError."""
-        if not self._is_away:
+        if self._steady() >= self._away_until:
             return self._try(dialect, arguments, options)
         if not self._attempt.acquire(blocking=False):
             raise psycopg.OperationalError("the database does not answer; another request tries to reach it")
@@ -135,12 +140,14 @@ class _Scout:
             self._attempt.release()
 
     def _try(self, dialect: Any, arguments: Any, options: dict[str, Any]) -> Any:
+        began = self._steady()
         try:
             found = dialect.connect(*arguments, **options)
         except psycopg.OperationalError:
-            self._is_away = True
+            if self._reached_at < began:
+                self._away_until = self._steady() + AWAY_SECONDS
             raise
-        self._is_away = False
+        self._reached_at, self._away_until = self._steady(), float("-inf")
         return found
 
 

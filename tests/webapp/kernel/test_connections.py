@@ -230,3 +230,38 @@ def test_while_the_server_is_away_one_caller_tries_and_the_others_are_told() -> 
     assert found == ["a connection"]
     assert ask() == "a connection", "it is there again, for everybody"
     assert len(tried) == 3
+
+
+@pytest.mark.parametrize("blip", ["long ago", "while others got through"])
+def test_one_failed_connection_refuses_a_server_that_is_well_to_nobody(blip: str) -> None:
+    at, held, go_on = [0.0], threading.Event(), threading.Event()
+    scout = db._Scout(steady=lambda: at[0])
+
+    def fail(**_options: Any) -> str:
+        if blip == "while others got through":
+            at[0] += 1
+            assert reach() == "a connection"
+        raise psycopg.OperationalError("too many connections for a moment")
+
+    def ask(connect: Any) -> Any:
+        return scout.connect(SimpleNamespace(connect=connect), None, (), {})
+
+    def reach() -> Any:
+        return ask(lambda **_options: "a connection")
+
+    def slowly(**_options: Any) -> str:
+        held.set()
+        assert go_on.wait(10)
+        return "a connection"
+
+    with pytest.raises(psycopg.OperationalError, match="for a moment"):
+        ask(fail)
+    at[0] += 3600 if blip == "long ago" else 1
+    first = threading.Thread(target=ask, args=(slowly,))
+    first.start()
+    try:
+        assert held.wait(10)
+        assert reach() == "a connection", "at the same time as another"
+    finally:
+        go_on.set()
+        first.join(10)
