@@ -9,7 +9,7 @@ set -euo pipefail
 export MEASURES_FILE=drill.prom
 
 beat=/tmp/drill-clock
-scratch=/var/lib/postgresql/18/restored
+scratch=$(dirname "${PGDATA:?}")/restored
 facts=/var/lib/comptoir/facts
 history=$MEASURES_FOLDER/drills.jsonl
 week=$((7 * 86400))

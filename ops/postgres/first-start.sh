@@ -2,6 +2,18 @@
 # Runs once, by the image's entry point, when the cluster has just been made: the roles and the database.
 set -euo pipefail
 
+# A newer image beside a former cluster would otherwise serve empty books.
+for other in /var/lib/postgresql/[0-9]*/docker/PG_VERSION; do
+  if [ -s "$other" ] && [ "$(dirname "$other")" != "${PGDATA:?}" ] && [ ! -e /var/lib/postgresql/upgrade ]; then
+    echo "refused: the books are in a cluster of PostgreSQL $(cat "$other"). Name the former images again (COMPTOIR_SERVERS in .env), docker compose up -d, then ops/upgrade-postgres" >&2
+    # It was made a moment ago and holds nothing; left there, the next start would take it for whole.
+    pg_ctl -D "$PGDATA" -m immediate -w stop >/dev/null || true
+    rm -rf "${PGDATA:?}"
+    rmdir --ignore-fail-on-non-empty "$(dirname "$PGDATA")"
+    exit 1
+  fi
+done
+
 owner_password=$(cat /run/secrets/database_owner_password)
 pooler_password=$(cat /run/secrets/pgbouncer_password)
 

@@ -8,7 +8,7 @@ set -euo pipefail
 # shellcheck source=ops/postgres/measures.sh
 . /etc/comptoir/measures.sh
 
-place=/var/lib/postgresql/18
+place=$(dirname "${PGDATA:?}")
 restored=$place/restored former=$place/before-restore now=$place/docker hold=/var/lib/postgresql/hold-archive
 socket=/tmp/restored
 fail() {

@@ -42,6 +42,7 @@ def run(folder: Path, script: str, *words: str, container: str = "1.0.0") -> str
     asked = ["bash", folder / "etc" / script, *words]
     path = f"{folder}/tools:{os.environ['PATH']}"
     environ = {"PATH": path, "COMPTOIR_VERSION": container, "CALLS": f"{folder}/calls"}
+    environ["PGDATA"] = f"{folder}/lib/postgresql/18/docker"
     return subprocess.run(asked, env=environ, capture_output=True, text=True, check=False, timeout=20).stdout
 
 

@@ -1,6 +1,7 @@
 """The scripts of ops/: found sound by shellcheck, and ready to say what they do."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -35,3 +36,12 @@ def test_a_script_says_what_it_does_and_stops_at_the_first_failure(script: Path)
     done = subprocess.run([script, "--help"], capture_output=True, text=True, check=False, timeout=10)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"usage: ops/{script.name}")
+
+
+def test_no_script_names_the_major_version_of_the_database():
+    named = [
+        path.name
+        for path in (*SCRIPTS, *(ROOT / "ops/postgres").glob("*.conf"))
+        if "standin" not in path.parts and re.search(r"postgresql/[0-9]+", path.read_text())
+    ]
+    assert named == [], "PGDATA of the image says it"
