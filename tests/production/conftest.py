@@ -6,12 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from tests.production.lines import LINES, Measured, Proof, table
-from tests.production.stack import ROOT, Stack
+from tests.production.stack import ROOT, Stack, running
 
 PROOFS: dict[str, Proof] = defaultdict(Proof)
 
@@ -72,14 +71,8 @@ def _docker() -> None:
 @pytest.fixture(scope="session")
 def stack(_docker: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Return a running installation with the workspace `acme`."""
-    made = Stack(tmp_path_factory.mktemp("stack") / "comptoir", f"comptoir-test-{uuid4().hex[:8]}")
-    try:
-        made.setup()
-        made.up()
-        made.comptoir("tenant", "create", "--slug", "acme", "--name", "Acme", "--owner", "owner@acme.example")
+    with running(tmp_path_factory.mktemp("stack") / "comptoir") as made:
         yield made
-    finally:
-        made.down()
 
 
 @pytest.fixture

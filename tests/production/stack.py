@@ -10,9 +10,11 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import urllib3
 
@@ -136,6 +138,19 @@ class Stack:
         """Return what an operator's shell has."""
         kept: Sequence[str] = ("PATH", "HOME", "DOCKER_HOST", "LANG", "PIP_CERT")
         return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+@contextmanager
+def running(folder: Path, *, settings: dict[str, str] | None = None) -> Iterator[Stack]:
+    """Set up and start an installation with the workspace `acme`, and take it down afterwards."""
+    made = Stack(folder, f"comptoir-test-{uuid4().hex[:8]}", settings=settings)
+    try:
+        made.setup()
+        made.up()
+        made.comptoir("tenant", "create", "--slug", "acme", "--name", "Acme", "--owner", "owner@acme.example")
+        yield made
+    finally:
+        made.down()
 
 
 def _copy(folder: Path) -> None:

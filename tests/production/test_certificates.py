@@ -4,14 +4,13 @@ import json
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import urllib3
 from cryptography import x509
 
 from tests.production.lines import Measured
-from tests.production.stack import DOMAIN, Stack, until
+from tests.production.stack import DOMAIN, Stack, running, until
 
 # Its root is made anew at each start: what it signed is looked at, not trusted.
 pytestmark = pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
@@ -35,17 +34,13 @@ PEBBLE = {
 def stack(_docker: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Return an installation whose certbot is told of an authority beside it, and the workspace `acme`."""
     folder = tmp_path_factory.mktemp("certificates") / "comptoir"
-    made = Stack(folder, f"comptoir-acme-{uuid4().hex[:8]}", settings={"CERTBOT_IMAGE": CERTBOT})
-    authority = f"{made.project}-authority"
-    try:
-        made.setup()
-        made.up()
-        made.comptoir("tenant", "create", "--slug", "acme", "--name", "Acme", "--owner", "owner@acme.example")
-        begin_authority(made, authority)
-        yield made
-    finally:
-        made.run("docker", "rm", "-f", authority, check=False)
-        made.down()
+    with running(folder, settings={"CERTBOT_IMAGE": CERTBOT}) as made:
+        authority = f"{made.project}-authority"
+        try:
+            begin_authority(made, authority)
+            yield made
+        finally:
+            made.run("docker", "rm", "-f", authority, check=False)
 
 
 def begin_authority(stack: Stack, name: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.production.lines import Measured
 from tests.production.load import Load
-from tests.production.stack import Stack, until
+from tests.production.stack import Stack, running, until
 
 STEPS = ("preflight", "save", "migrate", "start", "files", "gate", "switch", "drain", "stop", "workers")
 MIGRATIONS = "/opt/comptoir/lib/python3.13/site-packages/webapp/_files/migrations"
@@ -22,6 +22,13 @@ NO_START = """["sh", "-c", "[ $0 != web ] || { echo 'no such module: money' >&2;
 NEVER_READY = NO_START.replace(
     "echo 'no such module: money' >&2; exit 3", "export COMPTOIR_REDIS_URL_FILE= COMPTOIR_REDIS_URL=redis://nowhere"
 )
+
+
+@pytest.fixture(scope="module")
+def stack(_docker: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Return an installation of its own: afterwards another version, of the other colour, serves in it."""
+    with running(tmp_path_factory.mktemp("deploy") / "comptoir") as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
