@@ -104,7 +104,7 @@ function toggle(list, range) {
 function press(control) {
   const owner = (control.form ?? control).closest("[data-hx-get], [data-hx-post]");
   if (!owner || owner._htmx || !window.htmx) control.click();
-  else setTimeout(() => press(control));
+  else if (control.isConnected) setTimeout(() => press(control));
 }
 
 function act(list, name) {
