@@ -63,6 +63,7 @@ NO_EVENT = {
     "webapp.backups.commands.plan": MACHINERY,
     "webapp.backups.erasures.begin": MACHINERY,
     "webapp.backups.erasures.finish": "ends an erasure, which is an event",
+    "webapp.backups.erasures.leave": "the calling back, for which it is forgotten, is an event",
     "webapp.backups.erasures.forget": "how long certificates are kept is said where the erasure is asked for",
     "webapp.backups.exports.begin": MACHINERY,
     "webapp.backups.exports.fail": MACHINERY,
