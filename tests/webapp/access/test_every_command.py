@@ -59,6 +59,7 @@ NO_EVENT = {
     "webapp.jobs.commands.retry": CALLED,
     "webapp.backups.commands.begin": MACHINERY,
     "webapp.backups.commands.fail": MACHINERY,
+    "webapp.backups.commands.forget": "the erasure of its workspace, which it is about, is an event",
     "webapp.backups.commands.note_deleted": MACHINERY,
     "webapp.backups.commands.plan": MACHINERY,
     "webapp.backups.erasures.begin": MACHINERY,
