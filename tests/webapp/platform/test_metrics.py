@@ -61,6 +61,7 @@ def test_books_and_imports_are_gauges(
     for _ in range(2):
         body = {"date": "2026-03-14", "description": "Market", "postings": postings}
         assert alice.api("POST", "/entries", json=body).status_code == 201
+    work(settings, "imports.check")  # what other tests of this process left waiting
     before = gauged(app, 'comptoir_imports{state="review"}')
     file = (io.BytesIO(b"Date,Description,Amount\n2026-01-02,Shop,-5.00\n"), "statement.csv")
     data = {"account_id": str(bank), "file": file}
