@@ -20,7 +20,7 @@ from webapp.embedded.postgres import EmbeddedPostgres
 from webapp.embedded.valkey import EmbeddedValkey
 from webapp.kernel.db import Database, owner_engine
 from webapp.settings import Settings
-from webapp.tenancy.provisioning import prepare_database
+from webapp.tenancy.preparation import prepare_database
 from webapp.web.state import KEY
 
 SECRET = "test-secret-key-of-more-than-thirty-two-characters-0123456789"

@@ -1,4 +1,4 @@
-"""The Flask application: the one list of its rooms."""
+"""The Flask application: put together, and served."""
 
 import gc
 import signal
@@ -20,82 +20,24 @@ from werkzeug.exceptions import HTTPException
 
 from tenants.demo import statements as demo_statements
 from tenants.demo.commands import SEED
-from tenants.money.accounts import api as accounts_api
-from tenants.money.accounts import pages as accounts_pages
-from tenants.money.accounts import sharing_api, sharing_pages
 from tenants.money.accounts.shown import account_choices, account_path
-from tenants.money.dashboard import api as dashboard_api
-from tenants.money.dashboard import pages as dashboard_pages
 from tenants.money.dashboard.gauges import business_gauges
-from tenants.money.holds import api as holds_api
-from tenants.money.holds import pages as holds_pages
-from tenants.money.imports import api as imports_api
-from tenants.money.imports import learning, mapping_pages, row_pages, rows_api, steps_api
-from tenants.money.imports import pages as imports_pages
+from tenants.money.imports import learning
 from tenants.money.imports import samples as sample_room
-from tenants.money.ledger import api as ledger_api
-from tenants.money.ledger import bookings_api, change_pages, changes_api, entry_form_pages, entry_pages, news, views_api
-from tenants.money.ledger import pages as ledger_pages
-from tenants.money.periods import api as periods_api
-from tenants.money.periods import pages as periods_pages
-from tenants.money.reconciliations import api as reconciliations_api
-from tenants.money.reconciliations import lines_api
-from tenants.money.reconciliations import pages as reconciliations_pages
-from tenants.office.access import answers, grants_api, roles_api, time_zone_api, time_zone_pages
-from tenants.office.access import api as office_access_api
-from tenants.office.access import pages as office_access_pages
-from tenants.office.erasure import api as erasure_api
-from tenants.office.erasure import pages as erasure_pages
-from tenants.office.exports import api as exports_api
-from tenants.office.exports import pages as exports_pages
-from tenants.office.jobs import api as jobs_api
-from tenants.office.jobs import pages as jobs_pages
-from tenants.office.members import api as members_api
-from tenants.office.members import pages as members_pages
-from tenants.office.origins import api as origins_api
-from tenants.office.origins import pages as origins_pages
+from tenants.money.ledger import news
+from tenants.office.access import answers
 from tenants.office.policies import (
-    access_api,
-    decisions_api,
-    decisions_pages,
-    discovery,
-    exchange_api,
-    replays_api,
-    replays_pages,
-    trials_api,
-    versions_api,
-    versions_pages,
     workspace,
 )
-from tenants.office.policies import api as policies_api
-from tenants.office.policies import pages as policies_pages
-from tenants.office.second_factor import api as second_factor_api
-from tenants.office.second_factor import pages as office_second_factor_pages
-from tenants.office.sso import api as sso_api
-from tenants.office.sso import pages as office_sso_pages
-from tenants.office.tokens import api as tokens_api
-from tenants.office.tokens import application_pages, applications_api, service_account_pages, service_accounts_api
-from tenants.office.tokens import pages as tokens_pages
-from tenants.office.trail import api as trail_api
-from tenants.office.trail import pages as trail_pages
 from tenants.office.trail import reading as trail_reading
-from webapp import __version__, navigation
+from webapp import __version__, navigation, rooms
 from webapp.access import door
 from webapp.access import queries as access
 from webapp.access.permission_words import PERMISSION_WORDS, ROOM_WORDS, SCOPE_WORDS
-from webapp.backups import certificate_pages
-from webapp.backups import pages as backups_pages
 from webapp.backups.gauges import backup_gauges
 from webapp.identity import (
-    address_pages,
     attempts,
-    confirmation_pages,
-    passkey_pages,
-    recovery_pages,
-    second_step_pages,
-    security_pages,
 )
-from webapp.identity import pages as identity_pages
 from webapp.identity.confirmation import NotConfirmed, ask_to_confirm
 from webapp.identity.door import ACCESS_TOKENS
 from webapp.identity.gate import check_declarations, refuse_form
@@ -109,24 +51,17 @@ from webapp.kernel.ids import new_id, new_secret
 from webapp.oauth import pages as oauth_pages
 from webapp.oauth import recognition
 from webapp.platform import metrics, readiness
-from webapp.platform import pages as platform_pages
 from webapp.platform import trail_pages as platform_trail
 from webapp.platform.gauges import seal_gauges, tenancy_gauges
 from webapp.settings import Settings
-from webapp.sso import confirming as sso_confirming
-from webapp.sso import pages as sso_pages
-from webapp.tenancy import pages as tenancy_pages
 from webapp.tenancy import queries as tenancy
 from webapp.web import (
-    catalogue,
-    changes,
     contract,
     cross_origin,
     headers,
     health,
     limits,
     logs,
-    openapi,
     problem,
     render,
     row_ids,
@@ -135,97 +70,6 @@ from webapp.web import (
     unit,
 )
 from webapp.web.state import KEY, Services
-
-API_ROOMS = (
-    accounts_api.bp,
-    sharing_api.bp,
-    holds_api.bp,
-    imports_api.bp,
-    steps_api.bp,
-    rows_api.bp,
-    ledger_api.bp,
-    bookings_api.bp,
-    changes_api.bp,
-    views_api.bp,
-    periods_api.bp,
-    reconciliations_api.bp,
-    lines_api.bp,
-    dashboard_api.bp,
-    jobs_api.bp,
-    exports_api.bp,
-    erasure_api.bp,
-    members_api.bp,
-    office_access_api.bp,
-    roles_api.bp,
-    time_zone_api.bp,
-    grants_api.bp,
-    policies_api.bp,
-    versions_api.bp,
-    replays_api.bp,
-    trials_api.bp,
-    exchange_api.bp,
-    decisions_api.bp,
-    origins_api.bp,
-    tokens_api.bp,
-    service_accounts_api.bp,
-    second_factor_api.bp,
-    sso_api.bp,
-    applications_api.bp,
-    trail_api.bp,
-)
-PAGE_ROOMS = (
-    identity_pages.bp,
-    address_pages.bp,
-    recovery_pages.bp,
-    confirmation_pages.bp,
-    second_step_pages.bp,
-    security_pages.bp,
-    passkey_pages.bp,
-    accounts_pages.bp,
-    sharing_pages.bp,
-    ledger_pages.bp,
-    entry_form_pages.bp,
-    entry_pages.bp,
-    change_pages.bp,
-    holds_pages.bp,
-    imports_pages.bp,
-    mapping_pages.bp,
-    row_pages.bp,
-    periods_pages.bp,
-    reconciliations_pages.bp,
-    dashboard_pages.bp,
-    jobs_pages.bp,
-    exports_pages.bp,
-    erasure_pages.bp,
-    members_pages.bp,
-    office_access_pages.bp,
-    time_zone_pages.bp,
-    catalogue.bp,
-    changes.bp,
-    openapi.bp,
-    access_api.bp,
-    discovery.bp,
-    policies_pages.bp,
-    replays_pages.bp,
-    versions_pages.bp,
-    decisions_pages.bp,
-    platform_pages.bp,
-    platform_trail.bp,
-    backups_pages.bp,
-    certificate_pages.bp,
-    tenancy_pages.bp,
-    origins_pages.bp,
-    tokens_pages.bp,
-    service_account_pages.bp,
-    office_second_factor_pages.bp,
-    office_sso_pages.bp,
-    sso_pages.bp,
-    sso_confirming.bp,
-    oauth_pages.bp,
-    application_pages.bp,
-    trail_pages.bp,
-)
-
 
 WEB_LOST_AFTER_SECONDS = 6
 """People wait, and threads are few: less than a worker, which sends a million rows, has patience with a lost server."""
@@ -328,10 +172,10 @@ def _tell_news(app: Flask) -> None:
 
 def _open_rooms(app: OpenAPI) -> None:
     """Add the doors of every room."""
-    for room in PAGE_ROOMS:
+    for room in rooms.PAGES:
         app.register_blueprint(room)
     limits.limit_api(app, oauth_pages.bp)
-    for room in API_ROOMS:
+    for room in rooms.API:
         limits.limit_api(app, room)
         app.register_api(room)
     app.register_blueprint(health.blueprint(readiness.checks()))

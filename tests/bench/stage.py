@@ -29,7 +29,8 @@ from webapp.kernel.data_keys import DataKeys
 from webapp.kernel.db import Database, TenantRef, app_url, owner_engine
 from webapp.kernel.masters import MasterSource
 from webapp.tenancy import commands as tenancy
-from webapp.tenancy.provisioning import create_tenant, prepare_database
+from webapp.tenancy.preparation import prepare_database
+from webapp.tenancy.provisioning import create_tenant
 
 MASTER = "bench:" + base64.b64encode(bytes(range(32))).decode()
 SECRET = "bench-secret-key-of-more-than-thirty-two-characters-0123456789"

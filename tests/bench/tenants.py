@@ -9,7 +9,8 @@ from uuid import uuid4
 from tests.bench.stage import Stage
 from tests.bench.table import middle, percentile, show
 from webapp.kernel.db import TenantRef
-from webapp.tenancy.provisioning import create_tenant, migrate_tenants
+from webapp.tenancy.migrations import migrate_tenants
+from webapp.tenancy.provisioning import create_tenant
 from webapp.tenancy.schema import Revisions, tenant_revisions
 
 TENANTS = 500

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from tenants.door import API_PREFIX, guard_room
 from tenants.schemas import WorkspacePath
-from webapp import app
+from webapp import app, rooms
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.audit import commands
@@ -45,6 +45,6 @@ def hello() -> Response:
 if __name__ == "__main__":
     if os.environ.get("BENCH_WITHOUT_TRAIL"):
         forget_the_trail()
-    app.API_ROOMS = (*app.API_ROOMS, bp)
-    app.PAGE_ROOMS = (*app.PAGE_ROOMS, hello_bp)
+    rooms.API = (*rooms.API, bp)
+    rooms.PAGES = (*rooms.PAGES, hello_bp)
     app.serve(Settings.from_environ())

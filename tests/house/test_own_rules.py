@@ -24,7 +24,7 @@ GUESSABLE = {
 }
 """Who may use random numbers that can be guessed."""
 SET_CONFIG = {
-    "webapp/tenancy/provisioning.py": "takes the right to call it away from everybody",
+    "webapp/tenancy/preparation.py": "takes the right to call it away from everybody",
     "webapp/tenancy/doctor.py": "sees that nobody may call it",
 }
 MARKUP = {"webapp/identity/qr.py": "a picture of our own making, without any text of a person"}
@@ -56,7 +56,7 @@ BUILT = {
     "tenants/money/imports/decisions.py": "which rows: one of two conditions of ours",
     "webapp/audit/retention.py": "a condition of ours",
     "webapp/audit/seals.py": "the schema of a chain, which is an id in hexadecimal",
-    "webapp/tenancy/provisioning.py": "three settings of ours for the role of the application",
+    "webapp/tenancy/preparation.py": "three settings of ours for the role of the application",
 }
 """Where a statement's text is put together in a function; what people send travels as parameters."""
 

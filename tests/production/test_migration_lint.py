@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from webapp.tenancy.provisioning import PATIENCE
+from webapp.tenancy.preparation import PATIENCE
 from webapp.tenancy.schema import Revisions, platform_revisions, platform_script, tenant_revisions, tenant_script
 
 TOOLS = Path(__file__).resolve().parents[2] / ".tools/ops/bin"

@@ -31,6 +31,7 @@ from webapp.tenancy import provisioning
 from webapp.tenancy.doctor import examine
 from webapp.tenancy.provisioning import SlugTaken
 from webapp.tenancy.schema import UnknownRevision, in_two, tenant_revisions, tenant_script
+from webapp.tenancy.statements import run_statements
 
 LOCK = 7_306_011
 """First key of the advisory lock of whoever restores a workspace; the second is the hash of its id."""
@@ -108,7 +109,7 @@ def restore(
         keeps_trail = place.tenant.id == manifest.tenant and set(manifest.trail.key_ids) <= set(own_keys)
         if not keeps_trail:
             _begin_trail_anew(driver)
-        provisioning.run_statements(driver, late)
+        run_statements(driver, late)
         for table in manifest.tables:
             if table.last_id is not None:
                 tables.continue_after(driver, shapes[table.name], table.last_id)
@@ -229,7 +230,7 @@ def _migrate(driver: Any, place: _Place, manifest: Manifest) -> None:
     revision = manifest.revision
     if revision not in chain.suits():
         revision = chain.needed()
-        provisioning.run_statements(driver, chain.statements(manifest.revision, revision))
+        run_statements(driver, chain.statements(manifest.revision, revision))
         driver.execute("UPDATE _tenant_marker SET revision = %s", (revision,))
     driver.execute("UPDATE platform.tenant SET schema_revision = %s WHERE id = %s", (revision, place.tenant.id))
 

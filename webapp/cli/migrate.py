@@ -9,7 +9,7 @@ from webapp.cli.refusals import Refusal
 from webapp.jobs.presence import HEARD_WITHIN
 from webapp.jobs.queries import other_versions
 from webapp.tenancy import migrations
-from webapp.tenancy.provisioning import MigrationResult
+from webapp.tenancy.migrations import MigrationResult
 from webapp.tenancy.schema import ContractWaits, UnknownRevision
 
 

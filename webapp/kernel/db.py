@@ -6,9 +6,7 @@ the transaction ends the role is gone, whatever the pool or PgBouncer does with 
 
 import hmac
 import select
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -18,20 +16,15 @@ from uuid import UUID
 import psycopg
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
-from psycopg.pq.abc import PGconn, PGresult
+from psycopg.pq.abc import PGresult
 from sqlalchemy import Engine, MetaData, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import InvalidatePoolError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-CONNECT_SECONDS_MAX = 3
-"""A server that says nothing for so long is away."""
-AWAY_SECONDS = 10
-"""A connection that could not be made so long ago says nothing of now."""
-LOST_AFTER_SECONDS = 15
-"""Longer than a statement waits for a lock (10 s): it reads nothing meanwhile and is not lost, only full."""
-BIND_SECONDS_MAX = 12
-"""A unit of work begins at once, or waits for a lock or the pooler; a server that takes longer is stuck."""
+from webapp.kernel.reach import LOST_AFTER_SECONDS, Scout, told_of_lost_lines
+from webapp.kernel.trip import trip
+
 APP_ROLE = "comptoir_app"
 PLATFORM_ROLE = "comptoir_platform"
 
@@ -62,20 +55,6 @@ class TenantRef:
         return f"t_{self.id.hex}"
 
 
-def _told_of_lost_lines(seconds: int = LOST_AFTER_SECONDS) -> dict[str, Any]:
-    """Return what tells libpq to notice a network that swallows everything, also while it waits for an answer.
-
-    By itself TCP repeats what was sent for a quarter of an hour, and whoever waits holds a thread that others need.
-    """
-    return {
-        "connect_timeout": CONNECT_SECONDS_MAX,
-        "keepalives_idle": 3,
-        "keepalives_interval": 1,
-        "keepalives_count": 3,
-        "tcp_user_timeout": seconds * 1000,
-    }
-
-
 def app_url(owner_url: str, secret_key: str) -> URL:
     """Return the address under which web, worker and clock sign in: the owner's server, the role without rights."""
     password = hmac.new(secret_key.encode(), b"database password of comptoir_app", sha256).hexdigest()
@@ -94,7 +73,7 @@ def owner_engine(owner_url: str, *, pool_size: int = 4) -> Engine:
         max_overflow=4,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={"prepare_threshold": None, **_told_of_lost_lines()},
+        connect_args={"prepare_threshold": None, **told_of_lost_lines()},
     )
 
 
@@ -115,42 +94,6 @@ One trip of the simple protocol: it runs as one transaction, so all of it is don
 """
 
 
-class _Scout:
-    """While the server is away one caller at a time tries to reach it; the others are told at once that it is away.
-
-    Else each of them would hold its thread until its own attempt has failed, and none would be left for what needs no
-    database: signs of life, and the page that says what is the matter. One attempt that failed while others succeeded,
-    or long ago, says nothing: a server that is well is refused to nobody.
-    """
-
-    def __init__(self, *, steady: Callable[[], float] = time.monotonic) -> None:
-        self._steady = steady
-        self._away_until = self._reached_at = float("-inf")
-        self._attempt = threading.Lock()
-
-    def connect(self, dialect: Any, _record: Any, arguments: Any, options: dict[str, Any]) -> Any:
-        """Connect. Raises the driver's OperationalError."""
-        if self._steady() >= self._away_until:
-            return self._try(dialect, arguments, options)
-        if not self._attempt.acquire(blocking=False):
-            raise psycopg.OperationalError("the database does not answer; another request tries to reach it")
-        try:
-            return self._try(dialect, arguments, options)
-        finally:
-            self._attempt.release()
-
-    def _try(self, dialect: Any, arguments: Any, options: dict[str, Any]) -> Any:
-        began = self._steady()
-        try:
-            found = dialect.connect(*arguments, **options)
-        except psycopg.OperationalError:
-            if self._reached_at < began:
-                self._away_until = self._steady() + AWAY_SECONDS
-            raise
-        self._reached_at, self._away_until = self._steady(), float("-inf")
-        return found
-
-
 class Database:
     """The pool of the application role and the two ways to use it."""
 
@@ -165,7 +108,7 @@ class Database:
     ) -> None:
         connect_args: dict[str, Any] = {
             "prepare_threshold": None if pooler else 3,
-            **_told_of_lost_lines(lost_after_seconds),
+            **told_of_lost_lines(lost_after_seconds),
         }
         self.engine = create_engine(
             url,
@@ -182,7 +125,7 @@ class Database:
         """The ring that seals and opens fields (kernel.crypto), where the process has one."""
         self._tenants_per_connection = tenants_per_connection
         self._sessions = sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
-        event.listen(self.engine, "do_connect", _Scout().connect)
+        event.listen(self.engine, "do_connect", Scout().connect)
         event.listen(self.engine, "checkout", _refuse_stale)
         event.listen(self.engine, "reset", _reset)
 
@@ -225,7 +168,7 @@ def aside(url: URL) -> "Iterator[psycopg.Connection[Any]]":
     """
     address = url.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        with psycopg.connect(address, prepare_threshold=None, **_told_of_lost_lines()) as connection:
+        with psycopg.connect(address, prepare_threshold=None, **told_of_lost_lines()) as connection:
             connection.execute(f"SET LOCAL ROLE {PLATFORM_ROLE}")
             yield connection
     except psycopg.OperationalError as error:
@@ -301,7 +244,7 @@ def _send(session: Session, statements: Sequence[bytes]) -> PGresult:
     if pgconn.transaction_status == TransactionStatus.IDLE:
         statements = (b"BEGIN", *statements)
     try:
-        results = _trip(pgconn, statements)
+        results = trip(pgconn, statements)
     except psycopg.Error as error:
         if pgconn.status == ConnStatus.BAD:
             connection.invalidate(error)
@@ -312,48 +255,6 @@ def _send(session: Session, statements: Sequence[bytes]) -> PGresult:
             connection_invalidated=connection.invalidated,
         ) from error
     return results[-1]
-
-
-def _trip(pgconn: PGconn, statements: Sequence[bytes]) -> list[PGresult]:
-    pgconn.enter_pipeline_mode()
-    for statement in statements:
-        pgconn.send_query_params(statement, None)
-    pgconn.pipeline_sync()
-    results: list[PGresult] = []
-    while True:
-        _wait(pgconn)
-        result = pgconn.get_result()
-        if result is None:
-            # libpq says so between two statements; a lost connection says nothing else any more.
-            if pgconn.status == ConnStatus.BAD:
-                raise psycopg.OperationalError("the connection to the database is lost")
-        elif result.status == ExecStatus.PIPELINE_SYNC:
-            break
-        else:
-            results.append(result)
-    pgconn.exit_pipeline_mode()
-    for result in results:
-        if result.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
-            raise error_from_result(result)
-    return results
-
-
-def _wait(pgconn: PGconn) -> None:
-    """Wait until the next result is there. The driver's get_result() would wait too, but let no other thread run.
-
-    A server that is stuck answers nothing while its machine still confirms what was sent: raises OperationalError.
-    """
-    if not pgconn.is_busy():
-        return
-    poll = select.poll()
-    unsent = pgconn.flush()
-    while pgconn.is_busy():
-        poll.register(pgconn.socket, select.POLLIN | (select.POLLOUT if unsent else 0))
-        if not poll.poll(BIND_SECONDS_MAX * 1000):
-            pgconn.finish()
-            raise psycopg.OperationalError(f"the database did not answer for {BIND_SECONDS_MAX} seconds")
-        pgconn.consume_input()
-        unsent = pgconn.flush() if unsent else 0
 
 
 def _driver(session: Session) -> psycopg.Connection[Any]:

@@ -21,7 +21,7 @@ from webapp.kernel.crypto import new_ring, of_tenant, ring_of
 from webapp.kernel.db import Database, app_url, owner_engine
 from webapp.settings import Settings
 from webapp.tenancy import queries as tenancy
-from webapp.tenancy.provisioning import prepare_database
+from webapp.tenancy.preparation import prepare_database
 from webapp.web.state import KEY
 
 

@@ -251,7 +251,9 @@ def test_migrate_reports_each_workspace_goes_on_after_a_failure_and_resumes(
         'from alembic import op\nrevision = "0002"\ndown_revision = "0001"\n'
         'def upgrade():\n    op.execute("CREATE TABLE added (n int)")\n'
     )
-    monkeypatch.setattr("webapp.tenancy.provisioning.tenant_revisions", lambda: Revisions("tenant", chain.parent))
+    for module in ("preparation", "migrations"):
+        name = f"webapp.tenancy.{module}.tenant_revisions"
+        monkeypatch.setattr(name, lambda: Revisions("tenant", chain.parent))
     engine = owner_engine(fresh)
     try:
         with engine.begin() as connection:

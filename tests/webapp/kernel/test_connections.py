@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from tests.cast import Workspace
-from webapp.kernel import db
+from webapp.kernel import reach, trip
 from webapp.kernel.db import Database, NotBoundError, TenantRef, app_url, bind_platform, bind_tenant, on_platform
 from webapp.settings import Settings
 
@@ -194,7 +194,7 @@ def stuck(narrow: Database) -> Iterator[Database]:
 
 
 def test_a_server_that_is_stuck_holds_nobody_for_long(stuck: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(db, "BIND_SECONDS_MAX", 0.2)
+    monkeypatch.setattr(trip, "BIND_SECONDS_MAX", 0.2)
     with pytest.raises(OperationalError, match="did not answer") as caught, stuck.platform():
         pass
     assert caught.value.connection_invalidated
@@ -203,7 +203,7 @@ def test_a_server_that_is_stuck_holds_nobody_for_long(stuck: Database, monkeypat
 
 
 def test_while_the_server_is_away_one_caller_tries_and_the_others_are_told() -> None:
-    scout, tried, is_slow, go_on = db._Scout(), [], threading.Event(), threading.Event()
+    scout, tried, is_slow, go_on = reach.Scout(), [], threading.Event(), threading.Event()
 
     def connect(**_options: Any) -> str:
         tried.append("once")
@@ -235,18 +235,18 @@ def test_while_the_server_is_away_one_caller_tries_and_the_others_are_told() -> 
 @pytest.mark.parametrize("blip", ["long ago", "while others got through"])
 def test_one_failed_connection_refuses_a_server_that_is_well_to_nobody(blip: str) -> None:
     at, held, go_on = [0.0], threading.Event(), threading.Event()
-    scout = db._Scout(steady=lambda: at[0])
+    scout = reach.Scout(steady=lambda: at[0])
 
     def fail(**_options: Any) -> str:
         if blip == "while others got through":
             at[0] += 1
-            assert reach() == "a connection"
+            assert get_through() == "a connection"
         raise psycopg.OperationalError("too many connections for a moment")
 
     def ask(connect: Any) -> Any:
         return scout.connect(SimpleNamespace(connect=connect), None, (), {})
 
-    def reach() -> Any:
+    def get_through() -> Any:
         return ask(lambda **_options: "a connection")
 
     def slowly(**_options: Any) -> str:
@@ -261,7 +261,7 @@ def test_one_failed_connection_refuses_a_server_that_is_well_to_nobody(blip: str
     first.start()
     try:
         assert held.wait(10)
-        assert reach() == "a connection", "at the same time as another"
+        assert get_through() == "a connection", "at the same time as another"
     finally:
         go_on.set()
         first.join(10)

@@ -14,8 +14,10 @@ from sqlalchemy.exc import OperationalError
 
 from webapp.kernel.db import owner_engine
 from webapp.settings import Settings
-from webapp.tenancy import migrations, provisioning
-from webapp.tenancy.provisioning import create_tenant, is_current, migrate_tenants, prepare_database, remove_tenant
+from webapp.tenancy import migrations
+from webapp.tenancy.migrations import migrate_tenants
+from webapp.tenancy.preparation import is_current, prepare_database
+from webapp.tenancy.provisioning import create_tenant, remove_tenant
 from webapp.tenancy.schema import Revisions
 
 TOGETHER = """
@@ -241,4 +243,4 @@ def test_a_new_workspace_is_made_in_a_fraction_of_a_second(engine: Engine):
         spent.append(time.perf_counter() - began)
         remove_tenant(engine, slug=f"n{number}")
     assert min(spent) < 1.0
-    assert provisioning.MIGRATION_THREADS >= 2
+    assert migrations.MIGRATION_THREADS >= 2
