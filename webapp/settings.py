@@ -99,6 +99,13 @@ class Settings:
         default=1, metadata={"help": "hour (UTC) from which every workspace is backed up each night; -1: never"}
     )
     backup_keep_days: int = field(default=30, metadata={"help": "backups of workspaces are deleted after so many days"})
+    measures_dir: str = field(
+        default="",
+        metadata={
+            "help": "where the backup of the whole installation writes what Prometheus reads; "
+            "web shows it to operators; empty: not shown"
+        },
+    )
     previous_version: str = field(
         default="",
         metadata={"help": "version that ops/rollback can go back to; while it is set, no contract migration runs"},

@@ -53,8 +53,17 @@ def test_one_command_leads_to_the_signed_in_page(installed: tuple[Stack, str], m
             headers={**headers, "Cookie": cookies},
             redirect=False,
         )
-    assert home.status == 200
-    assert "me@books.test" in home.data.decode()
+        assert home.status == 200
+        assert "me@books.test" in home.data.decode()
+
+        def protection() -> str:
+            seen = site.request("GET", "/platform/installation", headers={**headers, "Cookie": cookies}, redirect=False)
+            return str(seen.data.decode().partition('id="protection"')[2].partition("</section>")[0])
+
+        # The first backup is taken by itself; there was no drill yet, and the page says so.
+        shown = until(lambda: " ago" in (told := protection()) and told, seconds=180, what="the first backup's age")
+        assert "DrillMissing" in shown
+        assert "BackupOld" not in shown
 
 
 @pytest.mark.line("backup.nightly")

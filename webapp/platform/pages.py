@@ -18,6 +18,7 @@ from webapp.jobs.words import kind_name
 from webapp.mail import queries as mails
 from webapp.mail.commands import send_mail
 from webapp.platform import queries
+from webapp.platform.measures import protection
 from webapp.tenancy import commands as tenancy
 from webapp.tenancy import queries as tenants
 from webapp.web.pagination import cut, read_cursor
@@ -52,7 +53,7 @@ def overview() -> Response:
 @bp.get("/installation")
 @operator_only
 def installation() -> Response:
-    """Show what runs here: versions, the schemas, queues, and until when changes are archived."""
+    """Show what runs here: versions, the schemas, queues, and how old backup, drill and archive are."""
     within = queries.ALIVE_WITHIN
     return render(
         "platform/installation.html",
@@ -63,6 +64,7 @@ def installation() -> Response:
         servers=queries.servers(session=g.db),
         queues=queries.queues(session=g.db, at=g.at),
         valkey=_valkey(),
+        protection=protection(folder=services().settings.measures_dir, at=g.at),
     )
 
 

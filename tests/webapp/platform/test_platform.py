@@ -1,10 +1,13 @@
 """What operators see and do; to everyone else it does not exist."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+import yaml
 from flask import Flask
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
@@ -13,7 +16,7 @@ from tests.cast import STAGE, Cast
 from tests.hands import letters, work
 from webapp import __version__
 from webapp.jobs import commands
-from webapp.platform import queries
+from webapp.platform import measures, queries
 from webapp.settings import Settings
 from webapp.tenancy.schema import Revisions, platform_revisions, tenant_revisions
 from webapp.web.state import KEY
@@ -93,6 +96,67 @@ def test_an_operator_sees_what_runs_and_how_long_the_oldest_job_waits(cast: Cast
     assert __version__ in page and server in page and platform_revisions().head() in page
     assert "worker.old (0.0.1)" in page and "Migrations are pending" not in page
     assert re.search(r"60\d s", page), "ten minutes"
+
+
+def told(folder: Path, name: str, *samples: str) -> None:
+    """Write measures as the services of the backup do."""
+    (folder / name).write_text("".join(f"{one}\n" for one in samples))
+
+
+def test_an_operator_sees_how_old_the_whole_backup_and_the_drill_are_and_is_warned(
+    cast: Cast, app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = cast.olga.browser()
+    assert "Backup of the whole installation" not in browser.get("/platform/installation").text, "nothing tells of it"
+    services = app.extensions[KEY]
+    with_folder = replace(services.settings, measures_dir=str(tmp_path))
+    monkeypatch.setitem(app.extensions, KEY, replace(services, settings=with_folder))
+
+    def said() -> tuple[str, set[str]]:
+        page = browser.get("/platform/installation")
+        assert page.status_code == 200
+        text_of = page.text.partition('id="protection"')[2].partition("Queues")[0]
+        return text_of, set(re.findall(r"runbooks/(\w+)\.md", text_of))
+
+    text_of, warned = said()
+    assert text_of.count("Not known") == 2 and warned == {"BackupOld", "DrillMissing"}
+
+    def hours(number: float) -> float:
+        return (datetime.now(UTC) - timedelta(hours=number)).timestamp()
+
+    ended = "comptoir_backup_last_success_timestamp_seconds"
+    found = "comptoir_drill_last_success_timestamp_seconds"
+    well = 'comptoir_backup_success{type="diff"} 1'
+    told(tmp_path, "backup.prom", f'{ended}{{type="full"}} {hours(99)}', f'{ended}{{type="diff"}} {hours(25.5)}', well)
+    told(tmp_path, "drill.prom", f"{found} {hours(7 * 24 + 20)}", "comptoir_drill_success 1")
+    text_of, warned = said()
+    assert "1 day ago" in text_of and "1 week ago" in text_of and warned == set()
+
+    told(tmp_path, "backup.prom", f'{ended}{{type="diff"}} {hours(26.1)}', 'comptoir_backup_success{type="full"} 0')
+    told(tmp_path, "drill.prom", f"{found} {hours(8 * 24 + 1)}", "comptoir_drill_success 1")
+    assert said()[1] == {"BackupOld", "BackupFailed", "DrillMissing"}
+    told(tmp_path, "drill.prom", f"{found} {hours(1)}", "comptoir_drill_success 0")
+    assert said()[1] == {"BackupOld", "BackupFailed", "DrillFailed"}
+
+    good = f'{ended}{{type="diff"}} {hours(1)}\n'
+    broken = (f"{good}# {'x' * 70_000}\n", f"{good}{ended}{{type=", f"{good}what\n", "", f"{ended} NaN", "\0")
+    for damaged in (b"\xff\xfe", *(one.encode() for one in broken)):
+        (tmp_path / "backup.prom").write_bytes(damaged)
+        text_of, warned = said()
+        assert "Not known" in text_of and "BackupOld" in warned, damaged[:40]
+    for endless in (f"{ended} +Inf", f"{ended} 1e300", f"{ended} -1e300"):
+        told(tmp_path, "backup.prom", endless)
+        assert "Not known" in said()[0]
+    (tmp_path / "backup.prom").unlink()
+    (tmp_path / "backup.prom").mkdir()
+    assert "Not known" in said()[0]
+
+
+def test_the_page_warns_within_the_bounds_of_the_alerts() -> None:
+    groups = yaml.safe_load(Path("ops/prometheus/rules.yml").read_text(encoding="utf-8"))["groups"]
+    rules = {rule["alert"]: rule["expr"] for group in groups for rule in group["rules"]}
+    assert f"> {measures.BACKUP_LATE_AFTER // timedelta(hours=1)} * 3600" in rules["BackupOld"]
+    assert f"> {measures.DRILL_LATE_AFTER.days} * 86400" in rules["DrillMissing"]
 
 
 def test_after_a_way_back_no_migration_is_said_to_wait(owner: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
