@@ -1,8 +1,10 @@
 #!/bin/bash
 # Inside the database's container, by ops/restore and the drill: from the backups to a cluster beside the present one.
-#   restore.sh look [--to TIME]       say which backup would be taken; change nothing
-#   restore.sh beside [--to TIME | --set LABEL --point NAME]
+#   restore.sh look [--to TIME] [--second]
+#                                     say which backup would be taken; change nothing
+#   restore.sh beside [--to TIME | --set LABEL --point NAME] [--second]
 #                                     restore into the folder `restored`, recover it there and see that it is whole
+#   --second: from the second target, also where this machine's backups can be read
 #   restore.sh swap | undo | forget   put it in its place; put the former one back; delete the former one
 set -euo pipefail
 # shellcheck source=ops/postgres/measures.sh
@@ -18,15 +20,16 @@ fail() {
 
 verb=${1:-}
 shift || true
-to="" label="" point=""
+to="" label="" point="" places="1 2"
 while [ "$#" -gt 0 ]; do
   case "$1" in
-    --to) to=$2 ;;
-    --set) label=$2 ;;
-    --point) point=$2 ;;
+    --second) places=2 ;;
+    --to) to=$2 && shift ;;
+    --set) label=$2 && shift ;;
+    --point) point=$2 && shift ;;
     *) fail "$1 is no option" ;;
   esac
-  shift 2
+  shift
 done
 # Written in UTC unless it says otherwise.
 if [ -n "$to" ]; then to=$(date -u -d "$to" '+%F %T' 2>/dev/null) || fail "--to is a time such as \"2026-11-20 09:41\" (UTC) or \"2026-11-20 10:41 +0100\""; fi
@@ -34,13 +37,19 @@ if [ -n "$to" ]; then to=$(date -u -d "$to" '+%F %T' 2>/dev/null) || fail "--to 
 repo=1
 info() { pgbackrest --stanza=comptoir --repo="$repo" --log-level-console=error "$@" info; }
 
-# The backups on this machine, or those of the second target where these are gone or cannot be read.
+# The backups on this machine, or those of the second target where these are gone, cannot be read or are not wanted.
 look() {
   : >/tmp/why.txt
-  for repo in 1 2; do
-    if [ "$repo" = 2 ] && ! grep -qs '^repo2-' /etc/pgbackrest/conf.d/*.conf; then break; fi
+  for repo in $places; do
+    if [ "$repo" = 2 ] && ! grep -qs '^repo2-' /etc/pgbackrest/conf.d/*.conf; then
+      if [ "$places" = 2 ]; then fail "there is no second target: docs/operations/backup.md says how one is set"; fi
+      break
+    fi
     if all=$(info --output=json 2>>/tmp/why.txt) && grep -q '"label"' <<<"$all"; then
-      if [ "$repo" = 2 ]; then echo "no backup can be read on this machine: taking those of the second target"; fi
+      case "$places$repo" in
+        22) echo "taking the backups of the second target" ;;
+        *2) echo "no backup can be read on this machine: taking those of the second target" ;;
+      esac
       return
     fi
     grep -oE '"message":"[^"]*"' <<<"$all" | sort -u | cut -d'"' -f4 | grep -v '^ok$' >>/tmp/why.txt || true

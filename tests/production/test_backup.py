@@ -163,6 +163,7 @@ def test_what_cannot_be_restored_is_refused_with_its_reason_and_nothing_changes(
     refused("has not come yet", "--to", f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d %H:%M}")
     refused("is younger than", "--to", "2026-01-01 00:00")
     refused("--to is a time such as", "--to", "yesterday-ish")
+    refused("there is no second target", "--second")
 
     inside(stack, f"pgbackrest --stanza=comptoir annotate --set={newest} --annotation=comptoir-version=99.0.0")
     refused("was made by Comptoir 99.0.0 and this is")

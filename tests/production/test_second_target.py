@@ -88,6 +88,9 @@ def test_a_backup_and_the_configuration_go_to_the_second_target_closed(there: St
     saved = inside(there, "pgbackrest --repo=2 repo-ls configuration").splitlines()
     head = inside(there, f"pgbackrest --repo=2 --raw repo-get configuration/{saved[-1]} | head -c 8")
     assert head == "Salted__"
+    looked = there.run("ops/restore", "--look", "--second").stdout
+    assert looked.startswith("taking the backups of the second target"), looked
+    assert re.search(r"^backup \S+F, made by Comptoir", looked, re.MULTILINE), looked
     measured(f"{labels} full backups and {len(saved)} saved configurations in the bucket")
 
 
