@@ -11,6 +11,7 @@ from tenants.schemas import Body, Instant, WorkspacePath, instant
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.backups import erasures
+from webapp.backups.queries import HOLDINGS_MAX
 
 bp = api_room("api_erasure", __name__, tag="workspace")
 
@@ -23,14 +24,17 @@ class ErasureIn(Body):
     name: str = Field(max_length=200, description="The name of the workspace, to show that this one is meant.")
 
 
+_BOUND = f"{HOLDINGS_MAX + 1} says that there are more than {HOLDINGS_MAX}."
+
+
 class HoldingsOut(BaseModel):
     """What the workspace holds and would lose."""
 
     members: int = Field(description="At most 500 are counted.")
-    accounts: int
-    entries: int
-    statements: int
-    events: int
+    accounts: int = Field(description=_BOUND)
+    entries: int = Field(description=_BOUND)
+    statements: int = Field(description=_BOUND)
+    events: int = Field(description=_BOUND)
 
 
 class ErasureOut(BaseModel):

@@ -8,6 +8,7 @@ from tenants.office.erasure import queries
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.backups import erasures
+from webapp.backups.queries import HOLDINGS_MAX
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.web.fields import field_errors
 from webapp.web.problem import translate
@@ -58,6 +59,7 @@ def _page(*, status: int = 200, errors: dict[str, str] | None = None) -> Respons
         status=status,
         outlook=queries.outlook(session=g.db, at=g.at),
         grace_days=erasures.GRACE.days,
+        counted_max=HOLDINGS_MAX,
         certificate_days=erasures.CERTIFICATE_LIFE.days,
         errors=errors or {},
     )

@@ -71,6 +71,18 @@ def test_an_owner_asks_for_the_erasure_and_another_calls_it_back(cast: Cast, app
     assert cast.alice.api("GET", "/erasure").json["erase_at"] is None
 
 
+def test_what_a_workspace_holds_is_counted_only_so_far_and_said_so(cast: Cast, monkeypatch: pytest.MonkeyPatch):
+    books(cast)
+    held = cast.alice.api("GET", "/erasure").json["holdings"]
+    assert held["events"] > held["accounts"] >= 2
+    for place in ("webapp.backups.queries", "tenants.office.erasure.pages"):
+        monkeypatch.setattr(f"{place}.HOLDINGS_MAX", held["accounts"])
+    bounded = cast.alice.api("GET", "/erasure").json["holdings"]
+    assert (bounded["accounts"], bounded["events"]) == (held["accounts"], held["accounts"] + 1)
+    page = cast.alice.browser().get(f"/t/{cast.acme.slug}/erasure").text
+    assert page.count(f"More than {held['accounts']}<") == 1
+
+
 def test_who_was_not_asked_lately_confirms_who_they_are_first(cast: Cast, owner: Engine):
     with owner.begin() as connection:
         connection.execute(
