@@ -57,8 +57,11 @@ BEAT_SECONDS = 3.0
 RECONNECT_SECONDS = 0.3
 OUTAGE_SECONDS_MAX = 60
 """So long a worker waits for the database, with a job in its hands, before it leaves the job to the sweep."""
-FULL_DELAY = timedelta(seconds=30)
-"""A job that a full disk stopped is tried again so long after, as often as it takes: somebody has to make room."""
+FULL_DELAY, FULL_DELAY_MAX = timedelta(seconds=30), timedelta(minutes=10)
+"""A job that a full disk stopped is tried again so long after, as often as it takes: somebody has to make room.
+
+The delay is twice the one before, until it is the longer of these.
+"""
 CLEAR_SECONDS = 6 * 3600.0
 """So often the clock looks for events whose time is over."""
 SEAL_SECONDS = 3.0
@@ -169,7 +172,9 @@ def _run(context: JobContext) -> str:
         )
         return outcome
     reason = "".join(traceback.format_exception_only(failure)).strip()
-    later = failure.delay if isinstance(failure, TryLater) else FULL_DELAY if lacks_room(failure) else None
+    later = failure.delay if isinstance(failure, TryLater) else None
+    if lacks_room(failure):
+        later = min(max(FULL_DELAY, 2 * claim.paused), FULL_DELAY_MAX)
     counts = later is None and not is_innocent(failure)
     if counts:
         log.error("job.failed", exc_info=failure)

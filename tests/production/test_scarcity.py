@@ -251,7 +251,8 @@ def test_a_backup_of_a_workspace_waits_for_room_and_leaves_no_half_file(place: P
     place.fires("WorkspaceBackupsFail")
     place.workspaces.empty()
     began = time.monotonic()
-    until(lambda: place.job(backup)["state"] == "done", seconds=120, what="the backup, by itself")
+    # Its pauses double: after the two and a half minutes that an alert may take, the longest is of two minutes.
+    until(lambda: place.job(backup)["state"] == "done", seconds=150, what="the backup, by itself")
     (file,) = _files(place)
     assert (
         stack.sql(f"SELECT state, size_bytes FROM platform.backup WHERE id = '{backup}'")

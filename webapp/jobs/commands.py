@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, column, delete, exists, func, insert, or_, select, table, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from webapp import __version__
 from webapp.jobs.models import Heartbeat, Job
@@ -84,6 +84,8 @@ class Claim:
     """From where the act came that queued it."""
     trace: str = ""
     """The place in a trace (W3C `traceparent`) from where it was queued; empty without traces."""
+    paused: timedelta = timedelta(0)
+    """How long it was put off when it last ran; nothing at its first run, and where it was not put off."""
 
 
 def enqueue(
@@ -127,10 +129,12 @@ def enqueue(
 
 def claim(*, session: Session, job_id: UUID, at: datetime) -> Claim | None:
     """Begin a job; None if it is over, not due, runs elsewhere, or its workspace is suspended."""
+    before = aliased(Job)
     row = session.execute(
         update(Job)
         .where(
             Job.id == job_id,
+            before.id == Job.id,
             _is_due(at),
             or_(Job.state == "queued", and_(Job.state == "running", Job.heartbeat_at < at - STALE_AFTER)),
             Job.attempts < ATTEMPTS_MAX,
@@ -149,6 +153,8 @@ def claim(*, session: Session, job_id: UUID, at: datetime) -> Claim | None:
             Job.request_id,
             Job.source_address,
             Job.trace,
+            # Its last sign of life was when it was put off.
+            func.greatest(before.available_at - before.heartbeat_at, timedelta(0)),
         ),
     ).first()
     if row is None:
@@ -280,6 +286,7 @@ def retry(*, session: Session, job_id: UUID, tenant_id: UUID | None, at: datetim
             state="queued",
             attempts=0,
             available_at=at,
+            heartbeat_at=None,
             delivered_at=None,
             finished_at=None,
             error=None,
@@ -359,7 +366,7 @@ def put_back(*, session: Session, job_ids: Collection[UUID], at: datetime) -> in
 def _bury(session: Session, dead: list[tuple[UUID, int]], at: datetime) -> None:
     """Queue a job whose worker died once more, or park it after the third death."""
     for job_id, attempts in dead:
-        values: dict[str, Any] = {"state": "queued", "available_at": at, "delivered_at": None}
+        values: dict[str, Any] = {"state": "queued", "available_at": at, "heartbeat_at": None, "delivered_at": None}
         if attempts >= ATTEMPTS_MAX:
             values = {
                 "state": "parked",

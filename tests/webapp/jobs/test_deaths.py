@@ -19,6 +19,7 @@ from rq.serializers import JSONSerializer
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from tests import hands
 from webapp import worker
 from webapp.jobs import commands, queries
 from webapp.jobs.blame import is_innocent, is_outage, lacks_room
@@ -264,3 +265,60 @@ def test_a_goodbye_of_the_server_is_told_from_a_connection_that_a_statement_brok
     assert not is_innocent(refusal)
     assert not is_innocent(ValueError("broken"))
     assert [is_outage(one) for one in (shutdown, silence, refusal, ValueError())] == [True, True, False, False]
+
+
+def test_what_a_full_disk_stops_is_tried_after_ever_longer_pauses_until_there_is_room(
+    settings: Settings, database: Database, job: UUID, monkeypatch: pytest.MonkeyPatch
+):
+    clock = hands.Clock(AT)
+    trouble: list[Exception | None] = [OSError(errno.ENOSPC, "No space left on device")]
+
+    def code(_context: Any) -> None:
+        if trouble[0]:
+            raise trouble[0]
+
+    def pause() -> float:
+        with database.platform() as session:
+            state, attempts, available_at = session.execute(
+                text("SELECT state, attempts, available_at FROM job WHERE id = :id"), {"id": job}
+            ).one()
+        assert (state, attempts) == ("queued", 0)
+        return float((available_at - clock()).total_seconds())
+
+    monkeypatch.setattr(worker, "handlers", lambda: {"test": code})
+    worker.prepare(settings, clock=clock)
+    try:
+        pauses = []
+        for _ in range(8):
+            worker.perform(str(job))
+            pauses.append(pause())
+            # A worker that takes it later than it could have makes no pause longer.
+            clock.forward(seconds=pauses[-1] + 45)
+        assert pauses == [30, 60, 120, 240, 480, 600, 600, 600]
+        trouble[0] = psycopg.errors.AdminShutdown("terminating connection due to administrator command")
+        worker.perform(str(job))
+        assert pause() == 1
+        clock.forward(seconds=2)
+        trouble[0] = psycopg.errors.DiskFull("could not extend file")
+        worker.perform(str(job))
+        assert pause() == 30, "there was room meanwhile"
+        clock.forward(seconds=31)
+        trouble[0] = None
+        worker.perform(str(job))
+        assert state(database, job) == "done"
+    finally:
+        worker.release()
+
+
+def test_a_job_that_died_or_was_tried_again_by_hand_was_not_put_off(database: Database, job: UUID):
+    claim = begin(database, job)
+    assert claim is not None and claim.paused == timedelta(0)
+    with database.platform() as session:
+        commands.put_back(session=session, job_ids=[job], at=AT + timedelta(hours=2))
+    again = begin(database, job, AT + timedelta(hours=3))
+    assert again is not None and again.paused == timedelta(0)
+    with database.platform() as session:
+        session.execute(text("UPDATE job SET state = 'parked' WHERE id = :id"), {"id": job})
+        commands.retry(session=session, job_id=job, tenant_id=None, at=AT + timedelta(hours=5))
+    third = begin(database, job, AT + timedelta(hours=6))
+    assert third is not None and third.paused == timedelta(0)
