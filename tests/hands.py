@@ -35,7 +35,7 @@ class Clock:
 def work(settings: Settings, *kinds: str, **overrides: Any) -> int:
     """Run the waiting jobs of these kinds, as a worker does, and return how many there were."""
     worker.prepare(settings, **overrides)
-    database = worker._process["database"]
+    database = worker.process["database"]
     done: set[UUID] = set()
     try:
         while True:

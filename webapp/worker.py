@@ -1,4 +1,4 @@
-"""The worker and the clock: the one list of the kinds of jobs, and the loops that run and deliver them."""
+"""The worker: the one list of the kinds of jobs, and the loop that runs them."""
 
 import gc
 import logging
@@ -21,7 +21,6 @@ from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 from rq.worker.base import DequeueStrategy, StopRequested
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -30,9 +29,6 @@ from tenants.money.imports import jobs as import_jobs
 from tenants.money.imports import learning
 from tenants.money.ledger import news
 from tenants.office.policies import jobs as policy_jobs
-from webapp.audit.sealer import Sealer, tell_event
-from webapp.backups import commands as backups
-from webapp.backups import erasures, exports
 from webapp.backups import jobs as backup_jobs
 from webapp.identity import jobs as identity_jobs
 from webapp.jobs import commands
@@ -41,10 +37,9 @@ from webapp.jobs.context import Handler, JobCancelled, JobContext, TryLater
 from webapp.jobs.delivery import QUEUES, Courier, connect
 from webapp.jobs.silence import Silence
 from webapp.jobs.succession import bury_the_dead
-from webapp.kernel.actor import Actor
 from webapp.kernel.clock import utc_now
 from webapp.kernel.crypto import new_ring
-from webapp.kernel.db import Database, app_url, owner_engine
+from webapp.kernel.db import Database, app_url
 from webapp.kernel.ids import new_id, new_secret
 from webapp.keys import jobs as key_jobs
 from webapp.mail import jobs as mail_jobs
@@ -52,7 +47,6 @@ from webapp.settings import Settings
 from webapp.tenancy import jobs as tenancy_jobs
 from webapp.web import logs, telemetry
 
-TICK_SECONDS = 1.0
 BEAT_SECONDS = 3.0
 RECONNECT_SECONDS = 0.3
 OUTAGE_SECONDS_MAX = 60
@@ -62,20 +56,11 @@ FULL_DELAY, FULL_DELAY_MAX = timedelta(seconds=30), timedelta(minutes=10)
 
 The delay is twice the one before, until it is the longer of these.
 """
-CLEAR_SECONDS = 6 * 3600.0
-"""So often the clock looks for events whose time is over."""
-SEAL_SECONDS = 3.0
-"""So long the sealer rests between two rounds over the trails."""
-PLAN_SECONDS = 60.0
-"""So often the clock looks for workspaces that lack tonight's backup."""
-PLAN_LOCK = 7_306_012
-"""Key of the advisory lock of who plans backups."""
-CLOCK_LOCK = 7_306_001
-"""Key of the advisory lock that only one clock holds."""
 
 T = TypeVar("T")
 log = structlog.get_logger()
-_process: dict[str, Any] = {}
+process: dict[str, Any] = {}
+"""The connections and services that this process opened for itself."""
 
 
 def handlers() -> dict[str, Handler]:
@@ -107,23 +92,23 @@ def prepare(settings: Settings, **overrides: Any) -> None:
         "after_commit": Courier(redis).after_commit,
         "silence": Silence(seconds=commands.STALE_AFTER.total_seconds()),
     }
-    _process.update(services | overrides, redis=redis)
-    _process["database"].keys = new_ring(settings)
-    _process["tracer"] = telemetry.install(settings, service="comptoir-worker", engine=_process["database"].engine)
+    process.update(services | overrides, redis=redis)
+    process["database"].keys = new_ring(settings)
+    process["tracer"] = telemetry.install(settings, service="comptoir-worker", engine=process["database"].engine)
     news.subscribe(learning.NAME, learning.learn_from_changes)
 
 
 def release() -> None:
     """Close the connections that this process opened for its jobs."""
-    if _process:
-        _process["database"].close()
-        _process["redis"].close()
-    _process.clear()
+    if process:
+        process["database"].close()
+        process["redis"].close()
+    process.clear()
 
 
 def perform(job_id: str) -> None:
     """Run one delivered job: claim it, run its code, note how it ended. The tenant is bound per transaction only."""
-    clock = _process["clock"]
+    clock = process["clock"]
     claim = _when_database_answers(
         lambda session: commands.claim(session=session, job_id=UUID(job_id), at=clock()),
     )
@@ -131,13 +116,13 @@ def perform(job_id: str) -> None:
         return
     context = JobContext(
         claim,
-        *(_process[name] for name in ("settings", "database", "clock", "new_id", "new_secret", "after_commit")),
+        *(process[name] for name in ("settings", "database", "clock", "new_id", "new_secret", "after_commit")),
     )
     tenant = str(claim.tenant_id or "")
     with structlog.contextvars.bound_contextvars(job_id=job_id, kind=claim.kind, tenant=tenant):
         began = time.perf_counter()
         about = {"job.id": job_id, "job.kind": claim.kind, "job.attempt": str(claim.attempts), "tenant": tenant}
-        with telemetry.span(_process["tracer"], f"job {claim.kind}", parent=claim.trace, **about) as told:
+        with telemetry.span(process["tracer"], f"job {claim.kind}", parent=claim.trace, **about) as told:
             outcome = told["job.outcome"] = _run(context)
             if outcome in {"failed", "parked"}:
                 told["error"] = outcome
@@ -146,7 +131,7 @@ def perform(job_id: str) -> None:
 
 def _run(context: JobContext) -> str:
     """Run a claimed job's code beside its pulse and note on its row how it ended; return that."""
-    clock, claim = _process["clock"], context.claim
+    clock, claim = process["clock"], context.claim
     failure: Exception | None = None
     outcome = "done"
     over = threading.Event()
@@ -198,7 +183,7 @@ def _when_database_answers(act: Callable[[Session], T]) -> T:
 
     Raises what the database raises when it stays away, or refuses.
     """
-    database: Database = _process["database"]
+    database: Database = process["database"]
     patience = time.monotonic() + OUTAGE_SECONDS_MAX
     has_said = False
     while True:
@@ -278,11 +263,11 @@ def _say_outage_in_a_line(record: logging.LogRecord) -> bool:
 
 def _work_until_valkey_fails(name: str) -> bool:
     """Run jobs; return whether the process was told to stop. Raises RedisError."""
-    connection = _process["redis"]
+    connection = process["redis"]
     left = bury_the_dead(connection)
     if left and (
         count := _when_database_answers(
-            lambda session: commands.put_back(session=session, job_ids=left, at=_process["clock"]()),
+            lambda session: commands.put_back(session=session, job_ids=left, at=process["clock"]()),
         )
     ):
         log.warning("worker.puts_back_jobs_of_the_dead", count=count)
@@ -294,98 +279,19 @@ def _work_until_valkey_fails(name: str) -> bool:
     return worker.was_told_to_stop
 
 
-def tick(settings: Settings) -> None:
-    """Be the clock: deliver due jobs, put back those that died; a lock for each sweep keeps two clocks apart."""
-    logs.configure(settings.log_level)
-    prepare(settings)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    name = f"clock.{socket.gethostname()}.{os.getpid()}"
-    planned = float("-inf")
-    sealing = threading.Thread(target=_keep_trails, args=(settings, stop), daemon=True)
-    sealing.start()
-    while not stop.is_set():
-        try:
-            sweep_once(name)
-            # Planning may wait for a workspace that is being removed; whether it does or fails, deliveries go on.
-            if time.monotonic() - planned >= PLAN_SECONDS:
-                planned = time.monotonic()
-                plan_backups(settings)
-        except (SQLAlchemyError, psycopg.Error, RedisError, OSError) as error:
-            log.warning("clock.waits", reason=str(error).splitlines()[0])
-        _touch_heartbeat()
-        stop.wait(TICK_SECONDS)
-    sealing.join(timeout=2)
-
-
-def plan_backups(settings: Settings) -> int:
-    """Queue what tonight's backups lack and return how many; queue erasures, forget old exports. Of two clocks one."""
-    with _process["database"].platform() as session:
-        if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": PLAN_LOCK}):
-            return 0
-        at = _process["clock"]()
-        exports.forget(session=session, at=at)
-        erasures.forget(session=session, at=at)
-        erasures.plan(session=session, at=at)
-        if settings.backup_hour < 0:
-            return 0
-        return backups.plan(
-            session=session,
-            actor=Actor.system("clock"),
-            at=at,
-            hour=settings.backup_hour,
-            new_id=_process["new_id"],
-        )
-
-
-def _keep_trails(settings: Settings, stop: threading.Event) -> None:
-    """Seal every trail, off the way of the acts, at most a tenth of the time; what fails is tried again."""
-    ring, cleared = new_ring(settings), -CLEAR_SECONDS
-    while not stop.is_set():
-        engine = owner_engine(settings.database_url, pool_size=1)
-        began = time.monotonic()
-        try:
-            # A connection for each round: its caches grow with every schema that it touches.
-            sealer = Sealer(engine, ring, utc_now, tell=tell_event)
-            sealer.run()
-            if settings.audit_keep_days and began - cleared >= CLEAR_SECONDS:
-                sealer.clear(timedelta(days=settings.audit_keep_days))
-                cleared = began
-        except Exception as error:
-            # Whatever one round meets, the trails are sealed in the next.
-            log.warning("audit.sealer_waits", reason=str(error).partition("\n")[0], exc_info=not is_outage(error))
-        finally:
-            engine.dispose()
-        stop.wait(max(SEAL_SECONDS, 9 * (time.monotonic() - began)))
-
-
-def sweep_once(name: str = "clock") -> int:
-    """Deliver what is due and return how much it was; a second clock that comes at the same time does nothing."""
-    at = _process["clock"]()
-    with _process["database"].platform() as session:
-        # For the transaction only: a lock of the session would not survive a pooler.
-        if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": CLOCK_LOCK}):
-            return 0
-        commands.note_alive(session=session, name=name, kind="clock", at=at)
-        commands.put_back_silent(session=session, silence=_process["silence"], at=at)
-        due = commands.sweep(session=session, at=at)
-    return Courier(_process["redis"]).deliver_missing(due)
-
-
-def _touch_heartbeat() -> None:
+def touch_heartbeat() -> None:
     """Leave a sign of life for the container's health check: the process is well, also while the database is away."""
-    if path := _process["settings"].heartbeat_file:
+    if path := process["settings"].heartbeat_file:
         Path(path).touch()
 
 
 def _note_alive(name: str, kind: Any, stop: threading.Event) -> None:
     while True:
         try:
-            with _process["database"].platform() as session:
+            with process["database"].platform() as session:
                 commands.note_alive(session=session, name=name, kind=kind, at=utc_now())
         except (SQLAlchemyError, psycopg.Error) as error:
             log.warning("worker.database_unreachable", reason=str(error).splitlines()[0])
-        _touch_heartbeat()
+        touch_heartbeat()
         if stop.wait(timedelta(seconds=2).total_seconds()):
             return

@@ -24,7 +24,7 @@ from webapp.settings import Settings
 RUNS = 3
 SECONDS = 3.0
 CLIENTS = 4
-_CLOCK = "from webapp import worker; from webapp.settings import Settings; worker.tick(Settings.from_environ())"
+_CLOCK = "from webapp import clock; from webapp.settings import Settings; clock.tick(Settings.from_environ())"
 
 
 @contextlib.contextmanager

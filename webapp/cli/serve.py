@@ -24,6 +24,6 @@ def worker() -> None:
 @click.command()
 def clock() -> None:
     """Deliver what is due, put back what died, seal the trails, until told to stop."""
-    from webapp.worker import tick  # noqa: PLC0415 the other roles need not wait for it
+    from webapp.clock import tick  # noqa: PLC0415 the other roles need not wait for it
 
     tick(Settings.from_environ())

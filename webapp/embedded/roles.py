@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 PRELOADED = (
     "webapp.app",
+    "webapp.clock",
     "webapp.worker",
     "webapp.tenancy.migrations",
     "webapp.cli.demo",
@@ -32,7 +33,8 @@ def preload() -> None:
 def lasting(settings: "Settings") -> dict[str, Callable[[], None]]:
     """Return the roles that run until they are told to stop, in the order in which they are stopped."""
     from webapp.app import serve  # noqa: PLC0415 preloaded
-    from webapp.worker import tick, work  # noqa: PLC0415 preloaded
+    from webapp.clock import tick  # noqa: PLC0415 preloaded
+    from webapp.worker import work  # noqa: PLC0415 preloaded
 
     return {"web": partial(serve, settings), "worker": partial(work, settings), "clock": partial(tick, settings)}
 

@@ -16,6 +16,7 @@ from webapp.access.permissions import Role
 from webapp.audit.offline import verify_signature
 from webapp.backups import erasures
 from webapp.backups.erasing import signed_message
+from webapp.clock import plan_backups
 from webapp.settings import Settings
 from webapp.tenancy import provisioning
 from webapp.web.state import KEY
@@ -26,7 +27,7 @@ def let_days_pass(settings: Settings, **by: float) -> hands.Clock:
     clock = hands.Clock(datetime.now(UTC) + timedelta(**by))
     worker.prepare(settings, clock=clock)
     try:
-        worker.plan_backups(settings)
+        plan_backups(settings)
     finally:
         worker.release()
     return clock

@@ -21,6 +21,7 @@ from tests.webapp.backups.test_restore import IBAN, book, books
 from webapp import worker
 from webapp.audit.sealer import Sealer
 from webapp.backups import exports
+from webapp.clock import plan_backups
 from webapp.kernel.clock import utc_now
 from webapp.kernel.crypto import ring_of
 from webapp.settings import Settings
@@ -100,7 +101,7 @@ def test_a_workspace_takes_all_of_its_own_along(
     later = hands.Clock(datetime.now(UTC) + timedelta(days=7, minutes=1))
     worker.prepare(replace(settings, backup_hour=-1), clock=later)
     try:
-        worker.plan_backups(settings)
+        plan_backups(settings)
     finally:
         worker.release()
     assert cast.alice.api("GET", place).status_code == 404

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
 from tests.cast import STAGE, Cast, Workspace
-from webapp import worker
+from webapp import clock as the_clock
 from webapp.audit import seals, signing
 from webapp.audit.commands import record
 from webapp.audit.sealer import Sealer
@@ -354,8 +354,8 @@ def test_a_trail_that_cannot_be_sealed_holds_up_no_other_and_ends_no_clock(
         raise Unopenable("the master key is not among COMPTOIR_MASTER_KEYS")
 
     monkeypatch.setattr(Sealer, "run", fails)
-    monkeypatch.setattr(worker, "SEAL_SECONDS", 0.01)
-    worker._keep_trails(settings, stop)
+    monkeypatch.setattr(the_clock, "SEAL_SECONDS", 0.01)
+    the_clock._keep_trails(settings, stop)
     assert len(rounds) == 2, "the clock tries again"
 
 
@@ -363,7 +363,7 @@ def test_the_clock_seals_by_itself_and_the_command_verifies_and_names(
     acme: Workspace, owner: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop = threading.Event()
-    clock = threading.Thread(target=worker._keep_trails, args=(settings, stop))
+    clock = threading.Thread(target=the_clock._keep_trails, args=(settings, stop))
     with acme.begin() as session:
         act(session, 1)
     clock.start()

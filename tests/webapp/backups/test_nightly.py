@@ -17,6 +17,7 @@ from tests.cast import STAGE, Cast
 from webapp import worker
 from webapp.backups import envelope, queries
 from webapp.backups.erasing import erase_workspace
+from webapp.clock import plan_backups
 from webapp.settings import Settings
 from webapp.web.state import KEY
 
@@ -26,7 +27,7 @@ NIGHT = datetime(2030, 3, 1, 1, 30, tzinfo=UTC)
 def planned(settings: Settings, clock: hands.Clock) -> int:
     worker.prepare(settings, clock=clock)
     try:
-        return worker.plan_backups(settings)
+        return plan_backups(settings)
     finally:
         worker.release()
 

@@ -20,6 +20,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from tests import hands
+from webapp import clock as the_clock
 from webapp import worker
 from webapp.jobs import commands, queries
 from webapp.jobs.blame import is_innocent, is_outage, lacks_room
@@ -146,12 +147,12 @@ def test_planning_that_fails_holds_up_no_delivery(settings: Settings, monkeypatc
         return 0
 
     for name, deed in {"plan_backups": plan, "sweep_once": sweep, "_keep_trails": lambda *_: None}.items():
-        monkeypatch.setattr(worker, name, deed)
-    monkeypatch.setattr(worker.logs, "configure", lambda _level: None)
-    monkeypatch.setattr(worker, "TICK_SECONDS", 0.01)
+        monkeypatch.setattr(the_clock, name, deed)
+    monkeypatch.setattr(the_clock.logs, "configure", lambda _level: None)
+    monkeypatch.setattr(the_clock, "TICK_SECONDS", 0.01)
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        worker.tick(settings)
+        the_clock.tick(settings)
     finally:
         worker.release()
         for number, deed in before.items():

@@ -22,12 +22,12 @@ def test_queues_take_turns_so_that_many_imports_hold_up_no_letter(
     ids = [new_id() for _ in range(5)]
     present = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        Courier(worker._process["redis"]).deliver([*(("imports", one) for one in ids[:4]), ("mail", ids[4])])
+        Courier(worker.process["redis"]).deliver([*(("imports", one) for one in ids[:4]), ("mail", ids[4])])
         worker._work_until_valkey_fails("turns")
     finally:
         for number, handler in present.items():
             signal.signal(number, handler)
-        worker._process["redis"].flushdb()
+        worker.process["redis"].flushdb()
         worker.release()
 
     assert sorted(performed) == sorted(str(one) for one in ids)

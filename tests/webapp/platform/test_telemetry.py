@@ -87,11 +87,11 @@ def traced(context):
 
 worker.prepare(Settings(**json.loads(sys.argv[1])))
 worker.handlers = lambda: {"traced": traced}
-with worker._process["database"].platform() as session:
+with worker.process["database"].platform() as session:
     ids = session.scalars(text("SELECT id FROM job WHERE kind = 'traced' AND state = 'queued'")).all()
 for job_id in ids:
     worker.perform(str(job_id))
-with worker._process["database"].platform() as session:
+with worker.process["database"].platform() as session:
     session.execute(text("DELETE FROM job WHERE kind = 'traced'"))
 worker.release()
 """

@@ -57,7 +57,7 @@ def test_every_state_on_the_way_there_and_back_is_told(desk: Any, monkeypatch: p
         seen.append(desk.get(found["id"])["state"])
         return utc_now()
 
-    monkeypatch.setitem(worker._process, "clock", look)
+    monkeypatch.setitem(worker.process, "clock", look)
     desk.work()
     assert desk.act(found["id"], "reversal").status_code == 202
     desk.work()

@@ -211,7 +211,7 @@ def test_a_limit_holds_at_the_end_of_an_import_and_not_between_its_statements(
 def test_more_rows_than_the_limit_are_refused_with_the_limit(
     desk: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(worker._process, "settings", replace(settings, import_rows_max=3))
+    monkeypatch.setitem(worker.process, "settings", replace(settings, import_rows_max=3))
     found = desk.bring(MARCH + "2026-03-06,A,b,-1.00,EUR\n2026-03-07,A,b,-1.00,EUR\n")
     assert (found["state"], found["error"]["code"]) == ("failed", "too_many_rows")
     assert "3" in found["error"]["detail"]
