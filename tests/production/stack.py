@@ -130,6 +130,26 @@ class Stack:
             maxsize=16,
         )
 
+    def browser(self, person: str) -> dict[str, str]:
+        """Sign somebody in by a link and return the headers that their browser sends from then on."""
+        link = re.search(r"(/sign-in/\S+)", self.comptoir("person", "link", "--email", person))
+        assert link is not None
+        origin = f"https://{DOMAIN}:{self.https_port}"
+        with self.pool() as site:
+            page = site.request("GET", link[1])
+            cookies = [line.partition(";")[0] for line in page.headers.getlist("Set-Cookie")]
+            headers = {
+                **dict(site.headers),
+                "Cookie": "; ".join(cookies),
+                "Origin": origin,
+                "Referer": origin + link[1],
+            }
+            fields = {"csrf_token": csrf_token(page.data.decode())}
+            done = site.request("POST", link[1], headers=headers, fields=fields, redirect=False, encode_multipart=False)
+            assert done.status == 303
+            cookies += [line.partition(";")[0] for line in done.headers.getlist("Set-Cookie")]
+        return {**headers, "Cookie": "; ".join(cookies)}
+
     def token(self, slug: str, person: str) -> str:
         """Make an API token and return it."""
         return self.comptoir("token", "create", "--tenant", slug, "--person", person).splitlines()[-1]
@@ -138,6 +158,13 @@ class Stack:
         """Return what an operator's shell has."""
         kept: Sequence[str] = ("PATH", "HOME", "DOCKER_HOST", "LANG", "PIP_CERT")
         return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+def csrf_token(page: str) -> str:
+    """Return the form token of a page."""
+    found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
+    assert found is not None
+    return found[1]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.production.lines import Measured
-from tests.production.stack import Stack, until
+from tests.production.stack import Stack, csrf_token, until
 
 
 def call(stack: Stack, token: str, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
@@ -29,7 +29,17 @@ def test_an_owner_lets_a_workspace_be_erased(stack: Stack, measured: Measured):
         call(stack, token, "POST", f"{slug}/accounts", {"name": "Till", "kind": "asset", "currency": "EUR"})[0] == 201
     )
     status, told = call(stack, token, "POST", f"{slug}/erasure", {"name": "Gone"})
-    assert (status, told["holdings"]["accounts"]) == (202, 1)
+    assert (status, told["code"]) == (403, "confirmation_needed"), "a token confirms nothing"
+    browser = stack.browser(email)
+    with stack.pool() as site:
+        page = site.request("GET", f"/t/{slug}/erasure", headers=browser)
+        fields = {"csrf_token": csrf_token(page.data.decode()), "name": "Gone"}
+        asked = site.request(
+            "POST", f"/t/{slug}/erasure", headers=browser, fields=fields, redirect=False, encode_multipart=False
+        )
+    assert asked.status == 303, asked.data.decode()[:2000]
+    status, told = call(stack, token, "GET", f"{slug}/erasure")
+    assert (status, told["holdings"]["accounts"], bool(told["erase_at"])) == (200, 1, True)
     tenant = stack.sql(f"SELECT id FROM platform.tenant WHERE slug = '{slug}'")
 
     stack.sql(f"UPDATE platform.tenant SET erase_at = now() WHERE id = '{tenant}'")

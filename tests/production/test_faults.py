@@ -372,20 +372,7 @@ def test_a_cut_network_is_told_within_seconds_and_mends_by_itself(
 @pytest.fixture
 def browser(watched: Stack) -> dict[str, str]:
     """Return what the browser of somebody who signed in sends."""
-    link = re.search(r"(/sign-in/\S+)", watched.comptoir("person", "link", "--email", "owner@acme.example"))
-    assert link is not None
-    origin = f"https://books.test:{watched.https_port}"
-    with watched.pool() as site:
-        page = site.request("GET", link[1])
-        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page.data.decode())
-        assert token is not None
-        cookies = [line.partition(";")[0] for line in page.headers.getlist("Set-Cookie")]
-        headers = {**dict(site.headers), "Cookie": "; ".join(cookies), "Origin": origin, "Referer": origin + link[1]}
-        fields = {"csrf_token": token[1]}
-        done = site.request("POST", link[1], headers=headers, fields=fields, redirect=False, encode_multipart=False)
-        assert done.status == 303
-        cookies += [line.partition(";")[0] for line in done.headers.getlist("Set-Cookie")]
-    return {**headers, "Cookie": "; ".join(cookies)}
+    return watched.browser("owner@acme.example")
 
 
 @pytest.mark.line("faults.valkey")

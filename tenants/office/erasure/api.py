@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, g, jsonify, make_response
+from flask import Response, g, jsonify, url_for
 from pydantic import BaseModel, ConfigDict, Field
 
 from tenants.door import api_room
@@ -12,8 +12,18 @@ from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.backups import erasures
 from webapp.backups.queries import HOLDINGS_MAX
+from webapp.kernel.errors import N_, DomainError
 
 bp = api_room("api_erasure", __name__, tag="workspace")
+
+
+class NotForPrograms(DomainError):
+    """A token asks for what only a person does who has just confirmed who they are."""
+
+    code = "confirmation_needed"
+    status = 403
+    title = N_("You may not do this")
+    message = N_("Programs cannot do this. An owner does it at %(page)s and confirms there who they are.")
 
 
 class ErasureIn(Body):
@@ -70,12 +80,19 @@ def show(path: WorkspacePath) -> Response:
     return jsonify(_told())
 
 
-@bp.post("/erasure", responses={202: ErasureOut}, operation_id="askForErasure", summary="Ask for the erasure")
+@bp.post(
+    "/erasure",
+    responses={202: ErasureOut},
+    operation_id="askForErasure",
+    summary="Ask for the erasure: in the browser",
+)
 @requires(Permission.WORKSPACE_WORKSPACE_REMOVE)
 def ask(path: WorkspacePath, body: ErasureIn) -> Response:
-    """Let the workspace be erased in seven days; every owner is told by mail, and any of them can call it back."""
-    erasures.ask(session=g.db, actor=g.actor, at=g.at, name=body.name)
-    return make_response(jsonify(_told()), 202)
+    """Refuse every token, as `confirmation_needed` (403): an owner asks on the page, and confirms who they are.
+
+    The refusal names the address of the page. 202 stays described, as nothing of version 1 is taken away.
+    """
+    raise NotForPrograms(page=url_for("office_erasure.show", slug=path.slug, _external=True))
 
 
 @bp.post("/erasure/recall", responses={200: ErasureOut}, operation_id="recallErasure", summary="Call the erasure back")

@@ -52,7 +52,7 @@ def test_an_owner_asks_for_the_erasure_and_another_calls_it_back(cast: Cast, app
     refused = cast.alice.post(place, {"name": cast.acme.slug})
     assert refused.status_code == 422 and "This is not the name of the workspace." in refused.text
     assert cast.alice.post(place, {"name": "Acme"}).status_code == 303
-    assert cast.alice.api("POST", "/erasure", json={"name": "Acme"}).status_code == 409
+    assert cast.alice.post(place, {"name": "Acme"}).status_code == 303, "asked already, which changes nothing"
     for person in (cast.alice, second):
         assert hands.told(app, person.email).count("erasure_asked_for") == 1
     assert "erasure_asked_for" not in hands.told(app, cast.bob.email)
@@ -94,14 +94,25 @@ def test_who_was_not_asked_lately_confirms_who_they_are_first(cast: Cast, owner:
     assert asked.status_code == 401 and cast.alice.api("GET", "/erasure").json["erase_at"] is None
 
 
+def test_no_token_asks_for_the_erasure_and_any_owners_token_calls_it_back(cast: Cast):
+    place = f"/t/{cast.acme.slug}/erasure"
+    refused = cast.alice.api("POST", "/erasure", json={"name": "Acme"})
+    assert (refused.status_code, refused.json["code"]) == (403, "confirmation_needed")
+    assert refused.json["detail"].count(f"http://localhost{place}") == 1
+    assert cast.alice.api("GET", "/erasure").json["erase_at"] is None and actions(cast) == []
+    assert cast.dave.api("POST", "/erasure", json={"name": "Acme"}).json["code"] == "forbidden"
+    assert cast.alice.post(place, {"name": "Acme"}).status_code == 303
+    assert cast.alice.api("POST", "/erasure/recall", json={}).json["erase_at"] is None
+
+
 def test_after_the_days_of_grace_a_job_erases_it_and_its_owners_get_a_certificate(
     cast: Cast, app: Flask, owner: Engine, settings: Settings, tmp_path, monkeypatch: pytest.MonkeyPatch
 ):
     ids = books(cast)
     assert book(cast, ids) == 201
-    asked = cast.alice.api("POST", "/erasure", json={"name": "Acme"})
-    held = asked.json["holdings"]
-    assert asked.status_code == 202 and held["entries"] == 2 and held["members"] == 4 and held["accounts"] >= 2
+    assert cast.alice.post(f"/t/{cast.acme.slug}/erasure", {"name": "Acme"}).status_code == 303
+    held = cast.alice.api("GET", "/erasure").json["holdings"]
+    assert held["entries"] == 2 and held["members"] == 4 and held["accounts"] >= 2
     clock = let_days_pass(settings, days=6, hours=23)
     assert hands.work(settings, erasures.ERASE, clock=clock) == 0
     assert cast.bob.api("GET", "/accounts").status_code == 200
