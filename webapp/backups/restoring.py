@@ -115,7 +115,7 @@ def restore(
                 tables.continue_after(driver, shapes[table.name], table.last_id)
         _migrate(driver, place, manifest)
         aside = _take_its_place(driver, place, manifest, shapes, at) if place.has_former else ""
-        driver.execute("ANALYZE")
+        tables.analyse(driver)
         _tell(session, place, found, actor, at)
         mine = place.tenant.schema, f"workspace {place.slug}:", *([aside] if aside else [])
         after = [one for one in examine(session.connection()) if one not in before and one.code not in OF_THE_SERVER]

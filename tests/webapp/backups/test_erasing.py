@@ -36,7 +36,8 @@ def traces(owner: Engine, needle: str) -> list[str]:
         SELECT table_schema, table_name, column_name FROM information_schema.columns
         WHERE data_type IN ('text', 'jsonb', 'ARRAY') AND (table_schema = 'platform' OR table_schema LIKE 't\\_%')
     """
-    with owner.connect() as connection:
+    # A transaction of its own for each: one would hold the locks of every workspace that other tests have made.
+    with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         return [
             f"{table}.{column}"
             for schema, table, column in connection.execute(text(query)).all()

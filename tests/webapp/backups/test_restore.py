@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session
 
 from tests.cast import STAGE, Cast
@@ -115,6 +115,12 @@ def book(cast: Cast, ids: tuple[int, int], who: Any = None, amount: int = 9) -> 
     return (who or cast.alice).api("POST", "/entries", json=entry).status_code
 
 
+def analysed(connection: Connection, schema: str) -> int:
+    """Return how often tables of a schema were analysed by somebody: each is locked until the transaction ends."""
+    query = "SELECT sum(analyze_count) FROM pg_stat_all_tables WHERE schemaname = :schema"
+    return int(connection.scalar(text(query), {"schema": schema}) or 0)
+
+
 def closed_text(value: bytes) -> str:
     return value.decode("latin-1")
 
@@ -211,6 +217,7 @@ def test_a_workspace_goes_back_in_place_while_another_posts_and_the_trail_forget
         assert verify(session=session, chain=Chain.of(cast.acme.ref.id), keys=keys).findings == []
     assert done.aside in vault.schemas()
     with owner.connect() as connection:
+        assert analysed(connection, cast.acme.ref.schema) and not analysed(connection, cast.bravo.ref.schema)
         assert connection.scalar(text(f"SELECT count(*) FROM {done.aside}.entry")) == 2
         assert [one for one in examine(connection) if cast.acme.ref.schema in one.what or done.aside in one.what] == []
 
