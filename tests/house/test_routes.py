@@ -1,5 +1,6 @@
 """House rules of doors: each says who may pass; every setting and every command is documented."""
 
+import inspect
 import re
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -115,7 +116,7 @@ def _described(command: click.Command, context: click.Context) -> list[str]:
     lines = [
         f"## `{context.command_path}{named}`",
         "",
-        command.help or "",
+        inspect.cleandoc(command.help or ""),
         "",
         "| Option | What it does |",
         "|---|---|",
