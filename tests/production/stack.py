@@ -135,20 +135,14 @@ class Stack:
         link = re.search(r"(/sign-in/\S+)", self.comptoir("person", "link", "--email", person))
         assert link is not None
         origin = f"https://{DOMAIN}:{self.https_port}"
+        headers = {"Host": f"{DOMAIN}:{self.https_port}", "Origin": origin, "Referer": origin + link[1]}
         with self.pool() as site:
             page = site.request("GET", link[1])
-            cookies = [line.partition(";")[0] for line in page.headers.getlist("Set-Cookie")]
-            headers = {
-                **dict(site.headers),
-                "Cookie": "; ".join(cookies),
-                "Origin": origin,
-                "Referer": origin + link[1],
-            }
+            headers["Cookie"] = with_cookies(page)
             fields = {"csrf_token": csrf_token(page.data.decode())}
             done = site.request("POST", link[1], headers=headers, fields=fields, redirect=False, encode_multipart=False)
             assert done.status == 303
-            cookies += [line.partition(";")[0] for line in done.headers.getlist("Set-Cookie")]
-        return {**headers, "Cookie": "; ".join(cookies)}
+        return headers | {"Cookie": with_cookies(done, headers["Cookie"])}
 
     def token(self, slug: str, person: str) -> str:
         """Make an API token and return it."""
@@ -158,6 +152,13 @@ class Stack:
         """Return what an operator's shell has."""
         kept: Sequence[str] = ("PATH", "HOME", "DOCKER_HOST", "LANG", "PIP_CERT")
         return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+def with_cookies(answer: urllib3.BaseHTTPResponse, before: str = "") -> str:
+    """Return the cookies that a browser sends after an answer: those of before, and the newer ones in their place."""
+    kept = dict(one.split("=", 1) for one in before.split("; ") if one)
+    kept.update(line.partition(";")[0].split("=", 1) for line in answer.headers.getlist("Set-Cookie"))
+    return "; ".join(f"{name}={value}" for name, value in kept.items() if value)
 
 
 def csrf_token(page: str) -> str:

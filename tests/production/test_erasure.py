@@ -32,7 +32,8 @@ def test_an_owner_lets_a_workspace_be_erased(stack: Stack, measured: Measured):
     assert (status, told["code"]) == (403, "confirmation_needed"), "a token confirms nothing"
     browser = stack.browser(email)
     with stack.pool() as site:
-        page = site.request("GET", f"/t/{slug}/erasure", headers=browser)
+        page = site.request("GET", f"/t/{slug}/erasure", headers=browser, redirect=False)
+        assert page.status == 200
         fields = {"csrf_token": csrf_token(page.data.decode()), "name": "Gone"}
         asked = site.request(
             "POST", f"/t/{slug}/erasure", headers=browser, fields=fields, redirect=False, encode_multipart=False
