@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import pyrage
 import pytest
+import urllib3
 
 from tests.production.scarcity import Disk, Work, fetch_faketime, move, override
 from tests.production.stack import Stack, until
@@ -55,6 +56,13 @@ class Place:
         chosen = ",".join(f'{label}="{value}"' for label, value in {"alertname": name, **labels}.items())
         expression = f'ALERTS{{{chosen},alertstate="firing"}}'
         until(lambda: query(self.stack, expression), seconds=seconds, what=f"{name} fires")
+
+    def is_well(self) -> bool:
+        """Tell whether the installation says that all of it is ready."""
+        try:
+            return bool(self.stack.pool().request("GET", "/readyz", timeout=5).status == 200)
+        except (urllib3.exceptions.HTTPError, OSError):
+            return False
 
     def restarts(self, service: str) -> int:
         """Return how often docker started a container again."""
@@ -95,10 +103,11 @@ def place(_docker: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 
 @pytest.fixture(autouse=True)
 def _room(place: Place) -> Iterator[None]:
-    """Leave room behind each test, however it ended."""
+    """Leave room and a stack that is well behind each test, however it ended."""
     yield
     for disk in place.disks:
         disk.empty()
+    until(place.is_well, seconds=180, what="the stack well again")
 
 
 def hasten(stack: Stack) -> None:
@@ -116,9 +125,10 @@ def test_a_full_disk_of_the_database_refuses_in_words_loses_nothing_and_needs_no
     with place.work() as work:
         place.database.fill()
         until(lambda: work.told("posting")[503, "storage_full"] >= 3, seconds=120, what="postings refused in words")
-        place.fires("DiskLow", device=place.database.device)
+        # At once: within a minute PostgreSQL wants another file for its log of changes, and ends itself.
         reads = work.told("read")[200, ""]
         until(lambda: work.told("read")[200, ""] > reads + 3, seconds=20, what="reads that go on")
+        place.fires("DiskLow", device=place.database.device)
         # Until not even the log of changes has room and PostgreSQL ends itself.
         until(lambda: not _switches(place.stack), seconds=60, what="PostgreSQL away")
         until(lambda: work.told("posting")[503, "database_unreachable"], seconds=60, what="refusals while it is away")
