@@ -50,9 +50,20 @@ archive_lag() {
     FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"
 }
 
+# Started, the database sleeps checkpoint_timeout (5 min) before it first minds archive_timeout: its checkpointer looks before
+# the recovery is over. Any signal wakes it, and from then on changes leave within the minute.
+woken=""
+wake_archive_timeout() {
+  local started
+  started=$(psql -X -q -d postgres -Atc 'SELECT pg_postmaster_start_time()') || return 0
+  [ "$started" != "$woken" ] || return 0
+  if psql -X -q -d postgres -Atc 'SELECT pg_reload_conf()' >/dev/null; then woken=$started; fi
+}
+
 tried_at=0
 while true; do
   touch "$beat"
+  wake_archive_timeout 2>/dev/null
   if lag=$(archive_lag 2>/dev/null); then measure comptoir_wal_archive_lag_seconds "" "$lag"; fi
   kind=$(due)
   # One that failed is tried again after a quarter of an hour.
@@ -62,6 +73,7 @@ while true; do
     taking=$!
     while kill -0 "$taking" 2>/dev/null; do
       touch "$beat"
+      wake_archive_timeout 2>/dev/null
       nap 2
     done
     wait "$taking" || true
