@@ -6,6 +6,8 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pytest
+from flask import Flask
 from sqlalchemy import event
 
 from tenants.demo.commands import tell_story
@@ -234,3 +236,14 @@ def test_the_card_says_when_everything_has_its_category(cast: Cast) -> None:
     bank, sales = account(cast.alice, "Bank", "asset"), account(cast.alice, "Sales", "income")
     book(cast.alice, THIS, bank, sales, "10")
     assert "Everything has its category." in cast.alice.browser().get(f"/t/{cast.acme.slug}/").text
+
+
+@pytest.mark.parametrize(
+    ("values", "is_filled"), [((0, 5_000), True), ((-3_000, 5_000), True), ((4_000_000, 6_000_000), False)]
+)
+def test_an_area_stands_on_zero_or_is_not_there(app: Flask, values: tuple[int, int], is_filled: bool):
+    points = [{"label": str(number), "value": value} for number, value in enumerate(values)]
+    with app.test_request_context():
+        drawn = app.jinja_env.get_template("components/chart.html").module.line_chart("one", "One", "", points, "EUR")
+    assert ("chart__area" in drawn) == is_filled
+    assert "chart__line" in drawn
