@@ -8,26 +8,32 @@ from sqlalchemy.orm import Session
 from tenants.money.imports import staging
 from tenants.money.imports.queries import ImportView
 from tenants.money.imports.readers import workbook
+from tenants.money.imports.readers.dates import Readings, judge, order_of, readings
 from tenants.money.imports.readers.decoding import decode
 from tenants.money.imports.readers.delimited import split
 from tenants.money.imports.readers.lines import Row, StatementError
 from tenants.money.imports.readers.mapping import COLUMNS_MAX, LIST_ROLES, SINGLE_ROLES, Mapping
+from tenants.money.imports.readers.propose import writes_day_first
 from tenants.money.imports.readers.read import sample
 from tenants.money.imports.readers.recognise import HEAD_BYTES
 from tenants.money.imports.recognition import recognise_content
 
 SHOWN_ROWS = 8
-LINES_MAX = 200
+LINES_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A file's columns: their names (empty: none), some cells of each, and the first rows as they are read."""
+    """A file's columns: their names (empty: none), some cells of each, and the first rows as they are read.
+
+    `readings` are both orders of day and month, where neither is clear.
+    """
 
     names: list[str]
     cells: list[list[str]]
     rows: list[Row]
     error: tuple[str, dict[str, str]] | None = None
+    readings: Readings | None = None
 
 
 def preview(*, session: Session, view: ImportView, mapping: Mapping, currency: str) -> Preview:
@@ -41,20 +47,31 @@ def preview(*, session: Session, view: ImportView, mapping: Mapping, currency: s
     try:
         table = _table(head, view, mapping)
         names = table[mapping.header_line - 1] if 0 < mapping.header_line <= len(table) else []
-        cells = [row for row in table[mapping.header_line :] if any(row)][:SHOWN_ROWS]
+        filled = [row for row in table[mapping.header_line :] if any(row)]
+        cells = filled[:SHOWN_ROWS]
         width = min(COLUMNS_MAX, max([len(names), *(len(row) for row in cells)], default=0))
         names = [*names, *([""] * (width - len(names)))][:width]
     except StatementError as error:
         return Preview([], [], [], (error.code, error.params))
     read = within(mapping, len(names) if mapping.header_line else 0)
+    both = _readings(read, names if mapping.header_line else [], filled)
     if not read.is_complete():
-        return Preview(names, cells, [])
+        return Preview(names, cells, [], readings=both)
     try:
         recognition = recognise_content(session, view.id, view.size_bytes, mapping.encoding)
         rows = list(islice(sample(head, recognition, read, default_currency=currency), SHOWN_ROWS))
     except StatementError as error:
-        return Preview(names, cells, [], (error.code, error.params))
-    return Preview(names, cells, rows)
+        return Preview(names, cells, [], (error.code, error.params), both)
+    return Preview(names, cells, rows, readings=both)
+
+
+def _readings(mapping: Mapping, names: list[str], rows: list[list[str]]) -> Readings | None:
+    """Return both orders of day and month if the dates and the names of the columns leave it open."""
+    places = [n for n in (mapping.date, mapping.value_day) if n is not None]
+    texts = [row[n] for n in places for row in rows if n < len(row)]
+    if order_of(judge(texts)[0]) == "dmy" and writes_day_first(names):
+        return None
+    return readings(texts)
 
 
 def within(mapping: Mapping, width: int) -> Mapping:

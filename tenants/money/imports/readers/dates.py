@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
@@ -142,9 +143,13 @@ def readable(form: str) -> str:
     return form
 
 
+def _cleaned(text: str) -> str:
+    return plain_digits(text.strip()).translate(_MARKS)
+
+
 def looks_like_day(text: str) -> bool:
     """Tell whether a text has the shape of a date, whatever the order of day and month."""
-    cleaned = plain_digits(text.strip()).translate(_MARKS)
+    cleaned = _cleaned(text)
     if not 6 <= len(cleaned) <= 40:
         return False
     for form in ("%d.%m.%Y", "%m/%d/%Y"):
@@ -159,9 +164,10 @@ def looks_like_day(text: str) -> bool:
 def judge(samples: Iterable[str], *, prefer: Order = "dmy") -> tuple[str, bool]:
     """Decide the form of a column of dates on the whole sample; returns (form or "", whether doubt remains).
 
-    A number above 12 settles it; else dots mean day first; else the order that keeps the rows sorted.
+    Dots mean day first, unless a person says otherwise. Of others the days that exist in one order only decide, if they
+    are most of the sample or only their order keeps the rows sorted; else the order that keeps the rows sorted does.
     """
-    texts = [plain_digits(t.strip()).translate(_MARKS) for t in samples if t.strip()]
+    texts = [_cleaned(t) for t in samples if t.strip()]
     triples: list[tuple[int, int, int]] = []
     separator, year_first = "/", ""
     for text in texts:
@@ -176,23 +182,74 @@ def judge(samples: Iterable[str], *, prefer: Order = "dmy") -> tuple[str, bool]:
         triples.append((int(match[1]), int(match[2]), full_year(match[3])))
     if not triples:
         return (year_first, False) if year_first else _unseparated(texts)
-    day_first = f"%d{separator}%m{separator}%Y"
-    month_first = f"%m{separator}%d{separator}%Y"
-    firsts_above = any(a > 12 for a, _, _ in triples)
-    seconds_above = any(b > 12 for _, b, _ in triples)
-    if firsts_above != seconds_above:
-        return (day_first if firsts_above else month_first), False
-    if firsts_above:
-        majority = sum(a > 12 for a, _, _ in triples) >= sum(b > 12 for _, b, _ in triples)
-        return (day_first if majority else month_first), True
-    if separator == ".":
-        return day_first, False
-    sorted_day = _is_sorted([(y, b, a) for a, b, y in triples])
-    sorted_month = _is_sorted([(y, a, b) for a, b, y in triples])
-    if sorted_day != sorted_month and len(set(triples)) > 2:
-        return (day_first if sorted_day else month_first), len(set(triples)) < 4
-    same = all(a == b for a, b, _ in triples)
-    return (month_first if prefer == "mdy" else day_first), not same
+    forms: dict[Order, str] = {
+        "dmy": f"%d{separator}%m{separator}%Y",
+        "mdy": f"%m{separator}%d{separator}%Y",
+    }
+    order, doubt = _order(triples, dotted=separator == ".", prefer=prefer)
+    return forms[order], doubt
+
+
+def _order(triples: list[tuple[int, int, int]], *, dotted: bool, prefer: Order) -> tuple[Order, bool]:
+    """Decide whether day or month comes first, and whether that is in doubt."""
+    days = [(_day(y, b, a), _day(y, a, b)) for a, b, y in triples]
+    # a day that exists in neither order was mistyped: it decides nothing
+    only_day_first = {one for one, (x, y) in zip(triples, days, strict=True) if x and not y}
+    only_month_first = {one for one, (x, y) in zip(triples, days, strict=True) if y and not x}
+    if dotted:
+        against = not only_day_first and 2 * len(only_month_first) > len(set(triples))
+        return ("mdy" if against else "dmy"), bool(only_month_first)
+    sorted_day, sorted_month = (_is_sorted([pair[n] for pair in days if pair[n]]) for n in (0, 1))
+    known = {one for one, pair in zip(triples, days, strict=True) if any(pair)}
+    if only_day_first and only_month_first:
+        return ("dmy" if len(only_day_first) >= len(only_month_first) else "mdy"), True
+    if only_day_first or only_month_first:
+        order: Order = "dmy" if only_day_first else "mdy"
+        alone = sorted_day and not sorted_month if only_day_first else sorted_month and not sorted_day
+        return order, not alone and 2 * len(only_day_first | only_month_first) < len(known)
+    if sorted_day != sorted_month and len(known) > 2:
+        return ("dmy" if sorted_day else "mdy"), len(known) < 4
+    return ("mdy" if prefer == "mdy" else "dmy"), any(x != y for x, y in days)
+
+
+def _day(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Both ways to read a column of dates: a text that may be either, and how many of all the texts each way fits.
+
+    Without such a text (mixed orders) `text` is empty.
+    """
+
+    text: str
+    day_first: date | None
+    month_first: date | None
+    fit_day_first: int
+    fit_month_first: int
+    all: int
+
+
+def readings(samples: Iterable[str]) -> Readings | None:
+    """Return how a column reads with the day first and with the month first; None where the order is clear."""
+    texts = [t.strip() for t in samples if t.strip()]
+    if not judge(texts)[1]:
+        return None
+    pairs = [(text, _read(text, "%d/%m/%Y"), _read(text, "%m/%d/%Y")) for text in texts]
+    either = next(((text, x, y) for text, x, y in pairs if x and y and x != y), ("", None, None))
+    fits = (sum(x is not None for _, x, _ in pairs), sum(y is not None for _, _, y in pairs))
+    return Readings(either[0][:40], either[1], either[2], *fits, len(pairs))
+
+
+def _read(text: str, form: str) -> date | None:
+    try:
+        return to_day(text, form)
+    except DateError:
+        return None
 
 
 def _unseparated(texts: list[str]) -> tuple[str, bool]:
@@ -205,5 +262,5 @@ def _unseparated(texts: list[str]) -> tuple[str, bool]:
     return ("%d %b %Y" if any(_NAMED_DMY.fullmatch(t) for t in texts) else ""), False
 
 
-def _is_sorted(values: list[tuple[int, int, int]]) -> bool:
+def _is_sorted(values: list[date | None]) -> bool:
     return values == sorted(values) or values == sorted(values, reverse=True)

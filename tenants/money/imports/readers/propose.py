@@ -12,7 +12,7 @@ from tenants.money.imports.readers.amounts import (
     parts_of,
     split_currency,
 )
-from tenants.money.imports.readers.dates import Order, judge, looks_like_day
+from tenants.money.imports.readers.dates import Order, judge, looks_like_day, order_of
 from tenants.money.imports.readers.headers import normal, role_of
 from tenants.money.imports.readers.mapping import COLUMNS_MAX, Mapping
 from tenants.money.imports.readers.words import is_sign
@@ -135,7 +135,7 @@ def settle(mapping: Mapping, columns: list[list[str]], header: Sequence[str] = (
     names = {normal(name)[0] for name in header}
     prefer: Order = "mdy" if names & {"post date", "memo", "check number"} else "dmy"
     date_format, doubt = judge(days, prefer=prefer)
-    if doubt and days and not _DAY_FIRST.search(" ".join(normal(name)[0] for name in header)):
+    if doubt and days and not (order_of(date_format) == "dmy" and writes_day_first(header)):
         doubts.append("date_order")
     amounts = [i for i in (mapping.amount, mapping.debit, mapping.credit, mapping.balance) if i is not None]
     currencies = columns[mapping.currency] if mapping.currency is not None else [mapping.fixed_currency]
@@ -150,6 +150,11 @@ def settle(mapping: Mapping, columns: list[list[str]], header: Sequence[str] = (
         debit_signed=signed,
         doubts=tuple(dict.fromkeys(doubts)),
     )
+
+
+def writes_day_first(header: Sequence[str]) -> bool:
+    """Tell whether the names of columns are of a language whose dates begin with the day."""
+    return bool(_DAY_FIRST.search(" ".join(normal(name)[0] for name in header)))
 
 
 def judge_decimal(texts: Sequence[str], currencies: Sequence[str]) -> tuple[str, bool]:

@@ -176,6 +176,28 @@ def test_a_balance_that_the_bank_states_is_shown_with_what_it_differs_by(desk: A
     assert "Agrees" in agrees
 
 
+def test_one_mistyped_day_does_not_turn_every_date_round(desk: Any) -> None:
+    rows = "05.11.2026;Bäcker;-3,20\n11.31.2026;Miete;-850,00\n10.12.2025;Lohn;1200,00\n"
+    found = desk.bring(f"Datum;Text;Betrag\n{rows}")
+    assert [row["date"] for row in desk.rows(found["id"], "new")] == ["2026-11-05", "2025-12-10"]
+    assert [row["raw"][:10] for row in desk.rows(found["id"], "wrong")] == ["11.31.2026"]
+    path = drop(desk, f"Alpha;Text;Amount\n{rows.replace('31', '30')}")
+    desk.work()
+    shown = " ".join(re.sub(r"<[^>]+>", "", page(desk, f"{path}/mapping").text).split())
+    assert "05.11.2026 is Nov 5, 2026 with the day first, and May 11, 2026 with the month first." in shown
+    assert "Of the file's first 3 dates, 2 are days with the day first, 3 with the month first." in shown
+
+
+def test_where_both_orders_of_day_and_month_fit_the_page_says_so(desk: Any) -> None:
+    path = drop(desk, "Date,Text,Amount\n03/04/2026,Shop,-1.00\n05/04/2026,Shop,-2.00\n")
+    desk.work()
+    assert desk.get(int(path.rsplit("/", 1)[1]))["state"] == "needs_mapping"
+    shown = " ".join(re.sub(r"<[^>]+>", "", page(desk, f"{path}/mapping").text).split())
+    assert "Does the day or the month come first?" in shown
+    assert "03/04/2026 is Apr 3, 2026 with the day first, and Mar 4, 2026 with the month first." in shown
+    assert "Both ways fit every date of the file's beginning." in shown
+
+
 def test_a_refused_mapping_comes_back_as_it_was_typed(desk: Any) -> None:
     path = drop(desk, "Alpha;Beta;Gamma\n01/02/2026;Shop;-1,00\n03/02/2026;Shop;-2,00\n")
     desk.work()

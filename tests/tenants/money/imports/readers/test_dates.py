@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenants.money.imports.readers.dates import FORMS, DateError, judge, looks_like_day, to_day
+from tenants.money.imports.readers.dates import FORMS, DateError, Readings, judge, looks_like_day, readings, to_day
 
 
 @pytest.mark.parametrize(
@@ -62,10 +62,27 @@ def test_what_is_no_day_says_why(text, code):
         (["2024/04/03"], "%Y/%m/%d", False),
         (["20240403"], "%Y%m%d", False),
         (["01/02/2024", "01/03/2024", "01/09/2024", "01/12/2024", "02/01/2024"], "%m/%d/%Y", False),
+        (["05.11.2026", "11.31.2026", "10.12.2025"], "%d.%m.%Y", False),
+        (["05/11/2026", "11/31/2026", "10/12/2025"], "%d/%m/%Y", True),
+        (["05.11.2026", "11.30.2026", "10.12.2025"], "%d.%m.%Y", True),
+        (["05.11.2026", "25.11.2026", "11.30.2026"], "%d.%m.%Y", True),
+        (["11.30.2026", "11.29.2026", "10.12.2025"], "%m.%d.%Y", True),
+        (["05/11/2026", "11/30/2026", "10/12/2025"], "%m/%d/%Y", True),
+        (["05/11/2026", "30/11/2026", "10/12/2025"], "%d/%m/%Y", True),
+        (["10/05/2026", "10/09/2026", "11/30/2026", "12/02/2026"], "%m/%d/%Y", False),
     ],
 )
 def test_the_whole_column_decides_the_order_of_day_and_month(texts, form, doubt):
     assert judge(texts) == (form, doubt)
+
+
+def test_both_orders_are_told_where_neither_is_clear():
+    assert readings(["25/11/2026", "03/04/2026"]) is None
+    assert readings(["03/04/2026", "05/04/2026"]) == Readings(
+        "03/04/2026", date(2026, 4, 3), date(2026, 3, 4), fit_day_first=2, fit_month_first=2, all=2
+    )
+    mixed = readings(["25/11/2026", "11/25/2026", "11/31/2026"])
+    assert mixed == Readings("", None, None, fit_day_first=1, fit_month_first=1, all=3)
 
 
 @given(st.dates(date(1971, 1, 1), date(2068, 12, 31)), st.sampled_from(sorted(f for f in FORMS if "%b" not in f)))
