@@ -171,6 +171,33 @@ def floats(tree: ast.Module, file: str) -> Iterator[str]:
                 yield f"{node.lineno}: float"
 
 
+def loses_the_transaction(tree: ast.Module, file: str) -> Iterator[str]:
+    """No refusal of the database that is answered outside a savepoint: whoever reads after it is answered a 500.
+
+    A form of the books runs its command in `refusable()`; a command that gives a constraint's refusal a name of its
+    own, in a savepoint.
+    """
+    for node in (one for one in ast.walk(tree) if isinstance(one, ast.Try)):
+        safe = {
+            inner
+            for one in ast.walk(node)
+            if isinstance(one, ast.With) and re.search(r"refusable\(\)|begin_nested\(\)", ast.unparse(one.items[0]))
+            for inner in ast.walk(one)
+        }
+        tried = [inner for one in node.body for inner in ast.walk(one) if inner not in safe]
+        answers = any(isinstance(one, ast.Return) for handler in node.handlers for one in ast.walk(handler))
+        if answers and file.startswith(("tenants/money/", "tenants/x/")):
+            for call in (one for one in tried if isinstance(one, ast.Call)):
+                given = {one.arg: ast.unparse(one.value) for one in call.keywords}
+                if given.get("session") == "g.db" and "actor" in given:
+                    yield f"{call.lineno}: {ast.unparse(call.func)}"
+        for handler in (one for one in node.handlers if one.type and file not in REFUSALS):
+            renames = any(isinstance(one, ast.Raise) and one.exc for one in ast.walk(handler))
+            if renames and ast.unparse(handler.type) in {"IntegrityError", "DBAPIError"} and not safe:  # type: ignore[arg-type]  # looked at above
+                yield f"{handler.lineno}: {ast.unparse(handler.type)}"  # type: ignore[arg-type]  # the same
+
+
+REFUSALS = {"tenants/money/ledger/refusals.py": "names them for every command of the books"}
 MONEY = {"webapp/kernel/money.py", "webapp/kernel/amounts.py"}
 
 RULES: dict[Callable[[ast.Module, str], Iterator[str]], str] = {
@@ -182,6 +209,10 @@ RULES: dict[Callable[[ast.Module, str], Iterator[str]], str] = {
     patterns_made: "re.search(asked, text)",
     formats_made: "shown = said.format(person)",
     floats: "amount = float(text)",
+    loses_the_transaction: (
+        "try:\n    post(session=g.db, actor=g.actor)\nexcept DomainError:\n    def answer():\n        return form()\n"
+        "try:\n    session.execute(add)\nexcept IntegrityError:\n    raise CodeTaken from None"
+    ),
     passes_markup: "shown = markupsafe.Markup(text)",
 }
 
@@ -207,6 +238,7 @@ EXCEPTIONS = (
     (patterns_made, PATTERNS),
     (formats_made, FORMATS),
     (floats, FLOATS),
+    (loses_the_transaction, REFUSALS),
 )
 
 

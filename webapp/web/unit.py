@@ -1,6 +1,7 @@
 """One request, one transaction: opened by a door, committed once before the answer leaves, never by a view."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -41,6 +42,17 @@ def close_unit(*, commit: bool) -> None:
 def after_roll_back(act: Callable[[], None]) -> None:
     """Do something once the request's transaction was rolled back, such as to write down why; it opens its own."""
     g.setdefault("afterwards", []).append(act)
+
+
+@contextmanager
+def refusable() -> Iterator[None]:
+    """Run a command that a form answers by itself when it is refused: nothing of a refused one stays.
+
+    A refusal that came from the database has ended the transaction, and nothing could be read for the form any more;
+    here it ends a savepoint only.
+    """
+    with g.db.begin_nested():
+        yield
 
 
 class _Refused(Exception):

@@ -22,6 +22,7 @@ from webapp.kernel.errors import N_, DomainError, FieldError, Invalid, NotFound
 from webapp.kernel.money import currencies
 from webapp.web.fields import decimal_sign, field_errors
 from webapp.web.render import render, see_other
+from webapp.web.unit import refusable
 
 bp = Blueprint("money_accounts", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
@@ -96,7 +97,8 @@ def open_account() -> Response:
     try:
         draft = read_account(request.form, decimal_sign=decimal_sign())
         _confirm_bank_details(draft, None)
-        made = commands.open_account(session=g.db, actor=g.actor, at=g.at, draft=draft)
+        with refusable():
+            made = commands.open_account(session=g.db, actor=g.actor, at=g.at, draft=draft)
     except DomainError as error:
         return _form(request.form, field_errors(error), status=422)
     flash(_("The account %(name)s is open.", name=made.name), "success")
@@ -119,14 +121,15 @@ def change_account(account_id: int) -> Response:
     try:
         draft = _kept_name(account, read_account(request.form, decimal_sign=decimal_sign()))
         _confirm_bank_details(draft, account)
-        commands.change_account(
-            session=g.db,
-            actor=g.actor,
-            at=g.at,
-            account_id=account_id,
-            version=request.form.get("version", type=int),
-            draft=draft,
-        )
+        with refusable():
+            commands.change_account(
+                session=g.db,
+                actor=g.actor,
+                at=g.at,
+                account_id=account_id,
+                version=request.form.get("version", type=int),
+                draft=draft,
+            )
     except DomainError as error:
         return _form(request.form, field_errors(error), account=account, status=422)
     flash(_("Saved."), "success")
@@ -143,14 +146,15 @@ def close_account(account_id: int) -> Response:
     try:
         if errors:
             raise Invalid(errors=tuple(errors))
-        commands.change_account(
-            session=g.db,
-            actor=g.actor,
-            at=g.at,
-            account_id=account_id,
-            version=request.form.get("version", type=int),
-            draft=_kept_name(account, replace(draft_of(account), closed_on=day)),
-        )
+        with refusable():
+            commands.change_account(
+                session=g.db,
+                actor=g.actor,
+                at=g.at,
+                account_id=account_id,
+                version=request.form.get("version", type=int),
+                draft=_kept_name(account, replace(draft_of(account), closed_on=day)),
+            )
     except DomainError as error:
         values = values_of(account) | {"version": account.version, "closed_on": request.form.get("closed_on", "")}
         return _form(values, field_errors(error), account=account, status=422)

@@ -13,6 +13,7 @@ from tenants.money.holds import commands, queries
 from tenants.money.holds.forms import read_capture, read_hold
 from tenants.money.holds.queries import HoldView
 from tenants.money.holds.rules import State
+from tenants.money.ledger.refusals import OF_THE_DAY, OF_THE_SUM
 from webapp.access.guard import Forbidden, requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import DomainError, NotFound
@@ -21,6 +22,7 @@ from webapp.web.limits import moves_money
 from webapp.web.pagination import LIMIT_DEFAULT, cut, read_cursor
 from webapp.web.render import render, see_other
 from webapp.web.state import services
+from webapp.web.unit import refusable
 
 bp = Blueprint("money_holds", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
@@ -43,12 +45,12 @@ def place_hold() -> Response:
     try:
         draft = read_hold(request.form, currencies=currencies, decimal_sign=decimal_sign())
         keep_account(draft.account_id)
-        with g.db.begin_nested():
+        with refusable():
             commands.place_hold(session=g.db, actor=g.actor, at=g.at, draft=draft, job_id=services().new_id())
     except (Forbidden, NotFound):
         raise
     except DomainError as error:
-        return _list(request.form, field_errors(error), status=422)
+        return _list(request.form, field_errors(error, places=dict.fromkeys(OF_THE_SUM, "amount")), status=422)
     flash(_("The money is held."), "success")
     return see_other(url_for("money_holds.list_holds"))
 
@@ -69,7 +71,7 @@ def capture_hold(hold_id: int) -> Response:
     try:
         capture = read_capture(request.form, currency=hold.currency, today=g.at.date(), decimal_sign=decimal_sign())
         keep_account(capture.to_account_id)
-        with g.db.begin_nested():
+        with refusable():
             commands.capture_hold(
                 session=g.db,
                 actor=g.actor,
@@ -83,7 +85,7 @@ def capture_hold(hold_id: int) -> Response:
     except (Forbidden, NotFound):
         raise
     except DomainError as error:
-        return _hold(_found(hold_id), request.form, field_errors(error), status=422)
+        return _hold(_found(hold_id), request.form, field_errors(error, places=OF_THE_DAY), status=422)
     flash(_("It is booked."), "success")
     return see_other(url_for("money_holds.show_hold", hold_id=hold_id))
 

@@ -19,6 +19,7 @@ from webapp.kernel.money import decimal
 from webapp.web.pagination import cut, read_cursor
 from webapp.web.problem import translate
 from webapp.web.render import render, see_other
+from webapp.web.unit import refusable
 
 PAGE_ROWS = 50
 STATES: dict[str, tuple[str, str, str]] = {
@@ -164,7 +165,7 @@ def row_form(view: ImportView, position: int) -> dict[str, Any]:
 def told(act: Callable[..., object], import_id: int, **said: Any) -> Response:
     """Do one act on an import and go back to its page; what is not possible now is told there."""
     try:
-        with g.db.begin_nested():
+        with refusable():
             act(session=g.db, actor=g.actor, at=g.at, import_id=import_id, **said)
     except DomainError as error:
         if error.status not in {409, 422}:

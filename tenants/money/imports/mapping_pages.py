@@ -32,6 +32,7 @@ from webapp.kernel.errors import Invalid, NotFound
 from webapp.web.fields import field_errors
 from webapp.web.render import render, see_other
 from webapp.web.state import services
+from webapp.web.unit import refusable
 
 bp = Blueprint("money_mappings", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
@@ -135,9 +136,10 @@ def map_import(import_id: int) -> Response:
         base = read_mapping(request.form, base)
         mapping = _of_this_file(view, base)
         check_complete(mapping)
-        commands.choose_mapping(
-            session=g.db, actor=g.actor, at=g.at, new_id=services().new_id, import_id=import_id, mapping=mapping
-        )
+        with refusable():
+            commands.choose_mapping(
+                session=g.db, actor=g.actor, at=g.at, new_id=services().new_id, import_id=import_id, mapping=mapping
+            )
     except Invalid as error:
         return _mapping_page(view, base, error)
     return see_other(url_for("money_imports.show_import", import_id=import_id))

@@ -23,6 +23,7 @@ from webapp.web.limits import moves_money
 from webapp.web.pagination import cut, read_cursor
 from webapp.web.render import render, see_other
 from webapp.web.state import services
+from webapp.web.unit import refusable
 
 bp = Blueprint("money_imports", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
@@ -79,7 +80,7 @@ def create_import() -> Response:
             account = str(account_queries.id_by_code(session=g.db, code=code) or "")
         account_id = int(account) if account.isascii() and account.isdecimal() and len(account) < 19 else 0  # noqa: PLR2004 - a bigint's digits
         keep_account(account_id)
-        with g.db.begin_nested():
+        with refusable():
             import_id = receiving.receive(
                 session=g.db,
                 actor=g.actor,

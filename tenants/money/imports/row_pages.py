@@ -15,6 +15,7 @@ from webapp.access.permissions import Permission
 from webapp.kernel.errors import N_, FieldError, Invalid
 from webapp.web.fields import field_errors
 from webapp.web.render import see_other
+from webapp.web.unit import refusable
 
 bp = Blueprint("money_import_rows", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
@@ -29,14 +30,15 @@ def correct_row(import_id: int, position: int) -> Response:
     """Take what a person typed for a wrong row."""
     values = {name: request.form.get(name, "") for name in ("date", "amount", "currency", "counterparty", "text")}
     try:
-        corrections.correct_row(
-            session=g.db,
-            actor=g.actor,
-            at=g.at,
-            import_id=import_id,
-            position=position,
-            typed=corrections.Correction(**values),
-        )
+        with refusable():
+            corrections.correct_row(
+                session=g.db,
+                actor=g.actor,
+                at=g.at,
+                import_id=import_id,
+                position=position,
+                typed=corrections.Correction(**values),
+            )
     except Invalid as error:
         editing = row_form(found_import(import_id), position) | {"typed": values, "errors": field_errors(error)}
         return import_page(import_id, status=error.status, editing=editing)
@@ -85,9 +87,10 @@ def categorise_rows(import_id: int) -> Response:
         flash(_("Tick the rows first."), "warning")
         return see_other(here)
     try:
-        count = decisions.categorise(
-            session=g.db, actor=g.actor, at=g.at, import_id=import_id, positions=positions, category_id=wanted
-        )
+        with refusable():
+            count = decisions.categorise(
+                session=g.db, actor=g.actor, at=g.at, import_id=import_id, positions=positions, category_id=wanted
+            )
     except Invalid as error:
         chosen = {"category": text, "positions": set(positions or ()), "errors": field_errors(error)}
         return import_page(import_id, status=error.status, chosen=chosen)

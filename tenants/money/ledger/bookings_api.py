@@ -21,6 +21,7 @@ from webapp.kernel.money import MoneyError
 from webapp.web.contract import promises
 from webapp.web.limits import moves_money
 from webapp.web.problem import translate
+from webapp.web.unit import refusable
 
 bp = api_room("api_bookings", __name__, tag="entries")
 
@@ -51,7 +52,7 @@ def post_entries(path: WorkspacePath, body: BatchIn) -> Response:
 
 def _one_of_batch(index: int, body: EntryIn) -> dict[str, Any]:
     try:
-        with g.db.begin_nested():
+        with refusable():
             draft = draft_in(body)
             weigh(draft)
             entry_id = commands.post_entry(session=g.db, actor=g.actor, at=g.at, draft=draft)

@@ -16,6 +16,7 @@ from tenants.money.ledger.bulk import BulkChange
 from tenants.money.ledger.changes import Outcome
 from tenants.money.ledger.forms import read_bulk, read_row
 from tenants.money.ledger.reach import Key
+from tenants.money.ledger.refusals import OF_THE_DAY, OF_THE_SUM
 from tenants.money.ledger.rows import Row, flow
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
@@ -23,6 +24,7 @@ from webapp.kernel.errors import N_, DomainError, FieldError, Invalid, NotFound
 from webapp.web.fields import decimal_sign, field_errors
 from webapp.web.render import render, see_other
 from webapp.web.state import services
+from webapp.web.unit import refusable
 
 bp = Blueprint("money_changes", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
@@ -84,15 +86,16 @@ def change_row(entry_id: int) -> Response:
     asked, row = row_of(entry_id)
     try:
         draft = read_row(request.form, row, asked.accounts, decimal_sign=decimal_sign())
-        commands.edit_entry(
-            session=g.db,
-            actor=g.actor,
-            at=g.at,
-            change_id=services().new_id(),
-            entry_id=entry_id,
-            version=request.form.get("version", type=int),
-            draft=draft,
-        )
+        with refusable():
+            commands.edit_entry(
+                session=g.db,
+                actor=g.actor,
+                at=g.at,
+                change_id=services().new_id(),
+                entry_id=entry_id,
+                version=request.form.get("version", type=int),
+                draft=draft,
+            )
     except DomainError as error:
         if not is_partial():
             raise
@@ -111,7 +114,8 @@ def change_row(entry_id: int) -> Response:
 def row_errors(error: DomainError, row: Row) -> dict[str, str]:
     """Return messages by the editor's fields: a posting's error stands at the cell that shows the posting."""
     if not isinstance(error, Invalid):
-        return field_errors(error)
+        amount = "amount" if row.is_simple else "form"
+        return field_errors(error, places=OF_THE_DAY | dict.fromkeys(OF_THE_SUM, amount))
     names = {row.own.position - 1: "account_id"} | ({row.other.position - 1: "category_id"} if row.other else {})
     errors = []
     for item in error.errors:
@@ -161,9 +165,10 @@ def change_entries() -> Response:
         if not ids:
             raise Invalid(errors=(FieldError("form", "none", N_("Select at least one row first.")),))
         change = read_bulk(request.form)
-        outcome = changes.change_entries(
-            session=g.db, actor=g.actor, at=g.at, change_id=change_id, ids=ids, change=change
-        )
+        with refusable():
+            outcome = changes.change_entries(
+                session=g.db, actor=g.actor, at=g.at, change_id=change_id, ids=ids, change=change
+            )
     except DomainError as error:
         if not is_partial():
             raise
@@ -183,9 +188,10 @@ def undo(change_id: UUID) -> Response:
     """Put everything back that an act has changed."""
     asked = Asked.of_request(request.form.get("in", type=int))
     try:
-        count = changes.undo_change(
-            session=g.db, actor=g.actor, at=g.at, change_id=change_id, undo_id=services().new_id()
-        )
+        with refusable():
+            count = changes.undo_change(
+                session=g.db, actor=g.actor, at=g.at, change_id=change_id, undo_id=services().new_id()
+            )
     except DomainError as error:
         if not is_partial():
             raise

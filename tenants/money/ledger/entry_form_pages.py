@@ -15,6 +15,7 @@ from tenants.money.ledger.content import draft_of
 from tenants.money.ledger.elsewhere import found_entry
 from tenants.money.ledger.forms import LINES_MORE, LineText, lines_in, lines_of, read_entry, remainders, values_of
 from tenants.money.ledger.queries import EntryView
+from tenants.money.ledger.refusals import OF_THE_DAY, OF_THE_SUM
 from tenants.money.ledger.weighing import weigh, weighed
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
@@ -23,6 +24,7 @@ from webapp.web.fields import decimal_sign, field_errors
 from webapp.web.limits import moves_money
 from webapp.web.render import render, see_other
 from webapp.web.state import services
+from webapp.web.unit import refusable
 
 bp = Blueprint("money_entry_form", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
@@ -50,7 +52,8 @@ def post_entry() -> Response:
     try:
         draft = read_entry(request.form, accounts, decimal_sign=decimal_sign())
         weigh(draft)
-        entry_id = commands.post_entry(session=g.db, actor=g.actor, at=g.at, draft=draft)
+        with refusable():
+            entry_id = commands.post_entry(session=g.db, actor=g.actor, at=g.at, draft=draft)
     except DomainError as error:
         return _form(request.form, lines_in(request.form), _entry_errors(error), status=422)
     flash(_("The entry is booked."), "success")
@@ -79,15 +82,16 @@ def change_entry(entry_id: int) -> Response:
     try:
         draft = read_entry(request.form, _accounts(), decimal_sign=decimal_sign())
         weigh(draft_of(entry), draft)
-        commands.edit_entry(
-            session=g.db,
-            actor=g.actor,
-            at=g.at,
-            change_id=services().new_id(),
-            entry_id=entry_id,
-            version=weighed(entry, request.form.get("version", type=int)),
-            draft=draft,
-        )
+        with refusable():
+            commands.edit_entry(
+                session=g.db,
+                actor=g.actor,
+                at=g.at,
+                change_id=services().new_id(),
+                entry_id=entry_id,
+                version=weighed(entry, request.form.get("version", type=int)),
+                draft=draft,
+            )
     except DomainError as error:
         return _form(request.form, lines_in(request.form), _entry_errors(error), entry=entry, status=422)
     flash(_("Saved."), "success")
@@ -121,7 +125,7 @@ def _accounts() -> dict[int, AccountView]:
 
 def _entry_errors(error: DomainError) -> dict[str, str]:
     """Return messages by the form's fields; what is wrong with all lines stands under `postings`."""
-    errors = field_errors(error)
+    errors = field_errors(error, places=OF_THE_DAY | dict.fromkeys(OF_THE_SUM, "postings"))
     if isinstance(error, Invalid):
         return {name.replace("/currency", "/account_id"): text for name, text in errors.items()}
     return errors

@@ -70,6 +70,11 @@ REFUSALS: dict[str, type[DomainError]] = {
     "22003": BalanceTooLarge,
 }
 
+OF_THE_DAY = {"period_closed": "date", "account_closed": "date"}
+"""At which field a form says a refusal that another day would lift."""
+OF_THE_SUM = ("overdraft_exceeded", "balance_too_large")
+"""Refusals that another amount would lift."""
+
 
 @contextmanager
 def book_rules() -> Iterator[None]:

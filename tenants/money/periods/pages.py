@@ -16,6 +16,7 @@ from webapp.kernel.errors import DomainError
 from webapp.web.fields import field_errors
 from webapp.web.pagination import LIMIT_DEFAULT, cut, read_cursor
 from webapp.web.render import render, see_other
+from webapp.web.unit import refusable
 
 bp = Blueprint("money_periods", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
@@ -33,7 +34,8 @@ def list_closings() -> Response:
 def close_period() -> Response:
     """Close a period."""
     try:
-        commands.close_period(session=g.db, actor=g.actor, at=g.at, draft=read_closing(request.form))
+        with refusable():
+            commands.close_period(session=g.db, actor=g.actor, at=g.at, draft=read_closing(request.form))
     except DomainError as error:
         return _page(request.form, field_errors(error), status=422)
     flash(_("The period is closed."), "success")

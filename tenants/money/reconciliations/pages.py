@@ -25,6 +25,7 @@ from webapp.kernel.errors import DomainError, NotFound
 from webapp.web.fields import decimal_sign, field_errors
 from webapp.web.pagination import LIMIT_DEFAULT, cut, read_cursor
 from webapp.web.render import render, see_other
+from webapp.web.unit import refusable
 
 bp = Blueprint("money_reconciliations", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
@@ -47,7 +48,8 @@ def begin(account_id: int) -> Response:
     account = _account(account_id)
     try:
         draft = read_statement(request.form, account, decimal_sign=decimal_sign())
-        made = commands.begin(session=g.db, actor=g.actor, at=g.at, account_id=account_id, draft=draft)
+        with refusable():
+            made = commands.begin(session=g.db, actor=g.actor, at=g.at, account_id=account_id, draft=draft)
     except DomainError as error:
         return _list(account, request.form, field_errors(error), status=422)
     return see_other(_href(made.id))
@@ -67,7 +69,8 @@ def correct(reconciliation_id: int) -> Response:
     view = _found(reconciliation_id)
     try:
         draft = read_statement(request.form, _account(view.account_id), decimal_sign=decimal_sign())
-        commands.correct(session=g.db, actor=g.actor, at=g.at, reconciliation_id=view.id, draft=draft)
+        with refusable():
+            commands.correct(session=g.db, actor=g.actor, at=g.at, reconciliation_id=view.id, draft=draft)
     except DomainError as error:
         return _page(view, request.form, field_errors(error), status=422)
     return see_other(_href(view.id))
@@ -104,7 +107,7 @@ def finish(reconciliation_id: int) -> Response:
         adjustment = read_adjustment(request.form, _("Reconciliation adjustment"))
         if adjustment is not None:
             keep_account(adjustment.account_id)
-        with g.db.begin_nested():
+        with refusable():
             done = commands.finish(
                 session=g.db, actor=g.actor, at=g.at, reconciliation_id=view.id, adjustment=adjustment
             )
