@@ -87,10 +87,18 @@ def _described(app: Flask) -> dict[str, Any]:
         for method, operation in methods.items():
             view = app.view_functions[views[path, method].endpoint]
             contract = contract_of(view)
+            _describe_permission(operation, getattr(view, "permission", None))
             _describe_request(operation, contract, taken_by(view))
             _describe_answers(method, operation, contract)
     _give_examples(told["components"]["schemas"])
     return told
+
+
+def _describe_permission(operation: dict[str, Any], permission: Any) -> None:
+    """Name the scope that a token needs for a call, and the permission that its member needs."""
+    if permission is not None:
+        operation["security"] = [{"token": [permission.scope]}]
+        operation["x-permission"] = permission.value
 
 
 def taken_by(view: Callable[..., Any]) -> type[BaseModel] | None:

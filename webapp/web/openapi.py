@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from flask import Blueprint, Flask, Response, abort, current_app, jsonify, request
 from flask_babel import gettext as _
 
-from webapp.web.description import MAKING, description, path_of
+from webapp.web.description import MAKING, REFUSALS, description, path_of
 from webapp.web.headers import UNSAFE_METHODS
 from webapp.web.problem import is_api
 from webapp.web.render import render
@@ -30,13 +30,26 @@ def docs() -> Response:
     """Show the operations by their rooms, without scripts and without the internet."""
     told = description(current_app)
     rooms: dict[str, list[dict[str, Any]]] = {}
-    refused = told["components"]["responses"]
     for path, methods in told["paths"].items():
         for method, operation in methods.items():
-            answers = {status: refused.get(status, one) for status, one in operation["responses"].items()}
-            entry = {"method": method.upper(), "path": path, **operation, "responses": answers}
+            answers = {status: one for status, one in operation["responses"].items() if status not in REFUSALS}
+            entry = {"method": method.upper(), "path": path, **operation, "answers": answers}
+            entry["refusals"] = sorted(operation["responses"].keys() & REFUSALS)
             rooms.setdefault(operation.get("tags", ["other"])[0], []).append(entry)
-    return render("api/docs.html", info=told["info"], rooms=rooms, schemas=told["components"]["schemas"])
+    return render(
+        "api/docs.html",
+        info=told["info"],
+        rooms=rooms,
+        schemas=told["components"]["schemas"],
+        refusals=REFUSALS,
+        origin=request.host_url.rstrip("/"),
+        written=written,
+    )
+
+
+def written(value: Any) -> str:
+    """Return an example as a person would write it."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def reads_itself(view: View) -> View:

@@ -22,10 +22,12 @@ _ENTRY = {
 
 
 class PostingIn(Body):
-    """One signed line; debit positive."""
+    """One signed line: a positive amount arrives on the account, a negative one leaves it (debit is positive)."""
 
-    account_id: Id
-    amount: AmountText
+    account_id: Id = Field(description="The account's `id`, as the list of accounts tells it.")
+    amount: AmountText = Field(
+        description='Decimal text such as "12.00": positive arrives on the account, negative leaves it.'
+    )
     currency: CurrencyCode
     memo: str = Field("", max_length=1000)
 
