@@ -126,6 +126,7 @@ def test_the_office(page: Page, cast: Cast) -> None:
 
     go(page, cast, "/tokens")
     page.locator("form[action$='/tokens'] [name=name]").fill("Nightly export")
+    page.locator("form[action$='/tokens'] [name=scopes][value='ledger:read']").check()
     page.locator("form[action$='/tokens'] button[type=submit]").click()
     expect(page.locator("main")).to_contain_text("cpt_live_")
 

@@ -89,7 +89,7 @@ def _page(*, status: int = 200, **context: Any) -> Response:
         "at": g.at,
         "scopes": scopes,
         "days_choices": DAYS_CHOICES,
-        "values": {"name": "", "days": DAYS_DEFAULT, "scopes": [scope for scope in scopes if scope.endswith(":read")]},
+        "values": {"name": "", "days": DAYS_DEFAULT, "scopes": []},
         "rotated": None,
         "person_id": g.person.id,
         "errors": {},

@@ -191,7 +191,7 @@ def _page(service_account_id: UUID, *, status: int = 200, **context: Any) -> Res
         "days_choices": DAYS_CHOICES,
         "account_values": {"name": account.name, "role": account.role, "note": account.note},
         "account_errors": {},
-        "values": {"name": "", "days": DAYS_DEFAULT, "scopes": [one for one in scopes if one.endswith(":read")]},
+        "values": {"name": "", "days": DAYS_DEFAULT, "scopes": []},
         "errors": {},
         "made": None,
         "rotated": None,

@@ -86,6 +86,18 @@ def test_the_page_shows_the_token_in_its_answer_and_never_again(cast: Cast) -> N
     assert made.headers["Cache-Control"] == "no-store"
 
 
+def test_no_scope_is_ticked_beforehand_and_one_must_be_chosen(cast: Cast) -> None:
+    path = f"/t/{cast.acme.slug}/tokens"
+    page = cast.bob.browser().get(path).text
+    boxes = re.findall(r'<input[^>]*name="scopes"[^>]*>', page)
+    assert boxes
+    assert [one for one in boxes if "checked" in one] == []
+    assert "tick what it needs, at least one" in page
+    refused = cast.bob.post(path, {"name": "Nothing", "days": "30"})
+    assert refused.status_code == 422
+    assert "Choose at least one of the offered scopes." in refused.text
+
+
 def test_the_page_gives_back_what_was_typed(cast: Cast) -> None:
     page = cast.bob.post(f"/t/{cast.acme.slug}/tokens", {"name": "<b>Odd</b>", "days": "0"})
     assert page.status_code == 422
