@@ -11,6 +11,9 @@ COLOURS = {"web": 36, "worker": 35, "clock": 34, "setup": 32, "comptoir": 32}
 LEVEL_COLOURS = {"warning": 33, "error": 31, "critical": 31, "exception": 31}
 HIDDEN = frozenset({"time", "timestamp", "level", "event", "logger", "exception", "pid"})
 
+KEPT_ELSEWHERE = ("audit.event", "audit.checkpoint")
+"""Copies of the trail for a log that is kept: a terminal keeps none, and they would push the sign-in links away."""
+
 
 class LogView:
     """Write events of several processes to one stream; in colour on a terminal unless NO_COLOR is set."""
@@ -18,7 +21,8 @@ class LogView:
     def __init__(self, stream: TextIO, environ: Mapping[str, str] | None = None) -> None:
         self.stream = stream
         told = os.environ if environ is None else environ
-        self.colourful = stream.isatty() and not told.get("NO_COLOR")
+        self.on_terminal = stream.isatty()
+        self.colourful = self.on_terminal and not told.get("NO_COLOR")
 
     def say(self, text: str) -> None:
         """Write a line of our own, as it is. A reader that has gone does not stop the house."""
@@ -40,6 +44,8 @@ class LogView:
             fields = None
         if not isinstance(fields, dict):
             self.say(self._line(tag, at.strftime("%H:%M:%S"), "info", raw))
+            return
+        if self.on_terminal and fields.get("event") in KEPT_ELSEWHERE:
             return
         level = str(fields.get("level", "info")).lower()
         clock = self._clock(fields.get("time") or fields.get("timestamp"), at)

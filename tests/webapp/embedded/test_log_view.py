@@ -54,6 +54,21 @@ def test_colours_are_for_terminals_that_want_them():
         assert ("\x1b[" in out.getvalue()) is is_coloured
 
 
+def test_copies_of_the_trail_are_for_a_log_that_is_kept_and_not_for_a_terminal(out: io.StringIO):
+    terminal = Terminal()
+    for stream in (terminal, out):
+        view = LogView(stream, {"NO_COLOR": "1"})
+        view.say("sign in at http://127.0.0.1:8000/sign-in")
+        view.line("clock", '{"event":"audit.event","level":"info","action":"entry.posted"}', AT)
+        view.line("clock", '{"event":"audit.checkpoint","level":"info","number":1}', AT)
+        view.line("clock", '{"event":"audit.sealer_waits","level":"warning","reason":"away"}', AT)
+    assert terminal.getvalue().splitlines() == [
+        "sign in at http://127.0.0.1:8000/sign-in",
+        "08:30:15 clock     WARNING audit.sealer_waits reason=away",
+    ]
+    assert out.getvalue().count("audit.event") == out.getvalue().count("audit.checkpoint") == 1
+
+
 def test_a_reader_that_went_away_does_not_stop_the_house():
     class Gone(io.StringIO):
         def write(self, _text: str) -> int:
