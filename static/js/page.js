@@ -1,12 +1,12 @@
-/* What every page does. All of it is an addition: without this file links and forms still work.
+/* What every page does, besides links and forms that work without it.
 
    body[data-csrf]                  token sent as X-CSRF-Token with every htmx request
    [data-opens="id"]                button: opens <dialog id="id"> as a modal; focus comes back when it closes
    dialog[data-open]                opens by itself (a form that came back with errors)
-   [data-menu]                      <details> that closes on Esc, on a click elsewhere and when another one opens
+   [data-menu]                      <details> that closes on Esc and on a click elsewhere
    [data-autosubmit]                control: a change submits its form (data-autosubmit="400" waits that many ms after typing)
    [data-copy="text"]               button: copies the text, then announces data-copied; data-copy="#id" copies that element's text or value
-   [data-toast], [data-dismiss]     toast and its button; success and info leave after eight seconds, unless pointed at, focused or with an Undo
+   [data-toast], [data-dismiss]     toast and its button; success and info leave after eight seconds, unless in use or with an Undo
    [data-live="text"]               in an answer of the server: the text is announced in the live region
    [data-focus]                     in an answer of the server: takes the focus after the swap
    [data-confirm="question"]        form or button: asks before it submits
@@ -72,6 +72,8 @@ document.addEventListener("click", (event) => {
 document.addEventListener("keydown", (event) => {
   const menu = event.key === "Escape" && document.querySelector("details[data-menu][open]");
   if (menu) { menu.open = false; menu.querySelector("summary").focus(); event.stopPropagation(); }
+  const form = event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.closest("#entry-form");
+  if (form) { event.preventDefault(); form.requestSubmit(); }
 });
 
 document.addEventListener("submit", (event) => {

@@ -1,4 +1,4 @@
-/* A list to work in: moving, selecting, acting and editing by keyboard, over any markup that carries these attributes.
+/* A list to work in by keyboard, over any markup that carries these attributes.
 
    [data-register]                  the list; data-currency, data-exponent for the sum; data-total, data-total-sum describe all that match
    [data-totals]                    an element that says data-total and data-total-sum instead, when they come after the page
@@ -6,8 +6,8 @@
    [data-select], [data-select-all] the checkboxes; Shift+click and Shift+Space take the range
    [data-action="edit"]             a link or button in the row, pressed by its key: edit, duplicate, cleared, open, cancel; "category"
                                     opens the editor at [name=category_id], "delete" selects the row and presses the bar's button.
-                                    When rows are selected and the bar has a button with the same data-action, that one is pressed instead.
-   td[data-edit="payee"]            a click opens the row's editor and puts the focus on the control of that name
+                                    When rows are selected, the bar's button of that name is pressed instead.
+   td[data-edit="payee"]            a click opens the row's editor at the control of that name
    tr[data-editing]                 a row being edited: Enter saves and goes on below, Shift+Enter above, Ctrl+Enter stays, Esc cancels
    [data-bulk-bar]                  form shown while rows are selected; [data-bulk-text], [data-bulk-clear],
                                     [data-select-matching] (all that match, over pages), [data-all-matching] (hidden field, "1" then)
@@ -103,8 +103,10 @@ function toggle(list, range) {
 /* A key waits until htmx has taken its link or form over: it would leave the page. */
 function press(control) {
   const owner = (control.form ?? control).closest("[data-hx-get], [data-hx-post]");
-  if (!owner || owner._htmx || !window.htmx) control.click();
-  else if (control.isConnected) setTimeout(() => press(control));
+  if (!owner || owner._htmx || !window.htmx) {
+    control.click();
+    if (control.parentElement?.open) control.parentElement.querySelector("select")?.focus();
+  } else if (control.isConnected) setTimeout(() => press(control));
 }
 
 function act(list, name) {

@@ -157,6 +157,21 @@ def test_c_opens_the_category_and_a_click_on_a_cell_its_field(shop: Shop, visit:
     assert {p.amount for p in shop.entry(shop.ids[2]).postings} == {-3000, 3000}
 
 
+def test_an_entry_is_typed_and_booked_by_keyboard_alone(shop: Shop, visit: Visit) -> None:
+    for key, field in (("Enter", "#f-counterparty"), ("Control+Enter", "#f-note")):
+        page = visit(shop.alice, f"{shop.path}/entries/new")
+        page.locator("[name=account_id]").nth(0).select_option(str(shop.accounts["Current account"]))
+        page.locator("[name=account_id]").nth(1).select_option(str(shop.accounts["Groceries"]))
+        page.locator("[name=amount]").nth(0).fill("-12.50")
+        page.locator("#f-description").focus()
+        page.keyboard.press("Tab")
+        expect(page.locator("[name=account_id]").nth(0)).to_be_focused()
+        page.locator(field).fill("By keyboard")
+        page.keyboard.press(key)
+        expect(page.locator(".toast")).to_contain_text("The entry is booked.")
+        assert "By keyboard" in page.locator("main").inner_text()
+
+
 def test_a_wrong_amount_is_told_at_its_cell_and_stays_as_typed(shop: Shop, visit: Visit) -> None:
     page = visit(shop.alice, f"{shop.path}/entries")
     page.locator(f"{row(page, shop.ids[0])} td[data-edit=amount]").click()
@@ -187,6 +202,7 @@ def test_she_selects_a_range_changes_it_and_undoes_it(shop: Shop, visit: Visit) 
     page.keyboard.press("Shift+Space")
     expect(page.locator("[data-bulk-text]")).to_have_text("3 selected, -€30.03")
     page.keyboard.press("c")
+    expect(page.locator("#f-bulk-category")).to_be_focused()
     page.locator("#f-bulk-category").select_option(str(shop.accounts["Groceries"]))
     page.locator("#f-bulk-counterparty").fill("Market")
     page.get_by_role("button", name="Apply").last.click()
@@ -336,7 +352,7 @@ def test_an_auditor_sees_no_control_that_writes(shop: Shop, visit: Visit) -> Non
 
 
 # The pages themselves are examined in test_every_page.py; these are states that only a person brings about.
-STATES = ("/entries?q=nour+is:open", "/entries?q=amount:x", "/entries?q=zzzz")
+STATES = ("/entries?q=nour+is:open", "/entries?q=amount:x", "/entries?q=zzzz", "/entries/new")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -67,8 +67,9 @@ def test_keeping_books(page: Page, cast: Cast) -> None:
     for place, (account, amount) in enumerate(((bank, "-850.00"), (rent, "850.00"))):
         page.locator("select[name=account_id]").nth(place).select_option(str(account))
         page.locator("input[name=amount]").nth(place).fill(amount)
-    page.locator("main form button.button--primary").first.click()
+    page.locator("input[name=amount]").nth(1).press("Enter")
     expect(page.locator("main")).to_contain_text("Office rent")
+    expect(page.locator("#entry-form")).to_have_count(0)
     entry = int(page.url.rpartition("/")[2])
 
     go(page, cast, f"/entries/{entry}/edit")
