@@ -57,7 +57,7 @@ class CardOut(BaseModel):
     account_id: int
     name: str
     balance: MoneyOut
-    freshness: Literal["checked", "unchecked", "failed", "stale"]
+    freshness: Literal["checked", "unchecked", "failed", "stale", "unused"]
     checked_on: Day | None
 
 

@@ -49,6 +49,11 @@ def show() -> Response:
         accounts_href=_way("money_accounts.list_accounts"),
         imports_href=_way("money_imports.list_imports"),
         account_href=lambda account_id: _way("money_ledger.list_entries", q=f"account:#{account_id}"),
+        import_href=lambda import_id: (
+            _way("money_imports.show_import", import_id=import_id)
+            if frame().may(Permission.IMPORTS_IMPORTS_READ.value)
+            else None
+        ),
         worth_summary=_worth_summary(found),
         change_note=_change_note(found),
         flow_summary=_flow_summary(found),

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from tenants.money.accounts import queries as accounts
 from tenants.money.accounts.queries import AccountView
 from tenants.money.dashboard import review, rules
-from tenants.money.dashboard.rules import Ending, Freshness, MonthFlow
+from tenants.money.dashboard.rules import Freshness, MonthFlow
 from tenants.money.imports import queries as imports
 from tenants.money.imports import stated
 from tenants.money.imports.queries import ImportView
@@ -65,7 +65,10 @@ class NetWorth:
 
 @dataclass(frozen=True, slots=True)
 class AccountCard:
-    """An account with its balance today, the ends of the last months, and how fresh it is."""
+    """An account with its balance today, the ends of the last months, and how fresh it is.
+
+    Where the books are not what a statement states, `difference` is what the bank has more, by the import `import_id`.
+    """
 
     id: int
     name: str
@@ -75,6 +78,8 @@ class AccountCard:
     history: tuple[int, ...]
     freshness: Freshness
     checked_on: date | None
+    difference: int = 0
+    import_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +167,14 @@ def _cards(
     confirmed = reconciliations.confirmed(session=session, account_ids=ids)
     cards = []
     for place in shown:
-        ending, agrees, checked_on = _checked(session, statements.get(place.id), place.id)
+        view = statements.get(place.id)
+        stating = stated.latest(session=session, view=view, account_id=place.id) if view else None
         by_hand = confirmed.get(place.id)
-        if by_hand is not None and (checked_on is None or by_hand >= checked_on):
-            agrees, checked_on = True, by_hand
+        if by_hand is not None and (stating is None or by_hand >= stating.day):
+            agrees, checked_on, stating = True, by_hand, None
+        else:
+            agrees, checked_on = (stating.difference == 0, stating.day) if stating else (None, None)
+        fresh = rules.freshness(today=today, agrees=agrees, checked_on=checked_on, last_booked=booked.get(place.id))
         cards.append(
             AccountCard(
                 place.id,
@@ -174,10 +183,10 @@ def _cards(
                 place.currency,
                 histories[place.id][-1],
                 histories[place.id],
-                rules.freshness(
-                    today=today, ending=ending, agrees=agrees, checked_on=checked_on, last_booked=booked.get(place.id)
-                ),
+                fresh,
                 checked_on,
+                difference=stating.difference if stating else 0,
+                import_id=view.id if view and stating and stating.difference else None,
             )
         )
     return tuple(cards)
@@ -187,24 +196,10 @@ def _newest_statements(session: Session, ids: set[int]) -> dict[int, ImportView]
     found: dict[int, ImportView] = {}
     for view in imports.imports(session=session, limit=STATEMENTS_MAX):
         touched = {plan["account_id"] for plan in view.accounts if plan.get("account_id")} or {view.account_id}
-        if view.state in {"published", "failed"}:
+        if view.state == "published":
             for account_id in touched & ids:
                 found.setdefault(account_id, view)
     return found
-
-
-def _checked(
-    session: Session, view: ImportView | None, account_id: int
-) -> tuple[Ending | None, bool | None, date | None]:
-    """Return how the newest statement ended, whether the balance it states is the books', and for which day."""
-    if view is None:
-        return None, None, None
-    if view.state == "failed":
-        return "failed", None, None
-    last = stated.latest(session=session, view=view, account_id=account_id)
-    if last is None:
-        return "published", None, None
-    return "published", last.difference == 0, last.day
 
 
 def working_imports(*, session: Session) -> list[ImportView]:

@@ -11,8 +11,7 @@ PERIOD_DEFAULT = 12
 STALE_AFTER = timedelta(days=45)
 """An account that nothing was heard of for so long is out of date: a monthly statement came and was missed."""
 
-Freshness = Literal["checked", "unchecked", "failed", "stale"]
-Ending = Literal["published", "failed"]
+Freshness = Literal["checked", "unchecked", "failed", "stale", "unused"]
 
 
 def add_months(day: date, months: int) -> date:
@@ -74,20 +73,21 @@ def change_percent(before: int, now: int) -> float | None:
 def freshness(
     *,
     today: date,
-    ending: Ending | None,
     agrees: bool | None,
     checked_on: date | None,
     last_booked: date | None,
 ) -> Freshness:
     """Tell how far an account's figure can be trusted.
 
-    `ending` is how its newest statement ended, `agrees` whether the balance that a statement states for `checked_on`
-    is the books' (None: no statement states one), `last_booked` the newest day with a posting.
+    `agrees` is whether the balance that a statement states for `checked_on` is the books' (None: no statement states
+    one), `last_booked` the newest day with a posting. A file that could not be read says nothing of the books.
     """
-    if ending == "failed" or agrees is False:
+    if agrees is False:
         return "failed"
     heard = max((day for day in (checked_on, last_booked) if day is not None), default=None)
-    if heard is None or today - heard > STALE_AFTER:
+    if heard is None:
+        return "unused"
+    if today - heard > STALE_AFTER:
         return "stale"
     if agrees and checked_on is not None and (last_booked is None or last_booked <= checked_on):
         return "checked"

@@ -50,25 +50,18 @@ DAYS = {"today": TODAY, "recent": TODAY - timedelta(days=10), "old": TODAY - tim
 
 
 @pytest.mark.parametrize(
-    ("ending", "agrees", "checked", "booked", "expected"),
+    ("agrees", "checked", "booked", "expected"),
     [
-        ("failed", None, "never", "recent", "failed"),
-        ("published", False, "recent", "recent", "failed"),
-        ("published", True, "recent", "recent", "checked"),
-        ("published", True, "recent", "never", "checked"),
-        ("published", True, "recent", "today", "unchecked"),
-        ("published", True, "old", "old", "stale"),
-        ("published", True, "old", "recent", "unchecked"),
-        ("published", None, "never", "recent", "unchecked"),
-        (None, None, "never", "recent", "unchecked"),
-        (None, None, "never", "old", "stale"),
-        (None, None, "never", "never", "stale"),
+        (False, "recent", "recent", "failed"),
+        (True, "recent", "recent", "checked"),
+        (True, "recent", "never", "checked"),
+        (True, "recent", "today", "unchecked"),
+        (True, "old", "old", "stale"),
+        (True, "old", "recent", "unchecked"),
+        (None, "never", "recent", "unchecked"),
+        (None, "never", "old", "stale"),
+        (None, "never", "never", "unused"),
     ],
 )
-def test_the_state_table_of_freshness(
-    ending: rules.Ending | None, agrees: bool | None, checked: str, booked: str, expected: str
-) -> None:
-    assert (
-        rules.freshness(today=TODAY, ending=ending, agrees=agrees, checked_on=DAYS[checked], last_booked=DAYS[booked])
-        == expected
-    )
+def test_the_state_table_of_freshness(agrees: bool | None, checked: str, booked: str, expected: str) -> None:
+    assert rules.freshness(today=TODAY, agrees=agrees, checked_on=DAYS[checked], last_booked=DAYS[booked]) == expected

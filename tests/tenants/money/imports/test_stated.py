@@ -1,6 +1,7 @@
 """Balances that a file states: what comes after one in the file is not in it."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,39 @@ def test_the_balance_above_a_table_is_the_one_before_all_its_rows(desk: Any) -> 
     )
     before, after = in_review_and_after(desk, table)
     assert before == after == [("opening", "0.00")]
+
+
+def test_the_dashboard_heeds_what_a_statement_states_and_no_file_that_could_not_be_read(desk: Any) -> None:
+    day = datetime.now(UTC).date()
+    bank = desk.account()
+    desk.post(desk.account("Till"), "1.00", day.isoformat(), "Change")
+
+    def shown() -> tuple[str, str]:
+        (card,) = [one for one in desk.alice.api("GET", "/dashboard").json["accounts"] if one["account_id"] == bank]
+        html = desk.alice.browser().get(f"/t/{desk.cast.acme.slug}/").text
+        return card["freshness"], html[html.rindex(">Bank</a>") :].partition("</li>")[0]
+
+    def publish(text: str) -> int:
+        found = desk.bring(text)
+        desk.act(found["id"], "publication")
+        return int(found["id"])
+
+    assert desk.bring("<!doctype html><html><body>No statement</body></html>")["state"] == "failed"
+    state, card = shown()
+    assert state == "unused"
+    assert 'class="freshness' not in card
+    publish(f"Date,Payee,Amount,Balance\n{day},A,-10.00,-10.00\n")
+    assert desk.bring("<!doctype html><html><body>No statement</body></html>")["state"] == "failed"
+    assert shown()[0] == "checked"
+    differs = publish(f"Date,Payee,Amount,Balance\n{day},B,-5.00,85.00\n")
+    state, card = shown()
+    assert state == "failed"
+    assert f'href="/t/{desk.cast.acme.slug}/imports/{differs}"' in card
+    assert "differs by" in card
+    assert "€100.00" in card
+    asked = {"date": day.isoformat(), "balance": "-15.00"}
+    path = f"/reconciliations/{desk.alice.api('POST', f'/accounts/{bank}/reconciliations', json=asked).json['id']}"
+    ids = [one["id"] for one in desk.alice.api("GET", "/entries?q=account:Bank").json["data"]]
+    desk.alice.api("POST", f"{path}/ticks", json={"entry_ids": ids, "ticked": True})
+    assert desk.alice.api("POST", f"{path}/completion", json={}).status_code == 201
+    assert shown()[0] == "checked"
