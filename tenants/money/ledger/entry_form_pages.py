@@ -13,7 +13,7 @@ from tenants.money.accounts.tree import KIND_NAMES, choices
 from tenants.money.ledger import commands
 from tenants.money.ledger.content import draft_of
 from tenants.money.ledger.elsewhere import found_entry
-from tenants.money.ledger.forms import LINES_MORE, LineText, lines_in, lines_of, read_entry, remainders, values_of
+from tenants.money.ledger.forms import LINES_MORE, LineText, lines_in, lines_of, read_entry, remainder, values_of
 from tenants.money.ledger.queries import EntryView
 from tenants.money.ledger.refusals import OF_THE_DAY, OF_THE_SUM
 from tenants.money.ledger.weighing import weigh, weighed
@@ -22,12 +22,16 @@ from webapp.access.permissions import Permission
 from webapp.kernel.errors import DomainError, Invalid
 from webapp.web.fields import decimal_sign, field_errors
 from webapp.web.limits import moves_money
+from webapp.web.problem import translate
 from webapp.web.render import render, see_other
 from webapp.web.state import services
 from webapp.web.unit import refusable
 
 bp = Blueprint("money_entry_form", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
+
+UNREAD_SHOWN = 3
+"""So many amounts that cannot be read are named under the lines."""
 
 
 @bp.get("/entries/new")
@@ -114,9 +118,9 @@ def more_lines(entry_id: int | None) -> Response:
 def show_remainder() -> Response:
     """Tell what is missing for the lines to balance."""
     weigh()
-    return render(
-        "money/ledger/remainder.html", remainders=remainders(request.form, _accounts(), decimal_sign=decimal_sign())
-    )
+    found = remainder(request.form, _accounts(), decimal_sign=decimal_sign())
+    unread = [(item.field, translate(item.message, item.params)) for item in found.unread[:UNREAD_SHOWN]]
+    return render("money/ledger/remainder.html", missing=found.missing, unread=unread, is_whole=found.is_whole)
 
 
 def _accounts() -> dict[int, AccountView]:

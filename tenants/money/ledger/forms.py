@@ -81,19 +81,34 @@ def read_entry(form: Any, accounts: Mapping[int, AccountView], *, decimal_sign: 
     )
 
 
-def remainders(form: Any, accounts: Mapping[int, AccountView], *, decimal_sign: str) -> dict[str, int]:
-    """Return what is missing for balance by currency, of the lines that can be read."""
-    sums: dict[str, int] = {}
-    for line in lines_in(form, at_least=0):
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """What the lines of a form leave, by currency; `unread` names by line the amounts that cannot be booked."""
+
+    missing: dict[str, int]
+    unread: list[FieldError]
+    is_whole: bool
+    """Whether every line has what it needs, so that nothing missing means that it balances."""
+
+
+def remainder(form: Any, accounts: Mapping[int, AccountView], *, decimal_sign: str) -> Remainder:
+    """Return what is missing for the lines to balance, and which of them cannot be read."""
+    missing: dict[str, int] = {}
+    unread, is_whole = [], True
+    for number, line in enumerate(lines_in(form, at_least=0), 1):
         account = _account(line.account_id, accounts)
-        if account is None:
+        if account is None or not line.amount.strip():
+            is_whole = is_whole and line.is_blank
             continue
-        sums.setdefault(account.currency, 0)
         try:
-            sums[account.currency] -= read_amount(line.amount, account.currency, decimal_sign=decimal_sign)
-        except AmountError:
+            minor = read_amount(line.amount, account.currency, decimal_sign=decimal_sign)
+        except AmountError as error:
+            unread.append(FieldError(str(number), error.code, error.message, error.params))
             continue
-    return sums
+        if minor == 0:
+            unread.append(FieldError(str(number), "zero", N_("A posting is not zero.")))
+        missing[account.currency] = missing.get(account.currency, 0) - minor
+    return Remainder(missing, unread, is_whole and not unread)
 
 
 def read_row(

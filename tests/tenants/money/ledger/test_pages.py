@@ -105,6 +105,30 @@ def test_an_unbalanced_form_says_what_is_missing(books: Books) -> None:
     assert "The postings in EUR sum to -0.01, not to zero." in text_of(answer)
 
 
+def test_what_is_missing_is_told_while_typing_and_nothing_is_called_balanced_that_is_not(books: Books) -> None:
+    hint = "Leave one amount empty"
+    for amounts, said in (
+        (("-5", "4.99"), 'Still missing <bdi dir="ltr" class="money">€0.01</bdi>'),
+        (("-5", "5"), "Balanced in EUR"),
+        (("-5", ""), 'Still missing <bdi dir="ltr" class="money">€5.00</bdi>'),
+        (("-5", "abc"), "Amount of line 2: “abc” is not an amount."),
+        (("1e5", ""), "Amount of line 1: “1e5” is not an amount."),
+        (("-", "-"), "Amount of line 2: “-” is not an amount."),
+        (("-5", "0.001"), "Amount of line 2: EUR has 2 decimals."),
+        (("-5", "99999999999999999999"), "Amount of line 2: The amount is larger than an entry can hold."),
+        (("0", "0"), "Amount of line 1: A posting is not zero."),
+        (("", ""), hint),
+    ):
+        form = {"account_id": [books.ids["Bank"], books.ids["Food"]], "amount": list(amounts), "memo": ["", ""]}
+        answer = books.cast.alice.post(f"{books.path}/entries/remainder", form)
+        assert answer.status_code == 200
+        assert said in text_of(answer), amounts
+        assert ("Balanced" in text_of(answer)) == (amounts == ("-5", "5")), amounts
+    form = {"account_id": [books.ids[name] for name in ("Bank", "Food", "Rent")], "amount": ["-5", "5", ""]}
+    answer = books.cast.alice.post(f"{books.path}/entries/remainder", form | {"memo": ["", "", ""]})
+    assert hint in text_of(answer), "the empty amount would be zero"
+
+
 def test_an_entry_is_changed_locked_and_reversed_and_tells_its_history(books: Books) -> None:
     entry_id = books.pay("2026-11-01", "Before", 1000)
     path = f"{books.path}/entries/{entry_id}"
