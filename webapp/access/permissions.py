@@ -96,5 +96,7 @@ class Role(StrEnum):
     CUSTOMER = "customer"
 
 
+WITHOUT_ROOMS = frozenset({Role.TECHNICIAN, Role.CUSTOMER})
+"""Roles whose rooms are not built yet: who has one keeps it, and no list offers it."""
 SCOPES = tuple(sorted({permission.scope for permission in Permission}))
 """Everything that a token can be narrowed to."""

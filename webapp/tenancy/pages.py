@@ -23,6 +23,7 @@ from webapp.kernel.money import currencies
 from webapp.tenancy import commands, forms, queries, registry
 from webapp.tenancy.provisioning import SlugTaken
 from webapp.tenancy.queries import InvitationView, TenantView
+from webapp.tenancy.rules import slug_of
 from webapp.web.addresses import outside
 from webapp.web.fields import field_errors
 from webapp.web.limits import limit_sign_in
@@ -46,7 +47,7 @@ def workspaces() -> Response:
 def new_workspace() -> Response:
     """Show the form of a new workspace."""
     values = {"name": "", "slug": "", "base_currency": "EUR", "owner_email": g.person.email}
-    return render("tenancy/new_workspace.html", values=values, errors={}, currencies=currencies())
+    return render("tenancy/new_workspace.html", values=values, errors={}, currencies=_choices())
 
 
 @bp.post("/workspaces")
@@ -54,6 +55,7 @@ def new_workspace() -> Response:
 def create_workspace() -> Response:
     """Queue the making of a workspace and show how it goes."""
     values = {name: request.form.get(name, "").replace("\0", "") for name in FIELDS}
+    values["slug"] = values["slug"].strip() or slug_of(values["name"])
     try:
         draft = forms.read_workspace(values)
         job_id = registry.ask_to_create(
@@ -73,8 +75,12 @@ def create_workspace() -> Response:
         )
     except (Invalid, SlugTaken) as error:
         errors = {"slug": _(error.text, **error.params)} if isinstance(error, SlugTaken) else field_errors(error)
-        return render("tenancy/new_workspace.html", status=422, values=values, errors=errors, currencies=currencies())
+        return render("tenancy/new_workspace.html", status=422, values=values, errors=errors, currencies=_choices())
     return see_other(url_for("tenancy.making", slug=draft.slug, job_id=job_id))
+
+
+def _choices() -> list[tuple[str, str]]:
+    return [(code, code) for code in currencies()]
 
 
 @bp.get("/workspaces/<slug>/making/<uuid:job_id>")

@@ -1,5 +1,6 @@
 """Workspaces: mine, a new one, the demonstration's end, and the door that an invitation opens."""
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -11,6 +12,7 @@ from tests.hands import letters, link_in, submit, work
 from webapp.settings import Settings
 from webapp.tenancy import jobs
 from webapp.tenancy.provisioning import remove_tenant
+from webapp.tenancy.rules import slug_of
 from webapp.web.state import KEY
 
 PASSWORD = "a sentence that is easy to keep"
@@ -41,6 +43,8 @@ def test_an_operator_makes_a_workspace_through_a_job_and_walks_in(
     work(settings, "tenancy.create")
     ready = cast.olga.browser().get(making).get_data(as_text=True)
     assert "every 1s" not in ready
+    assert "Its books are kept apart" in ready
+    assert "schema" not in ready, "a word of ours, and not of who keeps books"
     assert f'href="/t/{name}/"' in ready
     assert cast.olga.browser().get(f"/t/{name}/").status_code == 200
     assert cast.alice.browser().get(f"/t/{name}/").status_code == 404
@@ -97,6 +101,22 @@ def test_what_cannot_be_is_said_at_its_field(cast: Cast, field: str, value: str)
     page = cast.olga.post("/workspaces", form)
     assert page.status_code == 422
     assert f'id="f-{field}-error"' in page.get_data(as_text=True)
+
+
+def test_a_short_name_is_made_from_the_name_where_none_is_given(cast: Cast) -> None:
+    form = {"name": "1. Épicerie d’Été & Cie", "slug": " ", "base_currency": "XXXX", "owner_email": "a@example.org"}
+    page = cast.olga.post("/workspaces", form).get_data(as_text=True)
+    assert 'value="epicerie-d-ete-cie"' in page
+    assert 'id="f-slug-error"' not in page
+    nameless = cast.olga.post("/workspaces", form | {"name": "نادي"}).get_data(as_text=True)
+    assert 'id="f-slug-error"' in nameless
+    assert slug_of("a" * 39 + " b") == "a" * 39
+
+
+def test_the_currency_of_a_new_workspace_is_chosen_from_a_list(cast: Cast) -> None:
+    page = cast.olga.browser().get("/workspaces/new").get_data(as_text=True)
+    assert re.search(r'<select[^>]*name="base_currency"', page)
+    assert '<option value="EUR" selected>' in page
 
 
 def test_only_operators_make_workspaces_and_others_do_not_learn_of_it(cast: Cast) -> None:

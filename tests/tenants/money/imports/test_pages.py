@@ -58,6 +58,7 @@ def test_a_statement_goes_through_the_wizard_without_scripts(desk: Any) -> None:
     assert send(desk, f"{path}/reversal").status_code == 303
     desk.work()
     assert "taken back out of the books" in page(desk, path).text
+    assert "UTF-8" not in page(desk, path).text.replace("charset=utf-8", ""), "how a file is encoded is for its columns"
     listed = page(desk, "/imports").text
     assert "march.csv" in listed
     assert "Undone" in listed

@@ -4,6 +4,9 @@ from uuid import uuid4
 
 from tests.cast import Cast
 from tests.hands import letters, link_in, queued, work
+from webapp.access.asker import Asker
+from webapp.access.guard import permitted
+from webapp.access.permissions import WITHOUT_ROOMS, Permission, Role
 from webapp.settings import Settings
 
 
@@ -140,3 +143,22 @@ def test_invitations_of_an_owner_end_with_the_owner(cast: Cast, settings: Settin
         assert cast.app.test_client().get(link_in(letter)).status_code == 410
         trail = cast.alice.api("GET", f"/audit-events?object_type=invitation&object_id={made['id']}").json["data"]
         assert [event["action"] for event in trail] == ["invitation.revoked", "invitation.sent"]
+
+
+def test_roles_whose_rooms_are_not_built_are_offered_to_nobody_and_kept_by_who_has_one(cast: Cast) -> None:
+    pages = {name: f"/t/{cast.acme.slug}/{name}" for name in ("members", "service-accounts", "second-factor")}
+    for page in pages.values():
+        html = cast.alice.browser().get(page).text
+        assert 'value="auditor"' in html, "the others are"
+        assert 'value="technician"' not in html
+        assert 'value="customer"' not in html
+    assert cast.alice.api("PUT", f"/members/{cast.bob.id}", json={"role": "technician"}).status_code == 200
+    html = cast.alice.browser().get(pages["members"]).text
+    assert html.count('value="technician" selected') == html.count('value="technician"') == 1
+
+
+def test_no_room_gives_anything_to_the_roles_that_are_not_offered() -> None:
+    everybodys = permitted(asker=Asker(Role.CUSTOMER))
+    for role in WITHOUT_ROOMS:
+        assert permitted(asker=Asker(role)) <= everybodys | {Permission.MEMBERS_MEMBERS_READ}, role
+    assert {one.scope.partition(":")[0] for one in everybodys} <= {"access", "tokens", "policies"}
