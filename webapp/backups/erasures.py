@@ -32,6 +32,13 @@ GRACE_LEAST = timedelta(days=1)
 CERTIFICATE_LIFE = timedelta(days=365)
 """So long those who owned the workspace find its certificate here."""
 
+FROM_SIGHT = str.maketrans(
+    "\u2018\u2019\u201a\u201b\u02bc\u2032\u00b4`\u201c\u201d\u201e\u201f\u00ab\u00bb\u2010\u2011\u2012\u2013\u2014\u2212",
+    "'" * 8 + '"' * 6 + "-" * 6,
+    "\ufe0e\ufe0f\u200b\u200c\u200d\u200e\u200f",
+)
+"""Signs that no keyboard types as the name has them, and marks that nobody sees."""
+
 
 class ErasureAskedFor(Conflict):
     """Somebody asked for it before."""
@@ -57,12 +64,13 @@ class ErasureBegun(Conflict):
 def ask(*, session: Session, actor: Actor, at: datetime, name: str) -> datetime:
     """Let the bound workspace be erased after the days of grace, once its name was typed; return when (UTC).
 
-    Every owner is told by mail. Raises Invalid (name), ErasureAskedFor.
+    Its short name does as well, for names that a keyboard cannot type. Every owner is told by mail.
+    Raises Invalid (name), ErasureAskedFor.
     """
     tenant = bound_tenant(session)
     with on_platform(session):
         here = _locked(session, tenant.id)
-        if _as_read(name) != _as_read(here.name):
+        if _as_read(name) not in {_as_read(here.name), _as_read(here.slug)}:
             raise Invalid(errors=(FieldError("name", "name", N_("This is not the name of the workspace.")),))
         if here.erase_at is not None:
             raise ErasureAskedFor
@@ -97,8 +105,8 @@ def call_back(*, session: Session, actor: Actor, at: datetime) -> None:
 
 
 def _as_read(name: str) -> str:
-    """Return a name as a person reads it: not which space it has, how many, nor how its accents are put together."""
-    return " ".join(unicodedata.normalize("NFC", name).split())
+    """Return a name as somebody types it from sight: spaces, case, forms of accents, quotes and dashes do not count."""
+    return " ".join(unicodedata.normalize("NFKC", name.translate(FROM_SIGHT)).casefold().split())
 
 
 def _locked(session: Session, tenant_id: UUID) -> TenantView:

@@ -58,6 +58,7 @@ def _page(*, status: int = 200, errors: dict[str, str] | None = None) -> Respons
         "office/erasure/erasure.html",
         status=status,
         outlook=queries.outlook(session=g.db, at=g.at),
+        slug=g.slug,
         grace_days=erasures.GRACE.days,
         counted_max=HOLDINGS_MAX,
         certificate_days=erasures.CERTIFICATE_LIFE.days,

@@ -49,7 +49,7 @@ def test_an_owner_asks_for_the_erasure_and_another_calls_it_back(cast: Cast, app
     assert "What is lost" in shown and "Take it along first" in shown
     assert f'href="{place}"' in cast.alice.browser().get(f"{home}/exports").text
 
-    refused = cast.alice.post(place, {"name": cast.acme.slug})
+    refused = cast.alice.post(place, {"name": "Acne"})
     assert refused.status_code == 422 and "This is not the name of the workspace." in refused.text
     assert cast.alice.post(place, {"name": "Acme"}).status_code == 303
     assert cast.alice.post(place, {"name": "Acme"}).status_code == 303, "asked already, which changes nothing"
@@ -70,6 +70,21 @@ def test_an_owner_asks_for_the_erasure_and_another_calls_it_back(cast: Cast, app
     clock = let_days_pass(settings, days=8)
     assert hands.work(settings, erasures.ERASE, clock=clock) == 0
     assert cast.alice.api("GET", "/erasure").json["erase_at"] is None
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["Club d'echecs de la Tour", "Club d'échecs de la Tour", "Club d’échecs de la Tour \U0001f3f0", None],
+)
+def test_the_name_is_taken_as_a_keyboard_types_it_and_so_is_the_short_name(cast: Cast, typed: str | None):
+    place, name = f"/t/{cast.acme.slug}/erasure", "Club d\u2019échecs de\u00a0la Tour"
+    with cast.app.extensions[KEY].database.platform() as session:
+        emoji = " \U0001f3f0\ufe0f" if typed and "\U0001f3f0" in typed else ""
+        session.execute(
+            text("UPDATE tenant SET name = :name WHERE id = :id"), {"name": name + emoji, "id": cast.acme.ref.id}
+        )
+    answer = cast.alice.post(place, {"name": cast.acme.slug if typed is None else typed})
+    assert answer.status_code == (422 if typed and "echecs" in typed else 303), "a letter that is missing is missed"
 
 
 def test_what_a_workspace_holds_is_counted_only_so_far_and_said_so(cast: Cast, monkeypatch: pytest.MonkeyPatch):
