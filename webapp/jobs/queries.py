@@ -30,6 +30,11 @@ class JobView:
     progress_done: int
     progress_total: int | None
     error: str | None
+    available_at: datetime
+
+    def is_planned(self, at: datetime) -> bool:
+        """Tell whether it waits for its time, and for no worker."""
+        return self.state == "queued" and self.available_at > at
 
     def seconds_left(self, at: datetime) -> int | None:
         """Estimate how long a running job still takes, in seconds."""
@@ -96,8 +101,16 @@ def oldest_waits(*, session: Session, at: datetime) -> dict[str, float]:
     return {row[0]: (at - row[1]).total_seconds() for row in rows}
 
 
+def planned_counts(*, session: Session, at: datetime) -> dict[str, int]:
+    """Return the number of jobs by queue that are queued for a time that has not come."""
+    rows = session.execute(
+        select(Job.queue, func.count()).where(Job.state == "queued", Job.available_at > at).group_by(Job.queue)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def counts(*, session: Session) -> dict[tuple[str, str], int]:
-    """Return the number of unfinished and parked jobs by (queue, state)."""
+    """Return the number of unfinished and parked jobs by (queue, state); queued are also those for a later time."""
     rows = session.execute(
         select(Job.queue, Job.state, func.count())
         .where(Job.state.in_(["queued", "running", "parked"]))

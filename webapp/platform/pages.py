@@ -106,7 +106,7 @@ def list_jobs() -> Response:
     before = (datetime.fromisoformat(position[0]), UUID(position[1])) if position else None
     rows = jobs.jobs(session=g.db, limit=PAGE_ROWS + 1, state=state or None, before=before)
     page, older = cut(rows, PAGE_ROWS, "platform-jobs", lambda row: [row.created_at.isoformat(), str(row.id)])
-    moving = any(row.state in {"queued", "running"} for row in page)
+    moving = any(row.state in {"queued", "running"} and not row.is_planned(g.at) for row in page)
     return render(
         "platform/jobs.html",
         jobs=page,

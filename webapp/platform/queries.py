@@ -33,13 +33,17 @@ class Health:
     worker: bool
     clock: bool
     waiting: int
+    """Jobs that could run now."""
+    planned: int
+    """Jobs whose time has not come."""
     running: int
     parked: int
 
 
 def health(*, session: Session, at: datetime) -> Health:
-    """Return whether worker and clock live, and how many jobs wait, run and are parked."""
+    """Return whether worker and clock live, and how many jobs wait, are planned for later, run and are parked."""
     counted = jobs_of.counts(session=session)
+    planned = sum(jobs_of.planned_counts(session=session, at=at).values())
 
     def total(state: str) -> int:
         return sum(number for (_queue, its_state), number in counted.items() if its_state == state)
@@ -47,7 +51,8 @@ def health(*, session: Session, at: datetime) -> Health:
     return Health(
         worker=jobs_of.alive(session=session, kind="worker", at=at, within=ALIVE_WITHIN),
         clock=jobs_of.alive(session=session, kind="clock", at=at, within=ALIVE_WITHIN),
-        waiting=total("queued"),
+        waiting=max(0, total("queued") - planned),
+        planned=planned,
         running=total("running"),
         parked=total("parked"),
     )
@@ -62,7 +67,7 @@ def slugs_of(*, session: Session, jobs: list[JobView]) -> dict[UUID, str]:
 
 @dataclass(frozen=True, slots=True)
 class QueueView:
-    """One queue: jobs that wait, run and are parked; how long the oldest that could run has waited, in seconds."""
+    """One queue: jobs that could run, run and are parked; how long the oldest that could run has waited, in seconds."""
 
     name: str
     waiting: int
@@ -74,6 +79,8 @@ class QueueView:
 def queues(*, session: Session, at: datetime) -> list[QueueView]:
     """Return the queues by name."""
     counted, waits = jobs_of.counts(session=session), jobs_of.oldest_waits(session=session, at=at)
+    for queue, planned in jobs_of.planned_counts(session=session, at=at).items():
+        counted[queue, "queued"] = max(0, counted.get((queue, "queued"), 0) - planned)
     return [
         QueueView(name, *(counted.get((name, state), 0) for state in STATES), waits.get(name, 0.0)) for name in QUEUES
     ]

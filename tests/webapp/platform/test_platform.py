@@ -98,6 +98,23 @@ def test_an_operator_sees_what_runs_and_how_long_the_oldest_job_waits(cast: Cast
     assert re.search(r"60\d s", page), "ten minutes"
 
 
+def test_a_job_of_a_later_time_is_planned_and_does_not_wait(cast: Cast, app: Flask) -> None:
+    with app.extensions[KEY].database.platform() as session:
+        session.execute(text("UPDATE job SET state = 'done' WHERE state IN ('queued', 'running')"))
+        told = {"actor": STAGE, "job_id": uuid4(), "kind": "policies.forget", "arguments": {}}
+        commands.enqueue(session=session, at=datetime.now(UTC) + timedelta(days=1), **told)
+    for path in ("/platform", "/platform/installation", "/platform/jobs"):
+        page = cast.olga.browser().get(path).text
+        assert "0 jobs wait" in page, path
+        assert "1 job is planned for later" in page, path
+    assert "Planned" in page
+    assert "every 2s" not in page, "nothing of what is shown changes before its time"
+    with app.extensions[KEY].database.platform() as session:
+        assert [one.waiting for one in queries.queues(session=session, at=datetime.now(UTC))] == [0, 0, 0]
+        later = datetime.now(UTC) + timedelta(days=2)
+        assert queries.health(session=session, at=later).waiting == 1
+
+
 def told(folder: Path, name: str, *samples: str) -> None:
     """Write measures as the services of the backup do."""
     (folder / name).write_text("".join(f"{one}\n" for one in samples))
