@@ -20,7 +20,7 @@ from werkzeug.exceptions import HTTPException
 
 from tenants.demo import statements as demo_statements
 from tenants.demo.commands import SEED
-from tenants.money.accounts.shown import account_choices, account_path
+from tenants.money.accounts.shown import account_choices, account_names, account_path
 from tenants.money.dashboard.gauges import business_gauges
 from tenants.money.imports import learning
 from tenants.money.imports import samples as sample_room
@@ -156,6 +156,7 @@ def _services(settings: Settings, overrides: dict[str, Any]) -> Services:
 def _tell_news(app: Flask) -> None:
     """Tell lower rooms what they ask of upper ones, which they do not know."""
     app.extensions |= {answers.ACCOUNTS: account_choices, answers.ACCOUNT_PATH: account_path}
+    app.extensions[trail_reading.ACCOUNT_NAMES] = account_names
     app.extensions[sample_room.EXTENSION] = partial(demo_statements.samples, SEED)
     app.extensions[platform_trail.EXTENSION] = platform_trail.InstallationTrail(
         page=lambda: trail_reading.show(trail_reading.installation()),

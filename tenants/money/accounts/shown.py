@@ -11,7 +11,7 @@ from flask import Blueprint, g, request
 
 from tenants.money.accounts import queries
 from tenants.money.accounts.queries import AccountView
-from tenants.money.accounts.tree import choices
+from tenants.money.accounts.tree import choices, label
 from webapp.access.door import SAFE, ask, refuse
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import NotFound
@@ -128,6 +128,13 @@ def account_choices() -> list[tuple[str, str]]:
     known = queries.accounts(session=g.db, ids=within)
     rooted = known if within is None else [_rooted(one, within) for one in known]
     return [(str(key), name) for _kind, options in choices(rooted, g.at.date()) for key, name in options]
+
+
+def account_names(ids: Collection[int]) -> dict[int, str]:
+    """Return what accounts are called, number and name, of those that the person may know of, closed ones too."""
+    within = known_ids()
+    asked = set(ids) if within is None else set(ids) & set(within)
+    return {key: label(one) for key, one in queries.accounts_by_id(session=g.db, ids=asked).items()}
 
 
 def account_path(account_id: int) -> list[int]:

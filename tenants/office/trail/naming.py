@@ -1,12 +1,13 @@
 """Who is who in a trail: events name people by their ids, and whoever reads them is told what they are called now."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from tenants.office.trail.rules import accounts_in
 from webapp.audit.queries import Search
 from webapp.audit.rules import Event
 from webapp.identity import queries as identity
@@ -41,6 +42,15 @@ def names_of(*, session: Session, events: Sequence[Event]) -> dict[str, str]:
         names = {str(one): person.email if one in inside else person.name for one, person in people.items()}
         names |= tenancy.invited(session=session, ids=offers, tenant_id=tenant.id if tenant else None)
     return names
+
+
+def accounts_of(*, events: Sequence[Event], asked: Callable[[set[int]], dict[int, str]]) -> dict[str, str]:
+    """Return what the accounts of these events are called now, by id, of those that the reader may know of."""
+    ids = {int(event.object_id) for event in events if event.object_type == "account" and event.object_id.isdecimal()}
+    for event in events:
+        ids |= accounts_in(event.difference)
+    known = {one for one in ids if 0 < one < 2**63}
+    return {str(one): name for one, name in asked(known).items()} if known else {}
 
 
 def named(*, session: Session, events: Sequence[Event]) -> list[Event]:

@@ -1,23 +1,23 @@
 """Show a trail, and give it as a file: the same for a workspace and, by registration, for the installation."""
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import IO, Any
 
-from flask import Response, g, request, url_for
+from flask import Response, current_app, g, request, url_for
 from flask_babel import gettext as _
 
 from tenants.office.trail import words
 from tenants.office.trail.forms import WAYS, search_of, values_of
-from tenants.office.trail.naming import named, names_of, sought
-from tenants.office.trail.rules import changes_of
+from tenants.office.trail.naming import accounts_of, named, names_of, sought
+from tenants.office.trail.rules import OF_ACCOUNTS, changes_of
 from webapp.audit import exports, queries
 from webapp.audit.commands import record
 from webapp.audit.queries import Search
-from webapp.audit.rules import PLATFORM, PublicKey
+from webapp.audit.rules import PLATFORM, Event, PublicKey
 from webapp.audit.seals import Chain
 from webapp.identity.notices import tell
 from webapp.kernel.db import on_platform
@@ -26,6 +26,8 @@ from webapp.kernel.files import product_files
 from webapp.web.pagination import cut, read_cursor
 from webapp.web.render import day, render
 
+ACCOUNT_NAMES = "account_names"
+"""Under this name the application keeps who tells what accounts are called, by their ids."""
 PAGE_ROWS = 50
 FORMATS = {"jsonl": "application/x-ndjson", "csv": "text/csv"}
 PIECE_BYTES = 64 * 1024
@@ -68,17 +70,19 @@ def show(place: Place) -> Response:
     rows = queries.events(session=g.db, limit=PAGE_ROWS + 1, search=search, before_id=position[0] if position else None)
     page, older = cut(rows, PAGE_ROWS, "audit-events", lambda row: [row.id])
     people = names_of(session=g.db, events=page)
+    accounts = _accounts(place, page)
     sealed = queries.sealed(session=g.db)
     return render(
         "office/trail/trail.html",
         status=422 if errors else 200,
         events=page,
         people=people,
+        accounts=accounts,
         changes_of=changes_of,
         action_options=_options(words.ACTIONS, filters["action"]),
         object_options=_options(words.OBJECTS, filters["object_type"]),
         via_options=[(one, _(VIA_NAMES[one])) for one in WAYS],
-        **names(),
+        **names(accounts),
         filters=filters | {"actor": people.get(filters["actor"], filters["actor"])},
         errors={name: _(error) for name, error in errors.items()},
         filtered=bool(given),
@@ -94,15 +98,27 @@ def show(place: Place) -> Response:
     )
 
 
-def names() -> dict[str, Any]:
-    """Return what a template needs to tell events in the reader's words."""
+def _accounts(place: Place, events: Sequence[Event]) -> dict[str, str]:
+    """Return what the accounts of a workspace's events are called; the installation's own has none."""
+    if place.name == PLATFORM:
+        return {}
+    return accounts_of(events=events, asked=current_app.extensions[ACCOUNT_NAMES])
+
+
+def names(accounts: dict[str, str]) -> dict[str, Any]:
+    """Return what a template needs to tell events in the reader's words; `accounts` are names by id."""
     return {
         "action_name": lambda name: _(words.ACTIONS[name]) if name in words.ACTIONS else name,
         "object_name": lambda name: _(words.OBJECTS[name]) if name in words.OBJECTS else name,
         "via_name": lambda via: _(VIA_NAMES[via]) if via in VIA_NAMES else via,
         "field_name": _field_name,
-        "value_name": _value_name,
+        "value_name": lambda name, text: _account_name(accounts, name, text) or _value_name(name, text),
     }
+
+
+def _account_name(accounts: dict[str, str], name: str, text: str) -> str:
+    """Return the name of the account whose id a field holds, and nothing for all others."""
+    return accounts.get(text, "") if name.rpartition("/")[2] in OF_ACCOUNTS else ""
 
 
 def _value_name(name: str, text: str) -> str:

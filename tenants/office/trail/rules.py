@@ -12,6 +12,9 @@ VALUE_LENGTH_MAX = 2000
 ValueType = Literal["nothing", "text", "number", "money", "yes_no", "list", "record"]
 MONEY_FIELDS = frozenset({"amount", "balance", "captured"})
 """Fields in minor units of the currency that stands beside them."""
+OF_ACCOUNTS = frozenset({"account_id", "category_id", "parent_id"})
+"""Fields that hold the id of an account."""
+DEPTH_MAX = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,11 @@ class Value:
     text: str
     parts: tuple[tuple[str, "Value"], ...] = ()
     currency: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether it says nothing: no value, or a list or record of none."""
+        return self.type == "nothing" or (self.type in {"list", "record"} and not self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,7 @@ def value_of(raw: Any, depth: int = 0) -> Value:
     if isinstance(raw, dict):
         currency = raw.get("currency")
         parts = ((str(key), _money(str(key), value_of(item, depth + 1), currency)) for key, item in raw.items())
-        return Value("record", "", tuple(parts))
+        return Value("record", "", tuple(part for part in parts if not part[1].is_empty))
     return Value("list", "", tuple((str(number), value_of(item, depth + 1)) for number, item in enumerate(raw, 1)))
 
 
@@ -62,7 +70,7 @@ def _plain(raw: Any) -> Value:
 
 
 def changes_of(difference: dict[str, Any]) -> tuple[Change, ...]:
-    """Return the changed fields of an event in the order in which they were written."""
+    """Return the changed fields of an event in the order in which they were written, but for those that say nothing."""
     changes = []
     beside = difference.get("currency")
     currency = next((one for one in beside if one), None) if isinstance(beside, list) else beside
@@ -73,7 +81,22 @@ def changes_of(difference: dict[str, Any]) -> tuple[Change, ...]:
         changes.append(
             Change(field, _money(field, value_of(before), currency), _money(field, value_of(after), currency))
         )
-    return tuple(changes)
+    return tuple(change for change in changes if not (change.before.is_empty and change.after.is_empty))
+
+
+def accounts_in(raw: Any, depth: int = 0) -> set[int]:
+    """Return the ids of accounts that a difference tells of, as deep as pages tell it."""
+    if depth > DEPTH_MAX:
+        return set()
+    if isinstance(raw, list):
+        return set().union(*(accounts_in(item, depth + 1) for item in raw))
+    if not isinstance(raw, dict):
+        return set()
+    found = accounts_in(list(raw.values()), depth)
+    for name in OF_ACCOUNTS & raw.keys():
+        sides = raw[name] if isinstance(raw[name], list) else [raw[name]]
+        found |= {one for one in sides if type(one) is int}
+    return found
 
 
 def _cut(text: str) -> str:
