@@ -22,6 +22,7 @@ from tenants.money.accounts.rules import (
     bare_number,
     clean_iban,
     draft_errors,
+    life_errors,
     masked,
     stored_name,
 )
@@ -105,7 +106,7 @@ def change_account(
 ) -> AccountView:
     """Change what is said of an account; `version` is the one that was read, None to change whatever it is now.
 
-    Raises NotFound, Stale, Invalid, CodeTaken, AccountInUse.
+    Its days hold all of its entries. Raises NotFound, Stale, Invalid, CodeTaken, AccountInUse.
     """
     before = queries.account(session=session, account_id=account_id)
     if before is None:
@@ -114,6 +115,8 @@ def change_account(
     if version is not None and locked != version:
         raise Stale
     values = _checked(session, draft, account_id=account_id)
+    if (draft.opened_on, draft.closed_on) != (before.opened_on, before.closed_on):
+        _keep_entries(session, account_id, draft)
     if before.postings and (values["kind"], values["currency"]) != (before.kind, before.currency):
         raise AccountInUse
     difference = {
@@ -218,6 +221,13 @@ def _checked(session: Session, draft: AccountDraft, *, account_id: int | None = 
     values["kind"] = draft.kind.value
     values["iban"] = clean_iban(draft.iban) if draft.iban else None
     return values
+
+
+def _keep_entries(session: Session, account_id: int, draft: AccountDraft) -> None:
+    lock_balances(session=session, account_ids=[account_id])
+    days = queries.booked_days(session=session, account_id=account_id)
+    if days is not None and (errors := life_errors(draft, *days)):
+        raise Invalid(errors=errors)
 
 
 def _parent_errors(session: Session, draft: AccountDraft, account_id: int | None) -> list[FieldError]:

@@ -14,19 +14,21 @@ from tenants.money.accounts.names import spoken
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.rules import AccountDraft, Kind
 from tenants.money.accounts.shown import shown_accounts
-from tenants.money.accounts.tree import KIND_NAMES, choices, is_closed, sections
+from tenants.money.accounts.tree import KIND_NAMES, choices, is_closed, sections, turned
 from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.identity.confirmation import need_confirmation
 from webapp.kernel.errors import N_, DomainError, FieldError, Invalid, NotFound
 from webapp.kernel.money import currencies
 from webapp.web.fields import decimal_sign, field_errors
-from webapp.web.render import render, see_other
+from webapp.web.render import money, render, see_other
 from webapp.web.unit import refusable
 
 bp = Blueprint("money_accounts", __name__, url_prefix=PAGES_PREFIX)
 guard_room(bp)
 
+MONEY_KINDS = frozenset({Kind.ASSET, Kind.LIABILITY})
+"""Kinds on which money is left when they close; a category only ends."""
 CHART_NAMES = {
     ChartTemplate.HOUSEHOLD: (N_("Household"), N_("Accounts, salary and everyday spending"), "house"),
     ChartTemplate.COMPANY: (N_("Small company"), N_("French PCG numbers and names"), "briefcase"),
@@ -133,6 +135,8 @@ def change_account(account_id: int) -> Response:
     except DomainError as error:
         return _form(request.form, field_errors(error), account=account, status=422)
     flash(_("Saved."), "success")
+    if draft.closed_on not in {None, account.closed_on}:
+        _warn_of_money(account)
     return see_other(url_for("money_ledger.show_account", account_id=account_id))
 
 
@@ -159,7 +163,20 @@ def close_account(account_id: int) -> Response:
         values = values_of(account) | {"version": account.version, "closed_on": request.form.get("closed_on", "")}
         return _form(values, field_errors(error), account=account, status=422)
     flash(_("The account is closed.") if day else _("The account is open again."), "success")
+    if day is not None:
+        _warn_of_money(account)
     return see_other(url_for("money_ledger.show_account", account_id=account_id))
+
+
+def _warn_of_money(account: AccountView) -> None:
+    """Say what is left on an account that closes: it may stay, and it is easily overlooked."""
+    if account.balance and account.kind in MONEY_KINDS:
+        left = money(turned(account.kind, account.balance), account.currency)
+        told = _(
+            "The account is closed with %(amount)s on it. Book that to another account if nothing is to be left.",
+            amount=left,
+        )
+        flash(told, "warning")
 
 
 def _confirm_bank_details(draft: AccountDraft, before: AccountView | None) -> None:
@@ -194,6 +211,7 @@ def _kept_name(account: AccountView, draft: AccountDraft) -> AccountDraft:
 
 
 def _form(values: Any, errors: dict[str, str], *, account: AccountView | None = None, status: int = 200) -> Response:
+    above = [account.parent_id] if account is not None and account.parent_id is not None else []
     parents = [one for one in queries.accounts(session=g.db) if account is None or one.id != account.id]
     return render(
         "money/accounts/form.html",
@@ -201,7 +219,7 @@ def _form(values: Any, errors: dict[str, str], *, account: AccountView | None = 
         values=values,
         errors=errors,
         account=account,
-        parents=[(_(KIND_NAMES[kind]), options) for kind, options in choices(parents, g.at.date())],
+        parents=[(_(KIND_NAMES[kind]), options) for kind, options in choices(parents, g.at.date(), keep=above)],
         kinds=[(kind.value, _(name)) for kind, name in KIND_NAMES.items()],
         currency_options=[(code, code) for code in currencies()],
         today=g.at.date(),

@@ -196,6 +196,16 @@ def last_days(*, session: Session) -> dict[int, date]:
     return {row[0]: row[1] for row in rows if row[1] is not None}
 
 
+def booked_days(*, session: Session, account_id: int) -> tuple[date, date] | None:
+    """Return the first and the last day with a posting; a day whose postings were all taken out has none."""
+    query = select(func.min(AccountDay.day), func.max(AccountDay.day)).where(
+        AccountDay.account_id == account_id,
+        AccountDay.debit + AccountDay.credit > 0,
+    )
+    first, last = session.execute(query).one()
+    return None if first is None else (first, last)
+
+
 def balance_on(*, session: Session, account_id: int, day: date) -> int:
     """Return an account's balance at the end of a day, in minor units; sums days, never postings."""
     query = select(func.coalesce(func.sum(AccountDay.debit - AccountDay.credit), 0)).where(

@@ -69,6 +69,18 @@ class AccountDraft:
     overdraft_limit: int | None = None
 
 
+def life_errors(draft: AccountDraft, first: date | None, last: date | None) -> tuple[FieldError, ...]:
+    """Return what is wrong with an account's days beside those of its first and its last entry."""
+    errors: list[FieldError] = []
+    if draft.opened_on and first and draft.opened_on > first:
+        message = N_("The account has an entry on %(day)s. Choose that day or an earlier one, or move the entry first.")
+        errors.append(FieldError("opened_on", "entries_before", message, {"day": first.isoformat()}))
+    if draft.closed_on and last and draft.closed_on < last:
+        message = N_("The account has an entry on %(day)s. Choose that day or a later one, or move the entry first.")
+        errors.append(FieldError("closed_on", "entries_after", message, {"day": last.isoformat()}))
+    return tuple(errors)
+
+
 MASKED_LENGTH_MIN = 8
 """The end of a shorter number would say too much of it."""
 

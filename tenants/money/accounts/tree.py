@@ -1,7 +1,7 @@
 """The chart as people read it: a tree by kind, with subtotals per currency, amounts turned to their usual side."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -60,10 +60,15 @@ def freshness(last_day: date | None, today: date) -> str:
 
 
 def sections(
-    accounts: Iterable[AccountView], *, last_days: Mapping[int, date], today: date, closed: bool = False
+    accounts: Iterable[AccountView],
+    *,
+    last_days: Mapping[int, date],
+    today: date,
+    closed: bool = False,
+    keep: Collection[int] = (),
 ) -> list[Section]:
-    """Return the kinds that have accounts; `closed` includes accounts that are closed."""
-    shown = [spoken(one) for one in accounts if closed or not is_closed(one, today)]
+    """Return the kinds that have accounts; `closed` includes accounts that are closed, `keep` some of them."""
+    shown = [spoken(one) for one in accounts if closed or not is_closed(one, today) or one.id in keep]
     known = {one.id for one in shown}
     below: dict[int | None, list[AccountView]] = defaultdict(list)
     for one in sorted(shown, key=lambda a: (a.purpose is not None, a.code or "\uffff", a.name.casefold())):
@@ -115,11 +120,13 @@ def _grow(
     return totals
 
 
-def choices(accounts: Iterable[AccountView], today: date) -> list[tuple[Kind, list[tuple[int, str]]]]:
-    """Return the open accounts for a list to choose from, by kind, the tree shown by indents."""
+def choices(
+    accounts: Iterable[AccountView], today: date, *, keep: Collection[int] = ()
+) -> list[tuple[Kind, list[tuple[int, str]]]]:
+    """Return the open accounts, and those that are chosen (`keep`), to choose from: by kind, the tree by indents."""
     return [
         (section.kind, [(b.account.id, "\u2003" * b.depth + label(b.account)) for b in section.branches])
-        for section in sections(accounts, last_days={}, today=today)
+        for section in sections(accounts, last_days={}, today=today, keep=keep)
     ]
 
 

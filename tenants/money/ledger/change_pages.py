@@ -129,7 +129,9 @@ def row_errors(error: DomainError, row: Row) -> dict[str, str]:
 
 
 def _editor(asked: Asked, row: Row, values: Any, errors: dict[str, str], status: int = 200) -> Response:
-    options = [(_(KIND_NAMES[kind]), group) for kind, group in choices(asked.accounts.values(), g.at.date())]
+    chosen = {line.account_id for line in row.entry.postings}
+    found = choices(asked.accounts.values(), g.at.date(), keep=chosen)
+    options = [(_(KIND_NAMES[kind]), group) for kind, group in found]
     return render(
         "money/ledger/editor.html", status=status, asked=asked, row=row, values=values, errors=errors, choices=options
     )

@@ -138,7 +138,9 @@ def _entry_errors(error: DomainError) -> dict[str, str]:
 def _form(
     values: Any, lines: list[LineText], errors: dict[str, str], *, entry: EntryView | None = None, status: int = 200
 ) -> Response:
-    options = [(_(KIND_NAMES[kind]), group) for kind, group in choices(shown_accounts(), g.at.date())]
+    accounts, chosen = shown_accounts(), {line.account_id for line in lines}
+    found = choices(accounts, g.at.date(), keep={one.id for one in accounts if str(one.id) in chosen})
+    options = [(_(KIND_NAMES[kind]), group) for kind, group in found]
     return render(
         "money/ledger/entry_form.html",
         status=status,

@@ -11,6 +11,7 @@ from tenants.money.accounts.charts import CHARTS, ChartAccount, ChartTemplate
 from tenants.money.accounts.queries import AccountView
 from tenants.money.accounts.tree import freshness, sections
 from tests.cast import Cast
+from tests.tenants.money.stage import move, open_account, refused
 
 
 def text_of(answer: Any) -> str:
@@ -64,6 +65,43 @@ def test_an_account_is_opened_changed_and_closed(cast: Cast) -> None:
     assert "Everyday" not in listed
     assert "Show 1 closed account" in listed
     assert "Everyday" in text_of(cast.carol.browser().get(f"{path}?closed=1"))
+
+
+def test_an_account_closes_after_its_last_entry_and_says_what_is_left_on_it(cast: Cast) -> None:
+    base, alice = f"/t/{cast.acme.slug}", cast.alice
+    bank, sales = open_account(cast.acme, "Bank"), open_account(cast.acme, "Sales", "income")
+    entry_id = move(cast.acme, sales, bank, 10_00, day=date(2026, 3, 5))
+    form = {"name": "Bank", "kind": "asset", "currency": "EUR", "version": "1"}
+    early, after = {"closed_on": "2026-03-04"}, "The account has an entry on 2026-03-05. Choose that day or a later one"
+    for path, values in ((f"{base}/accounts/{bank}", form | early), (f"{base}/accounts/{bank}/closing", early)):
+        answer = alice.post(path, values)
+        assert (answer.status_code, after in text_of(answer)) == (422, True), path
+        assert 'value="2026-03-04"' in text_of(answer)
+    late = alice.post(f"{base}/accounts/{bank}", form | {"opened_on": "2026-03-06"})
+    assert "Choose that day or an earlier one" in text_of(late)
+    body = {"name": "Bank", "kind": "asset", "currency": "EUR"}
+    told = alice.api("PUT", f"/accounts/{bank}", json=body | early, headers={"If-Match": '"v1"'})
+    assert refused(told, 422, "invalid")
+    assert told.json["errors"][0]["pointer"] == "/closed_on"
+
+    browser = alice.browser()
+    token = re.search(r'name="csrf_token" value="([^"]+)"', text_of(browser.get(f"{base}/accounts/{bank}/edit")))
+    assert token
+    closing = {"csrf_token": token[1], "closed_on": "2026-03-05"}
+    page = text_of(browser.post(f"{base}/accounts/{bank}/closing", data=closing, follow_redirects=True))
+    assert "The account is closed with €10.00 on it." in page
+
+    chosen = f'<option value="{bank}" selected>Bank</option>'
+    assert chosen in text_of(browser.get(f"{base}/entries/{entry_id}/edit"))
+    partial = {"HX-Request": "true", "HX-Request-Type": "partial"}
+    assert chosen in text_of(browser.get(f"{base}/entries/{entry_id}/editor", headers=partial))
+    assert f'<option value="{bank}"' not in text_of(browser.get(f"{base}/entries/new"))
+    lines = {"account_id": [bank, sales], "amount": ["10", "-10"], "memo": ["", ""]}
+    change = {"date": "2026-03-05", "description": "Corrected", "version": "1"} | lines
+    assert alice.post(f"{base}/entries/{entry_id}", change).status_code == 303
+    moved = text_of(alice.post(f"{base}/entries/{entry_id}", change | {"date": "2026-03-06", "version": "2"}))
+    assert "it was not open then" in moved
+    assert chosen in moved
 
 
 def test_a_wrong_account_comes_back_with_what_was_typed(cast: Cast) -> None:
