@@ -11,7 +11,7 @@ from tenants.money.accounts.rules import CATEGORIES
 from tenants.money.imports import queries, stated
 from tenants.money.imports.answers import found_import
 from tenants.money.imports.presentation import choice, reason_of, said
-from tenants.money.imports.queries import ImportView, RowView
+from tenants.money.imports.queries import ImportView, Left, RowView
 from tenants.money.imports.rules import CANCELLABLE, State
 from tenants.money.imports.wizard import go_on, steps_of
 from webapp.kernel.errors import N_, DomainError, NotFound
@@ -54,6 +54,13 @@ def href_of(import_id: int, **values: Any) -> str:
     return url_for("money_imports.show_import", import_id=import_id, **values)
 
 
+def look_of(view: ImportView, left: Left) -> tuple[str, str, str]:
+    """Return the word, kind and icon of an import's state; what left entries in the books is not undone whole."""
+    if view.state == State.REVERSED and (left.waiting or left.kept):
+        return N_("Undone in part"), "warn" if left.waiting else "neutral", "undo-2"
+    return STATES[view.state]
+
+
 def import_page(
     import_id: int, *, status: int = 200, editing: dict[str, Any] | None = None, chosen: dict[str, Any] | None = None
 ) -> Response:
@@ -68,6 +75,7 @@ def import_page(
     tab = request.values.get("tab", "")
     tab = tab if tab in dict(tabs) else tabs[0][0] if tabs else ""
     rows, next_href = _rows(view, tab)
+    left = queries.left(session=g.db, views=[view]).get(view.id, queries.Left())
     account = account_queries.account(session=g.db, account_id=view.account_id)
     position = request.args.get("edit", "")
     if editing is None and position.isascii() and position.isdecimal() and view.state == State.REVIEW:
@@ -77,7 +85,8 @@ def import_page(
         status=status,
         view=view,
         account=account,
-        states=STATES,
+        look=look_of(view, left),
+        left=left,
         row_states=ROW_STATES,
         tab=tab,
         tabs=[

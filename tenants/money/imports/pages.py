@@ -12,7 +12,7 @@ from tenants.money.accounts import queries as account_queries
 from tenants.money.accounts.rules import Kind
 from tenants.money.accounts.shown import keep_account, keep_within, kept_accounts, kept_ids
 from tenants.money.imports import commands, queries, receiving
-from tenants.money.imports.import_page import PAGE_ROWS, STATES, href_of, import_page, told
+from tenants.money.imports.import_page import PAGE_ROWS, href_of, import_page, look_of, told
 from tenants.money.imports.presentation import choice, too_large
 from tenants.money.imports.samples import EXTENSION, Sample, Samples
 from webapp.access.guard import requires
@@ -47,12 +47,13 @@ def _list(*, values: dict[str, str], errors: dict[str, str], status: int = 200) 
     accounts = [one for one in homes if one.closed_on is None]
     if not values.get("account_id"):
         values["account_id"] = str(page[0].account_id if page else accounts[0].id if accounts else "")
+    left = queries.left(session=g.db, views=page)
     return render(
         "money/imports/list.html",
         status=status,
-        imports=page,
+        imports=[(one, left.get(one.id, queries.Left())) for one in page],
         names=_names(page),
-        states=STATES,
+        look_of=look_of,
         values=values,
         errors=errors,
         accounts=[(one.id, choice(one.name, one.currency)) for one in accounts],

@@ -211,6 +211,33 @@ def _with_matches(session: Session, views: list[RowView]) -> list[RowView]:
     return [replace(view, match=found.get(view.match_entry_id)) if view.match_entry_id else view for view in views]
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """How many entries an undone import left in the books: still to be settled, kept, and reversed since."""
+
+    waiting: int = 0
+    kept: int = 0
+    reversed: int = 0
+
+
+def left(*, session: Session, views: Sequence[ImportView]) -> dict[int, Left]:
+    """Return what became of the entries that stayed when these imports were undone; none for those that left none."""
+    ids = [view.id for view in views if view.state == State.REVERSED and view.rows_published]
+    if not ids:
+        return {}
+    query = (
+        select(
+            ImportRow.import_id,
+            func.count().filter(ImportRow.reason == "left"),
+            func.count().filter(ImportRow.reason == "kept"),
+            func.count().filter(ImportRow.reason == "reversed"),
+        )
+        .where(ImportRow.import_id.in_(ids), ImportRow.state == RowState.LEFT.value)
+        .group_by(ImportRow.import_id)
+    )
+    return {key: Left(*counts) for key, *counts in session.execute(query)}
+
+
 def attention_count(*, session: Session) -> int:
     """Return how many imports wait for a person."""
     query = select(func.count()).where(Import.state.in_([State.NEEDS_MAPPING.value, State.REVIEW.value]))

@@ -1,13 +1,14 @@
 """Undo of an import: its entries leave the books in one transaction; what a person touched stays, listed."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import Select, func, select, text, update
 from sqlalchemy.orm import Session
 
 from tenants.money.imports import checking, commands, suggestions
 from tenants.money.imports.models import Import, ImportRow
-from tenants.money.imports.refusals import NotNow, RowNotDecidable
+from tenants.money.imports.refusals import RowNotDecidable
 from tenants.money.imports.rules import RowState, State
 from tenants.money.ledger import commands as ledger_commands
 from webapp.audit.commands import record
@@ -16,6 +17,10 @@ from webapp.kernel.actor import Actor
 from webapp.kernel.errors import DomainError
 
 BATCH_ROWS = 25_000
+SETTLED_MAX = 200
+"""Most entries that one request keeps or reverses."""
+TRIED_MAX = 1_000
+"""Most entries that it looks at for those that can be reversed."""
 _UNTOUCHED = """
     e.import_id = :id AND e.closed_at IS NULL
     AND (e.version = 1 OR (e.id, e.version) IN
@@ -148,30 +153,57 @@ def settle_left(
 
     Raises NotFound, NotNow, RowNotDecidable and what reversing an entry raises.
     """
-    found = commands.lock(session, import_id)
-    if found.state != State.REVERSED:
-        raise NotNow(state=found.state)
-    where = (
+    commands.locked_in(session, import_id, {State.REVERSED})
+    row = session.execute(_waiting(import_id).where(ImportRow.position == position)).first()
+    if row is None:
+        raise RowNotDecidable
+    _settle(session, actor, at, import_id, row, reverse_it=reverse_it)
+
+
+def settle_all_left(
+    *, session: Session, actor: Actor, at: datetime, import_id: int, reverse_it: bool
+) -> tuple[int, int]:
+    """Keep or reverse what an undone import left, at most SETTLED_MAX entries; return how many did, and wait still.
+
+    What cannot be reversed (a closed period, a reversal that is there) goes on waiting, and the others are reversed.
+    Raises NotFound, NotNow, RowNotDecidable, and what reversing an entry raises if none of them can be.
+    """
+    commands.locked_in(session, import_id, {State.REVERSED})
+    refusal: DomainError | None = None
+    settled = 0
+    for row in session.execute(_waiting(import_id).order_by(ImportRow.position).limit(TRIED_MAX)).all():
+        if settled == SETTLED_MAX:
+            break
+        try:
+            with session.begin_nested():
+                _settle(session, actor, at, import_id, row, reverse_it=reverse_it)
+            settled += 1
+        except DomainError as error:
+            refusal = refusal or error
+    if not settled:
+        raise refusal or RowNotDecidable
+    return settled, session.scalar(select(func.count()).select_from(_waiting(import_id).subquery())) or 0
+
+
+def _waiting(import_id: int) -> Select[tuple[int, int | None, int | None, bytes | None]]:
+    """Select the rows of which nobody has said what becomes of the entry that stayed."""
+    return select(ImportRow.position, ImportRow.match_entry_id, ImportRow.account_id, ImportRow.fingerprint).where(
         ImportRow.import_id == import_id,
-        ImportRow.position == position,
         ImportRow.state == RowState.LEFT.value,
         ImportRow.reason == "left",
+        ImportRow.match_entry_id.is_not(None),
     )
-    row = session.execute(
-        select(ImportRow.match_entry_id, ImportRow.account_id, ImportRow.fingerprint).where(*where),
-    ).first()
-    if row is None or row[0] is None:
-        raise RowNotDecidable
+
+
+def _settle(session: Session, actor: Actor, at: datetime, import_id: int, row: Any, *, reverse_it: bool) -> None:
+    position, entry_id, account_id, fingerprint = row
     if reverse_it:
-        ledger_commands.reverse_entry(session=session, actor=actor, at=at, entry_id=row[0], day=at.date())
-        session.execute(_ONE_KEY, {"id": import_id, "account": row[1], "fingerprint": row[2]})
+        ledger_commands.reverse_entry(session=session, actor=actor, at=at, entry_id=entry_id, day=at.date())
+        session.execute(_ONE_KEY, {"id": import_id, "account": account_id, "fingerprint": fingerprint})
     session.execute(
         update(ImportRow)
-        .where(*where)
-        .values(
-            reason="reversed" if reverse_it else "kept",
-            decided_by=actor.person_id,
-        )
+        .where(ImportRow.import_id == import_id, ImportRow.position == position)
+        .values(reason="reversed" if reverse_it else "kept", decided_by=actor.person_id)
     )
     record(
         session=session,
@@ -180,5 +212,5 @@ def settle_left(
         action="import.left_settled",
         object_type="import",
         object_id=import_id,
-        difference={"position": (None, position), "entry_id": (None, row[0]), "reversed": (False, reverse_it)},
+        difference={"position": (None, position), "entry_id": (None, entry_id), "reversed": (False, reverse_it)},
     )

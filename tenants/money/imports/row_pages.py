@@ -1,5 +1,7 @@
 """Acts on the rows of an import's page: correct, decide, categorise, settle what was left; and the rows as CSV."""
 
+from typing import Any
+
 from flask import Blueprint, Response, flash, g, request
 from flask_babel import gettext as _
 from flask_babel import ngettext
@@ -14,6 +16,7 @@ from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import N_, FieldError, Invalid
 from webapp.web.fields import field_errors
+from webapp.web.limits import moves_money
 from webapp.web.render import see_other
 from webapp.web.unit import refusable
 
@@ -104,6 +107,25 @@ def settle_left(import_id: int, position: int) -> Response:
     """Keep or reverse an entry that an undone import left in the books."""
     reverse_it = request.form.get("decision") == "reverse"
     return told(reversal.settle_left, import_id, position=position, reverse_it=reverse_it)
+
+
+@bp.post("/imports/<int:import_id>/settlement")
+@requires(Permission.IMPORTS_IMPORTS_REVERSE)
+@moves_money
+def settle_all_left(import_id: int) -> Response:
+    """Keep or reverse every entry that an undone import left in the books."""
+    reverse_it = request.form.get("decision") == "reverse"
+
+    def act(**said: Any) -> None:
+        settled, waiting = reversal.settle_all_left(**said, reverse_it=reverse_it)
+        if reverse_it:
+            flash(ngettext("%(num)d entry was reversed.", "%(num)d entries were reversed.", settled), "success")
+        else:
+            flash(ngettext("%(num)d entry was kept.", "%(num)d entries were kept.", settled), "success")
+        if waiting:
+            flash(ngettext("%(num)d entry waits still.", "%(num)d entries wait still.", waiting), "warning")
+
+    return told(act, import_id)
 
 
 @bp.get("/imports/<int:import_id>/rows.csv")

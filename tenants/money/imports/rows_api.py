@@ -24,6 +24,7 @@ from webapp.access.guard import requires
 from webapp.access.permissions import Permission
 from webapp.kernel.errors import NotFound
 from webapp.web.contract import promises
+from webapp.web.limits import moves_money
 from webapp.web.pagination import answer_page, cut, read_cursor
 
 bp = imports_room("api_import_rows", __name__)
@@ -148,3 +149,17 @@ def settle_left(path: RowPath, body: LeftIn) -> Response:
         return _row(path), 200, ""
 
     return once(act, required=False, sealed=True)
+
+
+@bp.post(
+    "/imports/<int:import_id>/settlement",
+    responses={200: ImportOut},
+    operation_id="settleLeftRows",
+    summary="Keep or reverse all that an undone import left",
+)
+@requires(Permission.IMPORTS_IMPORTS_REVERSE)
+@moves_money
+@promises(key="optional")
+def settle_all_left(path: ImportPath, body: LeftIn) -> Response:
+    """Keep or reverse the entries that stayed, at most 200 in a call; what cannot be reversed goes on waiting."""
+    return after(reversal.settle_all_left, decided, path.import_id, reverse_it=body.decision == "reverse")

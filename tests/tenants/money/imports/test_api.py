@@ -150,6 +150,30 @@ def test_undo_leaves_what_was_edited_or_closed_and_lists_it(desk: Any) -> None:
     assert (again["counts"]["new"], again["counts"]["duplicate"]) == (3, 1)
 
 
+def test_all_that_an_undone_import_left_is_reversed_or_kept_at_once(desk: Any) -> None:
+    found = desk.bring(MARCH, publish="auto")
+    food = desk.account("Food", kind="expense")
+    ids = [one["id"] for one in desk.alice.api("GET", "/entries").json["data"]]
+    changed = desk.alice.api("POST", "/entries/changes", json={"ids": ids, "category_id": food})
+    assert changed.status_code == 201, changed.text
+    desk.act(found["id"], "reversal")
+    assert len(desk.rows(found["id"], "left")) == len(ids) == 4
+    assert desk.alice.api("POST", f"/entries/{ids[0]}/reversal", json={}).status_code == 201
+    asked = {"decision": "reverse"}
+    assert desk.cast.bob.api("POST", f"/imports/{found['id']}/settlement", json=asked).status_code == 403
+    assert desk.act(found["id"], "settlement", asked).status_code == 200
+    assert desk.balance(desk.account()) == "0.00"
+    reasons = {row["match"]["entry_id"]: row["reason_code"] for row in desk.rows(found["id"], "left")}
+    assert reasons == {key: "left" if key == ids[0] else "reversed" for key in ids}
+    events = "SELECT count(*) FROM audit_event WHERE action = 'import.left_settled'"
+    assert desk.sql(events) == 3
+    refused = desk.act(found["id"], "settlement", asked)
+    assert (refused.status_code, refused.json["type"].rpartition("#")[2]) == (409, "already_reversed")
+    assert desk.act(found["id"], "settlement", {"decision": "keep"}).status_code == 200
+    assert desk.act(found["id"], "settlement", {"decision": "keep"}).status_code == 409
+    assert desk.bring(MARCH)["counts"]["new"] == 3
+
+
 def test_undo_takes_back_an_entry_whose_change_was_undone(desk: Any) -> None:
     found = desk.bring(MARCH, publish="auto")
     category = desk.account("Food", kind="expense")

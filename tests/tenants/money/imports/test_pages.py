@@ -275,12 +275,23 @@ def test_what_an_undone_import_leaves_is_listed_once_with_the_reason_of_each(des
     assert send(desk, f"{path}/reversal").status_code == 303
     desk.work()
     shown = page(desk, path).text
-    assert "2 entries stayed" in shown
+    assert "0 of 2 entries were taken out of the books, 2 wait for you." in shown
+    assert "This import was taken back out of the books." not in shown
+    assert "notice--warn" in shown
+    listed = page(desk, "/imports").text
+    assert "Undone in part" in listed
+    assert "2 entries wait for you" in listed
     assert shown.count("Wages") == 1
     assert "Locked since it was imported, so it stayed in the books." in shown
     assert "Changed since it was imported, so it stayed in the books." in shown
-    assert shown.count('value="reverse"') == 2
+    assert shown.count('value="reverse"') == 3  # each of the two, and all
+    assert "Reverse all" in shown
     assert send(desk, f"{path}/rows/1/settlement", {"decision": "keep"}).status_code == 303
+    assert send(desk, f"{path}/settlement", {"decision": "reverse"}).status_code == 303
+    settled = page(desk, path).text
+    assert "Of those that stayed: kept 1, reversed 1." in settled
+    assert "Reverse all" not in settled
+    assert "entries wait for you" not in page(desk, "/imports").text
     assert "Kept in the books." in page(desk, path).text
 
 
