@@ -186,4 +186,6 @@ def test_a_form_that_the_database_refuses_comes_back_with_the_reason_and_what_wa
         assert sentence in page, name
         assert not field or re.search(rf'id="[^"]*{field}"[^>]*aria-invalid="true"', page), f"{name}: at its field"
         assert [text for text in typed if f'value="{text}"' not in page] == [], f"{name}: what was typed is kept"
+        ways = re.findall(r'href="#(f-[^"]+)"', page)
+        assert [one for one in ways if f'id="{one}"' not in page] == [], f"{name}: the summary leads to the fields"
     assert_books(desk.cast.acme)
