@@ -371,3 +371,44 @@ def test_axe_finds_nothing_while_she_searches_and_edits(
     expect(page.locator("tr[data-editing]")).to_be_visible()
     found["editing"] = find_faults(page)
     assert {path: faults for path, faults in found.items() if faults} == {}
+
+
+IN_SIGHT = """
+  ([css, text]) => {
+    const box = document.querySelector(css);
+    if (text) box.textContent = text;
+    const range = document.createRange(), words = document.createTreeWalker(box, NodeFilter.SHOW_TEXT).nextNode();
+    range.setStart(words, 0);
+    range.setEnd(words, 1);
+    const first = range.getBoundingClientRect(), around = box.getBoundingClientRect();
+    return around.left - 1 <= first.left && first.right <= around.right + 1;
+  }
+"""
+"""Whether the first letter of an element is within it."""
+INK = """
+  element => {
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    return range.getBoundingClientRect().right;
+  }
+"""
+
+
+def test_from_right_to_left_names_in_latin_letters_stand_at_the_right_and_keep_their_start(
+    shop: Shop, visit: Visit
+) -> None:
+    bank, other = shop.accounts["Current account"], shop.accounts["To categorise (EUR)"]
+    postings = (PostingDraft(bank, -500, "EUR"), PostingDraft(other, 500, "EUR"))
+    with shop.cast.acme.begin() as session:
+        draft = EntryDraft(date(2026, 11, 20), "Card 4711 paid in town", postings, counterparty="<b>x</b>")
+        (marked,) = post_entries(session=session, actor=shop.alice.actor, at=AT, drafts=[draft])
+    shop.alice.post("/profile", {"name": "أليس", "language": "ar", "theme": "light", "density": "comfortable"})
+    page = visit(shop.alice, f"{shop.path}/entries", width=390)
+    for entry_id in (marked, shop.ids[0]):
+        payee = page.locator(f"{row(page, entry_id)} .reg-payee > a")
+        described = page.locator(f"{row(page, entry_id)} .reg-payee > .sub")
+        assert described.evaluate(INK) == pytest.approx(payee.evaluate(INK), abs=2)
+    assert page.locator(f"{row(page, marked)} .reg-payee > a").evaluate("a => getComputedStyle(a).direction") == "ltr"
+    page.set_viewport_size({"width": 1280, "height": 900})
+    long = "Cabinet of accountants with a name that is longer than any side bar"
+    assert page.evaluate(IN_SIGHT, [".sidebar .switcher .truncate", long])
