@@ -9,9 +9,10 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, format_time, format_timedelta, get_datetime_format
 from babel.numbers import format_compact_currency, format_currency, format_decimal, format_percent, get_currency_symbol
-from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
+from flask import Flask, Response, current_app, g, has_request_context, make_response, render_template, request, url_for
 from flask_babel import get_locale
 from flask_babel import gettext as _
 from jinja2_fragments.flask import render_block
@@ -23,6 +24,7 @@ from webapp.kernel.money import exponent
 FRAME = "base.html"
 
 _MARKS_BEFORE = re.compile("^[\u200e\u200f\u061c]+(-?)[\u200e\u200f\u061c]*")
+_ENGLISH_OF = re.compile("en-([a-z]{2})", re.ASCII | re.IGNORECASE)
 _LEFT_TO_RIGHT, _RIGHT_TO_LEFT, _END = "\u2066", "\u2067", "\u2069"
 
 
@@ -200,17 +202,34 @@ def percent(value: float, *, signed: bool = False) -> str:
 
 def day(value: date, style: str = "medium") -> str:
     """Write a date in the reader's language."""
-    return _apart(format_date(value, format=style, locale=get_locale()))
+    return _apart(format_date(value, format=style, locale=_locale_of_dates()))
 
 
 def moment(value: datetime, style: str = "medium") -> str:
     """Write an instant (UTC) in the reader's language, to the minute; `style="exact"` adds the second."""
+    locale = _locale_of_dates()
     if style == "exact":
-        return _apart(format_datetime(value, format="medium", locale=get_locale()))
-    locale = get_locale()
+        return _apart(format_datetime(value, format="medium", locale=locale))
     glue = get_datetime_format(style, locale=locale)
     time, date_ = format_time(value, format="short", locale=locale), format_date(value, format=style, locale=locale)
     return _apart(glue.replace("'", "").replace("{0}", time).replace("{1}", date_))
+
+
+def _locale_of_dates() -> Locale | None:
+    """Return the locale of the page; English has two orders of day and month, and the browser's region tells which."""
+    locale = get_locale()
+    if locale is None or locale.language != "en" or not has_request_context():
+        return locale
+    asked = (_ENGLISH_OF.fullmatch(one) for one in request.accept_languages.values())
+    return _english_of(next((one[1].upper() for one in asked if one), "")) or locale
+
+
+@lru_cache(maxsize=1000)
+def _english_of(region: str) -> Locale | None:
+    try:
+        return Locale("en", region) if region else None
+    except UnknownLocaleError:
+        return None
 
 
 def _apart(text: str) -> str:
