@@ -111,6 +111,7 @@ def test_a_list_without_tokens_says_what_they_are_for(cast: Cast) -> None:
     page = cast.bob.browser().get(f"/t/{cast.acme.slug}/tokens")
     assert "No token yet" in page.get_data(as_text=True)
     assert "A token lets a program do over the JSON API what you do on these pages" in page.get_data(as_text=True)
+    assert 'href="/api/v1/docs"' in page.get_data(as_text=True)
 
 
 def test_a_page_refuses_in_the_readers_language(cast: Cast) -> None:
