@@ -33,8 +33,8 @@ class JobView:
     available_at: datetime
 
     def is_planned(self, at: datetime) -> bool:
-        """Tell whether it waits for its time, and for no worker."""
-        return self.state == "queued" and self.available_at > at
+        """Tell whether its time has not come; one that failed and is tried again soon waits."""
+        return self.state == "queued" and not self.attempts and self.available_at > at
 
     def seconds_left(self, at: datetime) -> int | None:
         """Estimate how long a running job still takes, in seconds."""
@@ -102,9 +102,11 @@ def oldest_waits(*, session: Session, at: datetime) -> dict[str, float]:
 
 
 def planned_counts(*, session: Session, at: datetime) -> dict[str, int]:
-    """Return the number of jobs by queue that are queued for a time that has not come."""
+    """Return the number of jobs by queue whose time has not come, but for those that are tried again soon."""
     rows = session.execute(
-        select(Job.queue, func.count()).where(Job.state == "queued", Job.available_at > at).group_by(Job.queue)
+        select(Job.queue, func.count())
+        .where(Job.state == "queued", Job.attempts == 0, Job.available_at > at)
+        .group_by(Job.queue)
     )
     return {row[0]: row[1] for row in rows}
 

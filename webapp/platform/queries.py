@@ -33,7 +33,7 @@ class Health:
     worker: bool
     clock: bool
     waiting: int
-    """Jobs that could run now."""
+    """Jobs that could run now, or are tried again soon."""
     planned: int
     """Jobs whose time has not come."""
     running: int

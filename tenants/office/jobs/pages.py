@@ -34,7 +34,7 @@ def list_jobs() -> Response:
     before = (datetime.fromisoformat(position[0]), UUID(position[1])) if position else None
     rows = queries.jobs(session=g.db, limit=PAGE_ROWS + 1, state=state or None, before=before)
     page, older = cut(rows, PAGE_ROWS, "jobs", lambda row: [row.created_at.isoformat(), str(row.id)])
-    moving = any(row.state in {"queued", "running"} for row in page)
+    moving = any(row.state in {"queued", "running"} and not row.is_planned(g.at) for row in page)
     here = url_for("office_jobs.list_jobs", state=state or None, cursor=cursor or None)
     return render(
         "office/jobs/jobs.html",

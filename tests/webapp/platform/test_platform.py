@@ -111,8 +111,10 @@ def test_a_job_of_a_later_time_is_planned_and_does_not_wait(cast: Cast, app: Fla
     assert "every 2s" not in page, "nothing of what is shown changes before its time"
     with app.extensions[KEY].database.platform() as session:
         assert [one.waiting for one in queries.queues(session=session, at=datetime.now(UTC))] == [0, 0, 0]
-        later = datetime.now(UTC) + timedelta(days=2)
-        assert queries.health(session=session, at=later).waiting == 1
+        assert queries.health(session=session, at=datetime.now(UTC) + timedelta(days=2)).waiting == 1
+        session.execute(text("UPDATE job SET attempts = 1 WHERE state = 'queued'"))
+        health = queries.health(session=session, at=datetime.now(UTC))
+        assert (health.waiting, health.planned) == (1, 0), "what failed and is tried again waits"
 
 
 def told(folder: Path, name: str, *samples: str) -> None:

@@ -1,6 +1,6 @@
 """Background work, as the workspace sees it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
@@ -100,4 +100,11 @@ def test_the_fragment_alone_is_answered_when_it_asks_for_itself(cast: Cast) -> N
 def test_an_empty_list_says_what_will_stand_there(cast: Cast) -> None:
     page = cast.alice.browser().get(f"/t/{cast.acme.slug}/jobs").get_data(as_text=True)
     assert "Nothing to do in the background" in page
+    assert "every 2s" not in page
+
+
+def test_a_job_of_a_later_time_is_planned_and_nothing_asks_for_it_again_and_again(cast: Cast) -> None:
+    put(cast, queued(cast.acme), available_at=datetime.now(UTC) + timedelta(days=1))
+    page = cast.bob.browser().get(f"/t/{cast.acme.slug}/jobs").get_data(as_text=True)
+    assert "Planned" in page
     assert "every 2s" not in page
