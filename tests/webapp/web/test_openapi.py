@@ -34,7 +34,7 @@ def test_the_page_needs_no_script_of_its_own_and_no_internet(app: Flask):
 
 def test_the_page_leads_to_a_first_call_that_goes_through(cast: Cast):
     page = cast.app.test_client().get("/api/v1/docs", base_url="https://books.example").get_data(as_text=True)
-    first = html.unescape(re.search(r'id="first-call-commands"><code>(.*?)</code>', page, re.DOTALL)[1])
+    first = html.unescape(re.search(r'id="first-call-commands" tabindex="0"><code>(.*?)</code>', page, re.DOTALL)[1])
     assert 'curl -H "Authorization: Bearer $TOKEN"' in first
     assert first.count("https://books.example/api/v1/t/$WORKSPACE/") == 2
     body = json.loads(re.search(r"-d '(.*)'", first, re.DOTALL)[1])
@@ -51,7 +51,7 @@ def test_each_call_names_its_scope_shows_what_it_sends_and_folds_its_refusals(ap
     call = re.search(r'<details id="postEntry">.*?</details>', page, re.DOTALL)[0]
     assert "<code>ledger:write</code>" in call
     assert "<code>ledger:entries:write</code>" in call
-    sent = html.unescape(re.search(r'<pre class="code"><code>(.*?)</code>', call, re.DOTALL)[1])
+    sent = html.unescape(re.search(r'<pre class="code" tabindex="0"><code>(.*?)</code>', call, re.DOTALL)[1])
     assert EntryIn.model_validate(json.loads(sent)).postings
     assert len(re.findall("<li>", call)) == 2, "one line for what it answers, one for how it refuses"
     assert "`" not in page
