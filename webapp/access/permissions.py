@@ -4,6 +4,7 @@ What a role may is told by the policies beside this file; the guard asks them an
 view without a permission refuses to start.
 """
 
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 
 
@@ -98,5 +99,12 @@ class Role(StrEnum):
 
 WITHOUT_ROOMS = frozenset({Role.TECHNICIAN, Role.CUSTOMER})
 """Roles whose rooms are not built yet: who has one keeps it, and no list offers it."""
+
+
+def offered(roles: Iterable[Role], *, kept: Collection[str] = ()) -> list[Role]:
+    """Return the roles that a list offers: those with rooms, and those that are there already."""
+    return [one for one in roles if one not in WITHOUT_ROOMS or one.value in kept]
+
+
 SCOPES = tuple(sorted({permission.scope for permission in Permission}))
 """Everything that a token can be narrowed to."""

@@ -11,7 +11,7 @@ from tenants.office.members import commands, queries
 from tenants.office.members.owners import mind_owners
 from webapp.access.door import roles_to_give
 from webapp.access.guard import requires
-from webapp.access.permissions import WITHOUT_ROOMS, Permission, Role
+from webapp.access.permissions import Permission, Role, offered
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.web.addresses import outside
 from webapp.web.fields import field_errors
@@ -119,7 +119,7 @@ def _page(
         "invitations": queries.invitations(session=g.db, at=g.at),
         "roles": role_names(),
         "offered": [role.value for role in roles_to_give()],
-        "shown": [role.value for role in roles_to_give() if role not in WITHOUT_ROOMS],
+        "shown": [role.value for role in offered(roles_to_give())],
         "values": values or {"email": "", "role": Role.MEMBER.value},
         "errors": errors or {},
         "member_errors": member_errors or {},

@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 from tenants.door import PAGES_PREFIX, guard_room
 from tenants.office.second_factor import commands
 from webapp.access.guard import ROLE_WORDS, requires
-from webapp.access.permissions import WITHOUT_ROOMS, Permission
+from webapp.access.permissions import Permission, offered
 from webapp.kernel.errors import Invalid
 from webapp.web.fields import field_errors
 from webapp.web.render import render, see_other
@@ -37,11 +37,10 @@ def choose() -> Response:
 
 def _page(*, status: int = 200, errors: dict[str, str] | None = None) -> Response:
     chosen = g.tenant.second_factor_roles
-    asked = {role: word for role, word in ROLE_WORDS.items() if role not in WITHOUT_ROOMS or role.value in chosen}
     return render(
         "office/second_factor/roles.html",
         status=status,
-        roles=[(role.value, _(word)) for role, word in asked.items()],
+        roles=[(role.value, _(ROLE_WORDS[role])) for role in offered(ROLE_WORDS, kept=chosen)],
         chosen=chosen,
         has_shown=bool(g.second_factor),
         errors=errors or {},

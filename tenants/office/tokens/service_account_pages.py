@@ -12,7 +12,7 @@ from tenants.office.tokens import commands, queries, service_accounts
 from tenants.office.tokens.forms import DAYS_CHOICES, DAYS_DEFAULT, OVERLAP_HOURS, read_token
 from webapp.access.door import machine_roles, may_give_machine
 from webapp.access.guard import requires, scopes_of_role
-from webapp.access.permissions import WITHOUT_ROOMS, Permission, Role
+from webapp.access.permissions import Permission, Role, offered
 from webapp.identity.queries import ServiceAccountView
 from webapp.kernel.errors import Conflict, Invalid, NotFound
 from webapp.web.fields import field_errors
@@ -161,7 +161,7 @@ def role_words() -> dict[str, str]:
 
 
 def _roles() -> list[tuple[str, str]]:
-    names = [role.value for role in machine_roles() if role not in WITHOUT_ROOMS]
+    names = [role.value for role in offered(machine_roles())]
     return [(name, role_words().get(name, name)) for name in names]
 
 

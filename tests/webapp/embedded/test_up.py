@@ -185,7 +185,7 @@ def test_ctrl_c_while_it_starts_leaves_nothing(start: Start, data_dir: Path):
     house = start("--no-demo")
     wait_until((data_dir / "instance.lock").exists, "the house has begun to start")
     wait_until(lambda: processes_naming("postgres/data"), "PostgreSQL is starting")
-    assert house.stop() == 0
+    assert house.stop() == 0, house.lines
     assert house.ready_lines == []
     assert processes_naming(str(data_dir)) == []
 
