@@ -100,10 +100,14 @@ class Supervisor:
             self.port = free_port(host, self.port)
             self.signals.listen()
             self.selector.register(self.signals.reading, selectors.EVENT_READ, self.signals.drain)
-            with contextlib.suppress(StopAsked):
+            try:
                 settings = self._start_servers()
                 self._start_roles(settings)
                 self._keep(settings)
+            except Exception as error:
+                # A stop is raised wherever the start stands, and what it interrupts may tell of it in words of its own.
+                if not isinstance(error, StopAsked) and not (self.is_starting_servers and self.stops_asked):
+                    raise
             is_refused = False
         finally:
             self._stop()

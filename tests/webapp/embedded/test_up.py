@@ -1,6 +1,7 @@
 """`comptoir up` as a person sees it: one command, one log, one address, and nothing left behind."""
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.webapp.embedded.conftest import is_running, processes_naming, wait_until
+from webapp.embedded import supervisor
 from webapp.embedded.instance import Instance
 
 UP = "from webapp.cli.up import up; up(prog_name='comptoir up')"
@@ -188,6 +190,24 @@ def test_ctrl_c_while_it_starts_leaves_nothing(start: Start, data_dir: Path):
     assert house.stop() == 0, house.lines
     assert house.ready_lines == []
     assert processes_naming(str(data_dir)) == []
+
+
+def test_a_stop_while_it_starts_is_a_stop_whatever_the_interrupted_import_makes_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except Exception as error:
+            # As Python tells of what is raised while a class takes the name of a field.
+            raise RuntimeError("Error calling __set_name__") from error
+
+    monkeypatch.setattr(supervisor.roles, "preload", interrupted)
+    monkeypatch.setattr(supervisor.Instance, "check_given_servers", lambda *_: None)
+    given = {"COMPTOIR_DATABASE_URL": "postgresql://owner@db.example/books", "COMPTOIR_REDIS_URL": "redis://q.example"}
+    before = signal.getsignal(signal.SIGINT)
+    supervisor.Supervisor(tmp_path / "data", port=0, demo=False, out=io.StringIO(), environ=given).run()
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_an_external_database_and_valkey_are_used_as_given(start: Start, data_dir: Path, tmp_path: Path):
