@@ -123,15 +123,7 @@ def change_account(account_id: int) -> Response:
     try:
         draft = _kept_name(account, read_account(request.form, decimal_sign=decimal_sign()))
         _confirm_bank_details(draft, account)
-        with refusable():
-            commands.change_account(
-                session=g.db,
-                actor=g.actor,
-                at=g.at,
-                account_id=account_id,
-                version=request.form.get("version", type=int),
-                draft=draft,
-            )
+        _change(account_id, draft)
     except DomainError as error:
         return _form(request.form, field_errors(error), account=account, status=422)
     flash(_("Saved."), "success")
@@ -150,15 +142,7 @@ def close_account(account_id: int) -> Response:
     try:
         if errors:
             raise Invalid(errors=tuple(errors))
-        with refusable():
-            commands.change_account(
-                session=g.db,
-                actor=g.actor,
-                at=g.at,
-                account_id=account_id,
-                version=request.form.get("version", type=int),
-                draft=_kept_name(account, replace(draft_of(account), closed_on=day)),
-            )
+        _change(account_id, _kept_name(account, replace(draft_of(account), closed_on=day)))
     except DomainError as error:
         values = values_of(account) | {"version": account.version, "closed_on": request.form.get("closed_on", "")}
         return _form(values, field_errors(error), account=account, status=422)
@@ -166,6 +150,18 @@ def close_account(account_id: int) -> Response:
     if day is not None:
         _warn_of_money(account)
     return see_other(url_for("money_ledger.show_account", account_id=account_id))
+
+
+def _change(account_id: int, draft: AccountDraft) -> None:
+    with refusable():
+        commands.change_account(
+            session=g.db,
+            actor=g.actor,
+            at=g.at,
+            account_id=account_id,
+            version=request.form.get("version", type=int),
+            draft=draft,
+        )
 
 
 def _warn_of_money(account: AccountView) -> None:
